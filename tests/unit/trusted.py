@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Two Key Managers in one process: a PKI, policies between alice and bob, kernels that note down.
+
+The kernel is the one part that is not real here; what a real one makes of it is for tests/e2e.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+from lab.pki import CA
+from tkm.certs.path import load
+from tkm.config.model import Config, Lifetime, Local, LocalIdentity, Mode, Policy, Remote
+from tkm.errors import KernelError
+from tkm.manager import KeyManager
+from tkm.rpc.client import Client
+from tkm.rpc.rpc2 import RPC2
+from tkm.rpc.server import Connection
+from tkm.xfrm.model import StateKeys, StatePair
+
+NAMES = ("alice", "bob")
+ADDRESSES = {"alice": ip_address("192.168.0.1"), "bob": ip_address("192.168.0.2")}
+
+
+class State(NamedTuple):
+    """A state as a kernel would show it."""
+
+    source: str
+    destination: str
+    spi: bytes
+    encryption: bytes
+    integrity: bytes
+
+
+@dataclass
+class RecordingKernel:
+    """Notes down what it is asked for; refuses when told to."""
+
+    policies: list[Policy] = field(default_factory=list)
+    states: set[State] = field(default_factory=set)
+    refuses: bool = False
+
+    def flush(self) -> None:
+        self.policies.clear()
+        self.states.clear()
+
+    def add_policy(self, policy: Policy) -> None:
+        self.policies.append(policy)
+
+    def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
+        if self.refuses:
+            raise KernelError("the kernel was told to refuse")
+        local, remote = str(pair.policy.local.ip), str(pair.policy.remote.ip)
+        self.states |= {
+            State(remote, local, pair.spi_in, *_octets(inbound)),
+            State(local, remote, pair.spi_out, *_octets(outbound)),
+        }
+
+    def delete_states(self, pair: StatePair) -> None:
+        self.states = {
+            state for state in self.states if state.spi not in (pair.spi_in, pair.spi_out)
+        }
+
+
+def _octets(keys: StateKeys) -> tuple[bytes, bytes]:
+    return bytes(keys.encryption.octets), bytes(keys.integrity.octets)
+
+
+@dataclass
+class Host:
+    """One side: its Key Manager, its kernel, a client as the IKE daemon has one."""
+
+    name: str
+    manager: KeyManager
+    kernel: RecordingKernel
+    client: Client
+    certificate: bytes
+    ca: bytes
+
+
+class Identities(NamedTuple):
+    """The PKI of a test."""
+
+    ca: CA
+    certificates: dict[str, bytes]
+    keys: dict[str, rsa.RSAPrivateKey]
+
+
+def identity(name: str) -> str:
+    """The identity of a host."""
+    return f"{name}@tkm-lab.test"
+
+
+@cache
+def pki() -> Identities:
+    """A root CA and a certificate for each host, made once a run."""
+    ca = CA("tkm-lab root")
+    issued = {name: ca.issue_cert(identity(name)) for name in NAMES}
+    keys = {name: load_der_private_key(own.key.der, None) for name, own in issued.items()}
+    return Identities(
+        ca,
+        {name: own.certificate.der for name, own in issued.items()},
+        {name: key for name, key in keys.items() if isinstance(key, rsa.RSAPrivateKey)},
+    )
+
+
+def config_of(name: str, mode: Mode = Mode.TRANSPORT) -> Config:
+    """Policy 1: everything to and from the other host."""
+    (other,) = (each for each in NAMES if each != name)
+    policy = Policy(
+        id=1,
+        mode=mode,
+        local=Local(1, ADDRESSES[name]),
+        remote=Remote(identity(other), ADDRESSES[other]),
+        lifetime=Lifetime(30, 60),
+    )
+    return Config({1: LocalIdentity(1, identity(name), f"{name}Cert.pem")}, {1: policy})
+
+
+def transport_to(manager: KeyManager) -> Callable[[bytes], bytes]:
+    """Carries frames to a Key Manager in this process."""
+    dispatcher = manager.dispatcher()
+
+    def carry(frame: bytes) -> bytes:
+        connection = Connection(dispatcher)
+        connection.feed(frame)
+        return bytes(connection.to_send)
+
+    return carry
+
+
+def host(name: str, config: Config | None = None) -> Host:
+    """A host, started."""
+    identities, kernel = pki(), RecordingKernel()
+    ca = identities.ca.root.certificate.der
+    manager = KeyManager(
+        config or config_of(name), identities.keys[name], {1: load(ca)}, kernel
+    )
+    manager.start()
+    client = Client(RPC2, transport_to(manager))
+    return Host(name, manager, kernel, client, identities.certificates[name], ca)
+
+
+def hosts() -> tuple[Host, Host]:
+    """alice and bob."""
+    return host("alice"), host("bob")

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A small tree of XML elements that know their lines, for input that nobody trusts.
+
+A document type is refused outright, and with it every entity: external ones and bombs alike.
+"""
+
+from collections.abc import Iterator
+from xml.parsers import expat
+
+from tkm.errors import ConfigError
+
+_DEEPEST = 16
+
+
+class Element:
+    """An XML element."""
+
+    def __init__(self, name: str, attributes: dict[str, str], line: int) -> None:
+        self.name = name
+        self.attributes = attributes
+        self.line = line
+        self.children: list[Element] = []
+        self.text = ""
+        self._taken: set[str] = set()
+
+    def fault(self, reason: str) -> ConfigError:
+        """An error at this element."""
+        return ConfigError(f"line {self.line}: <{self.name}>: {reason}")
+
+    def all(self, name: str) -> list["Element"]:
+        """The children of that name."""
+        self._taken.add(name)
+        return [child for child in self.children if child.name == name]
+
+    def find(self, name: str) -> "Element | None":
+        """The child of that name, if there is one.
+
+        :raises ConfigError: there are several.
+        """
+        found = self.all(name)
+        if len(found) > 1:
+            raise found[1].fault("there is one already")
+        return found[0] if found else None
+
+    def one(self, name: str) -> "Element":
+        """The child of that name.
+
+        :raises ConfigError: there is not exactly one.
+        """
+        child = self.find(name)
+        if child is None:
+            raise self.fault(f"<{name}> is missing")
+        return child
+
+    def content(self) -> str:
+        """The text.
+
+        :raises ConfigError: there is none.
+        """
+        text = self.text.strip()
+        if not text:
+            raise self.fault("it is empty")
+        return text
+
+    def number(self) -> int:
+        """The text as a whole number."""
+        return self._number(self.content())
+
+    def attribute(self, name: str) -> int:
+        """An attribute as a whole number.
+
+        :raises ConfigError: it is missing, or not one.
+        """
+        if name not in self.attributes:
+            raise self.fault(f"attribute {name} is missing")
+        return self._number(self.attributes[name])
+
+    def _number(self, text: str) -> int:
+        if not text.isascii() or not text.isdecimal() or len(text) > 10:
+            raise self.fault(f"'{text}' is not a whole number")
+        return int(text)
+
+    def unknown(self) -> Iterator["Element"]:
+        """Elements below that nobody has asked for."""
+        for child in self.children:
+            if child.name in self._taken:
+                yield from child.unknown()
+            else:
+                yield child
+
+
+def parse(octets: bytes) -> Element:
+    """The root element of a document.
+
+    :raises ConfigError: it is not well-formed, or has a document type.
+    """
+    parser = expat.ParserCreate()
+    open_elements = [Element("document", {}, 0)]
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        element = Element(name, attributes, parser.CurrentLineNumber)
+        open_elements[-1].children.append(element)
+        open_elements.append(element)
+        if len(open_elements) > _DEEPEST:
+            raise element.fault("elements are nested too deep")
+
+    def end(_name: str) -> None:
+        open_elements.pop()
+
+    def text(data: str) -> None:
+        open_elements[-1].text += data
+
+    def refuse(*_: object) -> None:
+        raise ConfigError(f"line {parser.CurrentLineNumber}: a document type is not accepted")
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = text
+    parser.StartDoctypeDeclHandler = refuse
+    document = open_elements[0]
+    try:
+        parser.Parse(octets, True)
+    except expat.ExpatError as error:
+        reason = expat.ErrorString(error.code)
+        raise ConfigError(f"line {error.lineno}, column {error.offset + 1}: {reason}") from error
+    return document.children[0]

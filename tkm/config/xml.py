@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The XML schema of the original's configuration.
+
+.. code-block:: xml
+
+    <tkmconfig>
+      <local_identity id="1">
+        <identity>alice@example.org</identity>
+        <certificate>aliceCert.pem</certificate>
+      </local_identity>
+      <policy id="1">
+        <mode>tunnel</mode>
+        <local>
+          <identity_id>1</identity_id> <ip>192.168.0.1</ip> <net mask="16">10.1.0.0</net>
+        </local>
+        <remote>
+          <identity>bob@example.org</identity> <ip>192.168.0.2</ip> <net mask="16">10.2.0.0</net>
+        </remote>
+        <lifetime> <soft>6900</soft> <hard>7200</hard> </lifetime>
+      </policy>
+    </tkmconfig>
+"""
+
+from ipaddress import ip_address, ip_network
+
+from tkm.config.element import Element, parse
+from tkm.config.model import (
+    Address,
+    Config,
+    Lifetime,
+    Local,
+    LocalIdentity,
+    Mode,
+    Network,
+    Policy,
+    Remote,
+    faults,
+)
+from tkm.errors import ConfigError
+
+
+def read(octets: bytes) -> Config:
+    """The configuration in an XML document.
+
+    :raises ConfigError: it is not one; the message has the line.
+    """
+    root = parse(octets)
+    if root.name != "tkmconfig":
+        raise root.fault("the root element is not <tkmconfig>")
+    identities: dict[int, LocalIdentity] = {}
+    for element in root.all("local_identity"):
+        identity = _local_identity(element)
+        if identity.id in identities:
+            raise element.fault(f"id {identity.id} is used twice")
+        identities[identity.id] = identity
+    policies: dict[int, Policy] = {}
+    for element in root.all("policy"):
+        policy = _policy(element)
+        if policy.id in policies:
+            raise element.fault(f"id {policy.id} is used twice")
+        policies[policy.id] = policy
+        # Told at the policy's line, so that nobody has to count policies.
+        if found := faults(Config(identities, {policy.id: policy})):
+            raise element.fault("; ".join(found))
+    for element in root.unknown():
+        raise element.fault("this element is not known here")
+    return Config(identities, policies)
+
+
+def _local_identity(element: Element) -> LocalIdentity:
+    return LocalIdentity(
+        id=element.attribute("id"),
+        identity=element.one("identity").content(),
+        certificate=element.one("certificate").content(),
+    )
+
+
+def _policy(element: Element) -> Policy:
+    local, remote = element.one("local"), element.one("remote")
+    lifetime = element.one("lifetime")
+    return Policy(
+        id=element.attribute("id"),
+        mode=_mode(element.one("mode")),
+        local=Local(local.one("identity_id").number(), _ip(local.one("ip")), _net(local)),
+        remote=Remote(remote.one("identity").content(), _ip(remote.one("ip")), _net(remote)),
+        lifetime=Lifetime(lifetime.one("soft").number(), lifetime.one("hard").number()),
+    )
+
+
+def _mode(element: Element) -> Mode:
+    try:
+        return Mode(element.content())
+    except ValueError:
+        raise element.fault(f"'{element.content()}' is neither transport nor tunnel") from None
+
+
+def _ip(element: Element) -> Address:
+    try:
+        return ip_address(element.content())
+    except ValueError as error:
+        raise element.fault(str(error)) from error
+
+
+def _net(end: Element) -> Network | None:
+    element = end.find("net")
+    if element is None:
+        return None
+    try:
+        return ip_network((element.content(), element.attribute("mask")))
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise element.fault(str(error)) from error

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What each kind of context holds while it is in use, and destroys when it is clean again."""
+
+from typing import TYPE_CHECKING
+
+from tkm.contexts.machine import Context
+from tkm.contexts.tables import AE, CC, ESA, ISA, KE, NC
+from tkm.crypto.derivation import IkeKeys, Roles
+from tkm.secret import Secret
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+    from tkm.crypto.key_exchange import PrivateValue
+    from tkm.xfrm.model import StatePair
+
+
+class Nonce(Context):
+    """nc. A nonce is public once it is sent; its secret is that nobody chose it."""
+
+    table = NC
+    octets: bytes = b""
+
+
+class KeyExchange(Context):
+    """ke."""
+
+    table = KE
+    method: int = 0
+    private: "PrivateValue | None" = None
+    shared: Secret | None = None
+
+    def wipe(self) -> None:
+        if self.shared:
+            self.shared.wipe()
+        self.private = self.shared = None
+
+
+class Chain(Context):
+    """cc. The certificates in the order in which they came; checked: for remote identity ``ri``."""
+
+    table = CC
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.certificates: list[Certificate] = []
+        self.ca = 0
+        self.ri = 0
+
+    @property
+    def peer(self) -> "Certificate":
+        """The peer's certificate: the last one."""
+        return self.certificates[-1]
+
+
+class Endpoint(Context):
+    """ae. What AUTH covers, and whom it has proven (``ri``, 0 before)."""
+
+    table = AE
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.initiator = False
+        self.nonce_loc = self.nonce_rem = b""
+        self.int_auth = IntAuth()
+        self.lc = 0
+        self.ri = 0
+
+
+class IntAuth:
+    """IntAuth_i and IntAuth_r (RFC 9242, 3.3.2): empty until an IKE_INTERMEDIATE is over."""
+
+    def __init__(self) -> None:
+        self.loc = self.rem = b""
+        self.count = 0
+
+
+class IkeSa(Context):
+    """isa."""
+
+    table = ISA
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.ae = Endpoint(0)
+        self.initiator = False
+        self.roles = Roles(b"", b"")
+        self.keys: IkeKeys | None = None
+
+    @property
+    def secret_keys(self) -> IkeKeys:
+        """The keys of an active IKE SA."""
+        if self.keys is None:
+            raise RuntimeError(f"{self} is {self.state} and has no keys")
+        return self.keys
+
+    @property
+    def outbound(self) -> tuple[Secret, Secret]:
+        """SK_e and SK_a of what we send."""
+        keys = self.secret_keys
+        return (keys.ei, keys.ai) if self.initiator else (keys.er, keys.ar)
+
+    @property
+    def inbound(self) -> tuple[Secret, Secret]:
+        """SK_e and SK_a of what the peer sends."""
+        keys = self.secret_keys
+        return (keys.er, keys.ar) if self.initiator else (keys.ei, keys.ai)
+
+    @property
+    def auth_keys(self) -> tuple[Secret, Secret]:
+        """SK_p of what we sign, and of what the peer signs."""
+        keys = self.secret_keys
+        return (keys.pi, keys.pr) if self.initiator else (keys.pr, keys.pi)
+
+    def wipe(self) -> None:
+        if self.keys:
+            self.keys.wipe()
+        self.keys = None
+
+
+class EspSa(Context):
+    """esa. The keys are the kernel's alone; here is what names its states."""
+
+    table = ESA
+    sp: int = 0
+    pair: "StatePair | None" = None

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""State machines as tables, and operations that step several of them at once.
+
+An operation names the contexts that it takes and what happens to each. It is all or nothing: first
+every step is checked, then the operation computes, then every step is taken. So a refused request
+changes nothing, and nothing is consumed twice.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+from tkm.errors import InvalidState
+
+CLEAN = "clean"
+"""The state of every context that is not in use."""
+
+
+class Transition(NamedTuple):
+    """In state ``source``, ``trigger`` leads to ``target``."""
+
+    source: str
+    trigger: str
+    target: str
+
+
+class Table:
+    """The states of one kind of context.
+
+    A reset leads from anywhere to clean and is therefore not written down.
+    """
+
+    def __init__(self, name: str, title: str, *transitions: Transition) -> None:
+        self.name = name
+        self.title = title
+        self.transitions = transitions
+        self._targets = {(row.source, row.trigger): row.target for row in transitions}
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """All states, clean first."""
+        names = [CLEAN]
+        for row in self.transitions:
+            names += [row.source, row.target]
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """All triggers."""
+        return tuple(dict.fromkeys(row.trigger for row in self.transitions))
+
+    def target(self, state: str, trigger: str) -> str | None:
+        """Where ``trigger`` leads; ``None``: it is illegal in this state."""
+        return self._targets.get((state, trigger))
+
+
+class Context:
+    """Something with a number and a state. It starts clean, and is dropped when clean again."""
+
+    table: ClassVar[Table]
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.state = CLEAN
+
+    def require(self, trigger: str) -> None:
+        """Check that ``trigger`` is legal now.
+
+        :raises InvalidState: it is not.
+        """
+        if self.table.target(self.state, trigger) is None:
+            raise InvalidState(f"{self} is {self.state}: it does not {trigger}")
+
+    def advance(self, trigger: str) -> None:
+        """Take the step that :meth:`require` has checked."""
+        self.require(trigger)
+        self.state = self.table.target(self.state, trigger) or CLEAN
+
+    def wipe(self) -> None:
+        """Destroy the secrets that it owns."""
+
+    def __str__(self) -> str:
+        return f"{self.table.name} {self.number}"
+
+
+C = TypeVar("C", bound=Context)
+
+
+class Store(dict[int, C]):
+    """All contexts of one kind that are in use, by number."""
+
+    def __init__(self, kind: type[C]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def at(self, number: int) -> C:
+        """The context of that number: the one in use, or a clean one."""
+        return self.get(number) or self.kind(number)
+
+    def settle(self, context: C) -> None:
+        """Keep a context that is in use, wipe and drop one that is not."""
+        if context.state == CLEAN:
+            context.wipe()
+            if self.get(context.number) is context:
+                del self[context.number]
+        else:
+            self[context.number] = context
+
+    def reset(self, number: int) -> None:
+        """Make the context of that number clean, from whatever state."""
+        context = self.at(number)
+        context.state = CLEAN
+        self.settle(context)
+
+
+class Step(NamedTuple):
+    """What an operation does to one context.
+
+    :ivar field: the request's field that has the number (or the numbers) of the context; with a
+        dot, an attribute of a context that an earlier step has found, as ``isa.ae``.
+    """
+
+    kind: type[Context]
+    field: str
+    trigger: str
+
+    @property
+    def name(self) -> str:
+        """The name under which the context is passed."""
+        return self.field.rpartition(".")[2]
+
+
+class Operation(NamedTuple):
+    """All that happens to contexts in one request."""
+
+    name: str
+    steps: tuple[Step, ...]
+
+
+class Contexts:
+    """The stores of all kinds, and the one way in which operations change them."""
+
+    def __init__(self, *kinds: type[Context]) -> None:
+        self.stores: Mapping[type[Context], Store[Any]] = {kind: Store(kind) for kind in kinds}
+
+    def store(self, kind: type[C]) -> Store[C]:
+        """The contexts of one kind."""
+        return self.stores[kind]
+
+    def perform(self, operation: Operation, request: Any, compute: Callable[..., Any]) -> Any:
+        """Check all steps, compute, take all steps.
+
+        ``compute`` gets the request and, by the steps' names, the contexts. It assigns to them only
+        when nothing can fail any more.
+
+        :raises InvalidState: a step is illegal, or one context is asked for twice.
+        """
+        found: dict[str, Any] = {}
+        steps: list[tuple[Context, str]] = []
+        for step in operation.steps:
+            contexts = found[step.name] = self._find(step, request, found)
+            for context in contexts if isinstance(contexts, tuple) else (contexts,):
+                context.require(step.trigger)
+                steps.append((context, step.trigger))
+        if len({id(context) for context, _ in steps}) != len(steps):
+            raise InvalidState(f"{operation.name} names one context twice")
+        reply = compute(request, **found)
+        for context, trigger in steps:
+            context.advance(trigger)
+            self.stores[type(context)].settle(context)
+        return reply
+
+    def _find(self, step: Step, request: Any, found: Mapping[str, Any]) -> Any:
+        if "." in step.field:
+            owner, attribute = step.field.split(".")
+            return getattr(found[owner], attribute)
+        store = self.stores[step.kind]
+        number = getattr(request, step.field)
+        if isinstance(number, tuple):
+            return tuple(store.at(each) for each in number)
+        return store.at(number)
+
+    def reset_all(self) -> None:
+        """Make everything clean."""
+        for store in self.stores.values():
+            for number in list(store):
+                store.reset(number)
+
+    def __iter__(self) -> Iterator[Context]:
+        for store in self.stores.values():
+            yield from store.values()

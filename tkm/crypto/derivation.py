@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Key derivation: SKEYSEED and SK_* (RFC 7296, 2.14 and 2.18; RFC 9370, 2.2), KEYMAT (2.17)."""
+
+from typing import NamedTuple
+
+from tkm.crypto.prf import PRF_LENGTH, Octets, prf, prf_plus
+from tkm.secret import Secret
+
+ENCRYPTION_KEY = 32
+"""Octets of a key of ENCR_AES_CBC with 256 bits."""
+INTEGRITY_KEY = 64
+"""Octets of a key of AUTH_HMAC_SHA2_512_256 (RFC 4868, 2.1.1)."""
+
+
+class IkeKeys(NamedTuple):
+    """The keys of an IKE SA: *i* protects what the initiator sends, *r* the responder."""
+
+    d: Secret
+    ai: Secret
+    ar: Secret
+    ei: Secret
+    er: Secret
+    pi: Secret
+    pr: Secret
+
+    def wipe(self) -> None:
+        """Destroy them all."""
+        for key in self:
+            key.wipe()
+
+
+class ChildKeys(NamedTuple):
+    """The keys of a Child SA, in the order in which KEYMAT gives them."""
+
+    encryption_i: Secret
+    integrity_i: Secret
+    encryption_r: Secret
+    integrity_r: Secret
+
+    def wipe(self) -> None:
+        """Destroy them all."""
+        for key in self:
+            key.wipe()
+
+
+class Roles(NamedTuple):
+    """Nonces and SPIs of an exchange by role, as octets from the wire."""
+
+    nonce_i: bytes
+    nonce_r: bytes
+    spi_i: bytes = b""
+    spi_r: bytes = b""
+
+    @classmethod
+    def of(cls, initiator: bool, loc: tuple[bytes, bytes], rem: tuple[bytes, bytes]) -> "Roles":
+        """From what is ours and what is the peer's: (nonce, SPI) each."""
+        (nonce_i, spi_i), (nonce_r, spi_r) = (loc, rem) if initiator else (rem, loc)
+        return cls(nonce_i, nonce_r, spi_i, spi_r)
+
+    @property
+    def nonces(self) -> bytes:
+        """Ni | Nr"""
+        return self.nonce_i + self.nonce_r
+
+
+def ike_keys(roles: Roles, shared: Secret) -> IkeKeys:
+    """Keys of a first IKE SA: SKEYSEED = prf(Ni | Nr, g^ir)."""
+    with prf(roles.nonces, shared.octets) as seed:
+        return _expand(seed, roles)
+
+
+def rekeyed_ike_keys(roles: Roles, sk_d: Secret, shared: list[Secret]) -> IkeKeys:
+    """Keys of an IKE SA that replaces another.
+
+    SKEYSEED = prf(SK_d (old), g^ir | Ni | Nr | SK(1) | … | SK(n)); SK(1) … are the secrets of
+    additional key exchanges (RFC 9370, 2.2.4).
+    """
+    first, *further = (secret.octets for secret in shared)
+    with prf(sk_d.octets, first, roles.nonces, *further) as seed:
+        return _expand(seed, roles)
+
+
+def updated_ike_keys(roles: Roles, sk_d: Secret, shared: Secret) -> IkeKeys:
+    """Keys after a key exchange in IKE_INTERMEDIATE.
+
+    SKEYSEED(n) = prf(SK_d(n-1), SK(n) | Ni | Nr) (RFC 9370, 2.2.2).
+    """
+    return rekeyed_ike_keys(roles, sk_d, [shared])
+
+
+def _expand(seed: Secret, roles: Roles) -> IkeKeys:
+    lengths = (PRF_LENGTH, *[INTEGRITY_KEY] * 2, *[ENCRYPTION_KEY] * 2, *[PRF_LENGTH] * 2)
+    spread = roles.nonces + roles.spi_i + roles.spi_r
+    return IkeKeys(*prf_plus(seed.octets, spread, sum(lengths)).split(*lengths))
+
+
+def child_keys(roles: Roles, sk_d: Secret, shared: list[Secret]) -> ChildKeys:
+    """Keys of a Child SA.
+
+    KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr [| SK(1) | …]); RFC 9370, 2.2.4 has the secrets of
+    additional key exchanges behind the nonces.
+    """
+    lengths = (ENCRYPTION_KEY, INTEGRITY_KEY) * 2
+    parts: list[Octets] = [secret.octets for secret in shared]
+    with Secret(bytearray().join((*parts[:1], roles.nonces, *parts[1:]))) as seed:
+        return ChildKeys(*prf_plus(sk_d.octets, seed.octets, sum(lengths)).split(*lengths))

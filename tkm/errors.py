@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What can go wrong in the TKM, by whose fault it is.
+
+:class:`CallerError` is the untrusted client's fault, :class:`PeerError` the remote peer's,
+:class:`HostError` this machine's. Each refuses the request that met it, with a result code of its
+own, and has changed nothing. :class:`ConfigError` is the administrator's, and ends the program.
+"""
+
+from tkm.rpc.result import Result
+from tkm.rpc.server import HandlerError
+
+
+class TkmError(HandlerError):
+    """A request is refused."""
+
+
+class CallerError(TkmError):
+    """The client asks for what it may not have."""
+
+
+class InvalidId(CallerError):
+    """A number names nothing that is configured."""
+
+    result = Result.INVALID_ID
+
+
+class InvalidState(CallerError):
+    """A context is not in the state that the operation needs."""
+
+    result = Result.INVALID_STATE
+
+
+class InvalidParameter(CallerError):
+    """A value does not go with the others."""
+
+    result = Result.INVALID_PARAMETER
+
+
+class PeerError(TkmError):
+    """What the peer has sent does not convince."""
+
+
+class AuthenticationError(PeerError):
+    """The peer's signature, identity or policy is not accepted."""
+
+    result = Result.AUTH_FAILURE
+
+
+class CertificateError(PeerError):
+    """The peer's certificate chain is not accepted."""
+
+    result = Result.CERTIFICATE_FAILURE
+
+
+class IntegrityError(PeerError):
+    """The integrity check value of an IKE message is wrong."""
+
+    result = Result.INTEGRITY_FAILURE
+
+
+class PublicValueError(PeerError):
+    """The peer's public value is not in the group, or leads to a secret that anyone knows."""
+
+    result = Result.MATH_ERROR
+
+
+class HostError(TkmError):
+    """This machine does not do what it should."""
+
+
+class KernelError(HostError):
+    """The kernel refused a state or a policy."""
+
+    result = Result.KERNEL_FAILURE
+
+
+class SigningError(HostError):
+    """The private key does not sign."""
+
+    result = Result.SIGN_FAILURE
+
+
+class ConfigError(Exception):
+    """A file or an option of the administrator is not usable."""

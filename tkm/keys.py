@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Private keys and CA certificates, from their files."""
+
+import logging
+import stat
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+from cryptography.x509 import Certificate
+
+from tkm.certs import path
+from tkm.errors import CertificateError, ConfigError
+from tkm.secret import Secret
+
+log = logging.getLogger(__name__)
+
+TrustAnchors = Mapping[int, Certificate]
+"""CA certificates by their number."""
+
+
+def load_private_key(file: Path) -> RSAPrivateKey:
+    """An RSA private key, DER, without a password; nobody but its owner may read the file.
+
+    :raises ConfigError: it is none, or too many may read it.
+    """
+    log.info("Loading RSA private key '%s'", file)
+    try:
+        mode = file.stat().st_mode
+        if mode & (stat.S_IRWXO | stat.S_IWGRP):
+            raise ConfigError(f"private key '{file}' is open to others: chmod 600 {file}")
+        with Secret.take(file.read_bytes()) as der:
+            key = load_der_private_key(der.octets, None)
+    except OSError as error:
+        raise ConfigError(f"private key '{file}': {error.strerror}") from error
+    except (ValueError, TypeError):
+        raise ConfigError(f"'{file}' is no private key in DER without password") from None
+    if not isinstance(key, RSAPrivateKey):
+        raise ConfigError(f"private key '{file}' is not RSA")
+    log.info("RSA private key '%s' loaded, key size %d bits", file, key.key_size)
+    return key
+
+
+def load_ca(file: Path) -> Certificate:
+    """A CA certificate, DER.
+
+    :raises ConfigError: it is none.
+    """
+    log.info("Loading CA certificate '%s'", file)
+    try:
+        certificate = path.load(file.read_bytes())
+        path.check_issuer(certificate, datetime.now(UTC))
+    except OSError as error:
+        raise ConfigError(f"CA certificate '{file}': {error.strerror}") from error
+    except CertificateError as error:
+        raise ConfigError(f"CA certificate '{file}': {error}") from error
+    log.info("CA certificate '%s' loaded", path.subject(certificate))
+    return certificate
+
+
+def load_anchors(specification: str) -> TrustAnchors:
+    """CAs from ``file[:number][,file:number …]``; a number left out is 1.
+
+    :raises ConfigError: a file is no CA certificate, or a number is not one, or used twice.
+    """
+    anchors: dict[int, Certificate] = {}
+    for part in specification.split(","):
+        name, colon, digits = part.rpartition(":")
+        if not colon:
+            name, digits = part, "1"
+        if not digits.isdecimal() or not int(digits):
+            raise ConfigError(f"CA number '{digits}' is not a number from 1 up")
+        if int(digits) in anchors:
+            raise ConfigError(f"CA number {int(digits)} is given twice")
+        anchors[int(digits)] = load_ca(Path(name))
+    return anchors

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The Trusted Key Manager: all contexts, all operations, no I/O but the kernel's.
+
+:meth:`KeyManager.dispatcher` is the whole of what the untrusted side can reach.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from tkm.config.model import Config
+from tkm.contexts.kinds import Chain, Endpoint, EspSa, IkeSa, KeyExchange, Nonce
+from tkm.contexts.machine import Context, Contexts
+from tkm.contexts.operations import OPERATIONS
+from tkm.keys import TrustAnchors
+from tkm.operations import ike_sa, key_exchange
+from tkm.operations.chain import Chains
+from tkm.operations.esp_sa import EspSas
+from tkm.operations.ike_sa import Authentication
+from tkm.rpc import rpc2
+from tkm.rpc.interface import Request
+from tkm.rpc.record import Empty, Record
+from tkm.rpc.server import Dispatcher
+from tkm.xfrm.model import Kernel
+
+log = logging.getLogger(__name__)
+
+_RESETS: Final[dict[type[Request[Any]], tuple[type[Context], str, str]]] = {
+    rpc2.NcReset: (Nonce, "nc", "nonce"),
+    rpc2.KeReset: (KeyExchange, "ke", "KE"),
+    rpc2.CcReset: (Chain, "cc", "CC"),
+    rpc2.AeReset: (Endpoint, "ae", "AE"),
+    rpc2.IsaReset: (IkeSa, "isa", "ISA"),
+    rpc2.EsaReset: (EspSa, "esa", "ESA"),
+}
+"""What each reset resets: kind of context, field of its number, name in the log."""
+
+
+class KeyManager:
+    """Owns every secret.
+
+    :param kernel: where ESP happens.
+    :param now: the time (UTC), for certificates.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        private_key: RSAPrivateKey,
+        anchors: TrustAnchors,
+        kernel: Kernel,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._config = config
+        self._kernel = kernel
+        self._esp_sas = EspSas(config, kernel)
+        self.contexts = Contexts(Nonce, KeyExchange, Chain, Endpoint, IkeSa, EspSa)
+        chains = Chains(config, anchors, now)
+        authentication = Authentication(config, private_key)
+        self._compute: dict[type[Request[Any]], Callable[..., Record]] = {
+            rpc2.NcCreate: key_exchange.nc_create,
+            rpc2.KeGet: key_exchange.ke_get,
+            rpc2.KeSet: key_exchange.ke_set,
+            rpc2.CcCheckCa: chains.check_ca,
+            rpc2.CcAddCertificate: chains.add_certificate,
+            rpc2.CcCheckChain: chains.check_chain,
+            rpc2.IsaCreate: ike_sa.create,
+            rpc2.IsaCreateChild: ike_sa.create_child,
+            rpc2.IsaUpdate: ike_sa.update,
+            rpc2.IsaIntAuth: ike_sa.int_auth,
+            rpc2.IsaEncrypt: ike_sa.encrypt,
+            rpc2.IsaDecrypt: ike_sa.decrypt,
+            rpc2.IsaSign: authentication.sign,
+            rpc2.IsaAuth: authentication.authenticate,
+            rpc2.IsaSkipCreateFirst: ike_sa.skip_create_first,
+            rpc2.EsaCreate: self._esp_sas.create,
+            rpc2.EsaCreateNoPfs: self._esp_sas.create_no_pfs,
+            rpc2.EsaCreateFirst: self._esp_sas.create_first,
+            rpc2.EsaSelect: self._esp_sas.select,
+        }
+
+    def start(self) -> None:
+        """Take over the kernel's SPD and SAD.
+
+        :raises KernelError: the kernel does not let us.
+        """
+        self._kernel.flush()
+        for policy in self._config.policies.values():
+            self._kernel.add_policy(policy)
+
+    def stop(self) -> None:
+        """Destroy all secrets; leave no policy and no state behind."""
+        self.contexts.reset_all()
+        self._kernel.flush()
+
+    def perform(self, request: Request[Any]) -> Any:
+        """Carry out an operation on contexts.
+
+        :raises TkmError: it is refused; nothing has changed.
+        """
+        operation = OPERATIONS[request.operation]
+        return self.contexts.perform(operation, request, self._compute[type(request)])
+
+    def dispatcher(self) -> Dispatcher:
+        """Generation 2, ready to be served."""
+        return Dispatcher(
+            rpc2.RPC2,
+            {
+                rpc2.TkmVersion: lambda _: rpc2.VersionReply(version=rpc2.VERSION),
+                rpc2.TkmLimits: self._limits,
+                rpc2.TkmReset: self._reset_all,
+                **dict.fromkeys(_RESETS, self._reset),
+                **dict.fromkeys(self._compute, self.perform),
+            },
+        )
+
+    def _limits(self, _request: rpc2.TkmLimits) -> rpc2.LimitsReply:
+        kinds = ("nc", "ke", "cc", "ae", "isa", "esa")
+        return rpc2.LimitsReply(max_active_requests=1, **dict.fromkeys(kinds, rpc2.HIGHEST_ID))
+
+    def _reset(self, request: Request[Any]) -> Empty:
+        kind, field, name = _RESETS[type(request)]
+        number = getattr(request, field)
+        log.info("Resetting %s context %d", name, number)
+        context = self.contexts.store(kind).at(number)
+        if isinstance(context, EspSa):
+            self._esp_sas.reset(context)
+        self.contexts.store(kind).reset(number)
+        return Empty()
+
+    def _reset_all(self, _request: rpc2.TkmReset) -> Empty:
+        log.info("Resetting all contexts")
+        for esa in list(self.contexts.store(EspSa).values()):
+            self._esp_sas.reset(esa)
+        self.contexts.reset_all()
+        return Empty()

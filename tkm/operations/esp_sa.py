@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""esa: ESP SAs, the two states of a Child SA in the kernel."""
+
+import logging
+
+from tkm.config.model import Config, Policy
+from tkm.contexts.kinds import Endpoint, EspSa, IkeSa, KeyExchange, Nonce
+from tkm.crypto.derivation import Roles, child_keys
+from tkm.errors import AuthenticationError, InvalidId, InvalidParameter
+from tkm.operations.common import check_algorithms, secrets_of
+from tkm.rpc import rpc2
+from tkm.rpc.record import Empty
+from tkm.secret import Secret
+from tkm.xfrm.model import Kernel, StateKeys, StatePair, hexadecimal
+
+log = logging.getLogger(__name__)
+
+_RESERVED_SPIS = 256
+"""SPIs 0 to 255 are not for use (RFC 4303, 2.1)."""
+
+Create = rpc2.EsaCreate | rpc2.EsaCreateNoPfs | rpc2.EsaCreateFirst
+
+
+class EspSas:
+    """The operations on esa."""
+
+    def __init__(self, config: Config, kernel: Kernel) -> None:
+        self._config = config
+        self._kernel = kernel
+
+    def create(
+        self,
+        request: rpc2.EsaCreate,
+        esa: EspSa,
+        isa: IkeSa,
+        ae: Endpoint,
+        ke: tuple[KeyExchange, ...],
+        nc_loc: Nonce,
+    ) -> Empty:
+        """With key exchanges of its own."""
+        log.info(
+            "Creating ESA context with ID %d (Isa %d, Sp %d, Ea %d, Ke_Id %d #1 / %d, "
+            "Nc_Loc_Id %d, Initiator %s, spi_loc %s, spi_rem %s)",
+            *(esa.number, isa.number, request.sp, request.ea, ke[0].number, len(ke)),
+            *(nc_loc.number, _truth(request.initiator), *_spis(request)),
+        )
+        roles = _roles(request, nc_loc)
+        return self._install(request, esa, isa, roles, secrets_of(*ke), initiator=request.initiator)
+
+    def create_no_pfs(
+        self,
+        request: rpc2.EsaCreateNoPfs,
+        esa: EspSa,
+        isa: IkeSa,
+        ae: Endpoint,
+        nc_loc: Nonce,
+    ) -> Empty:
+        """From the IKE SA's keys and fresh nonces alone."""
+        log.info(
+            "Creating new ESA context (no PFS) with ID %d (Isa %d, Sp %d, Ea %d, "
+            "Nc_Loc_Id %d, Initiator %s, spi_loc %s, spi_rem %s)",
+            *(esa.number, isa.number, request.sp, request.ea),
+            *(nc_loc.number, _truth(request.initiator), *_spis(request)),
+        )
+        roles = _roles(request, nc_loc)
+        return self._install(request, esa, isa, roles, [], initiator=request.initiator)
+
+    def create_first(
+        self, request: rpc2.EsaCreateFirst, esa: EspSa, isa: IkeSa, ae: Endpoint
+    ) -> Empty:
+        """From what IKE_SA_INIT has brought."""
+        log.info(
+            "Creating first new ESA context with ID %d "
+            "(Isa %d, Sp %d, Ea %d, Initiator %s, spi_loc %s, spi_rem %s)",
+            *(esa.number, isa.number, request.sp, request.ea),
+            *(_truth(isa.initiator), *_spis(request)),
+        )
+        return self._install(request, esa, isa, isa.roles, [], initiator=isa.initiator)
+
+    def select(self, _request: rpc2.EsaSelect, esa: EspSa) -> Empty:
+        """Nothing to do: the kernel sends with the youngest state of a policy."""
+        log.info("Selecting ESA context %d for outbound traffic", esa.number)
+        return Empty()
+
+    def reset(self, esa: EspSa) -> None:
+        """Remove the states of an ESP SA."""
+        if esa.pair is not None:
+            self._kernel.delete_states(esa.pair)
+            esa.pair = None
+
+    def _install(
+        self,
+        request: Create,
+        esa: EspSa,
+        isa: IkeSa,
+        roles: Roles,
+        shared: list[Secret],
+        *,
+        initiator: bool,
+    ) -> Empty:
+        check_algorithms(request.ea)
+        policy = self._policy(request.sp, isa.ae)
+        pair = StatePair(policy, request.spi_loc, request.spi_rem)
+        for spi in (pair.spi_in, pair.spi_out):
+            if int.from_bytes(spi, "big") < _RESERVED_SPIS:
+                raise InvalidParameter(f"SPI {hexadecimal(spi)} is reserved")
+        keys = child_keys(roles, isa.secret_keys.d, shared)
+        try:
+            by_initiator = StateKeys(keys.encryption_i, keys.integrity_i)
+            by_responder = StateKeys(keys.encryption_r, keys.integrity_r)
+            inbound, outbound = (
+                (by_responder, by_initiator) if initiator else (by_initiator, by_responder)
+            )
+            self._kernel.add_states(pair, inbound, outbound)
+        finally:
+            keys.wipe()
+        esa.sp, esa.pair = policy.id, pair
+        return Empty()
+
+    def _policy(self, number: int, ae: Endpoint) -> Policy:
+        """The policy, if it is one between the very ends that were authenticated.
+
+        :raises AuthenticationError: it is with somebody else.
+        """
+        policy = self._config.policies.get(number)
+        if policy is None:
+            raise InvalidId(f"there is no policy {number}")
+        if (ae.ri, ae.lc) != (policy.id, policy.local.identity_id):
+            raise AuthenticationError(
+                f"{ae} authenticated identity {ae.ri} to {ae.lc}, not those of policy {number}"
+            )
+        return policy
+
+
+def _roles(request: rpc2.EsaCreate | rpc2.EsaCreateNoPfs, nc_loc: Nonce) -> Roles:
+    return Roles.of(request.initiator, (nc_loc.octets, b""), (request.nonce_rem, b""))
+
+
+def _truth(value: bool) -> str:
+    return str(value).upper()
+
+
+def _spis(request: Create) -> tuple[str, str]:
+    return hexadecimal(request.spi_loc), hexadecimal(request.spi_rem)

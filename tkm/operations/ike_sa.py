@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""isa and ae: IKE SAs and the authentication of their ends."""
+
+import logging
+import struct
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from tkm.certs.path import rsa_key
+from tkm.config.model import Config
+from tkm.contexts.kinds import Chain, Endpoint, IkeSa, IntAuth, KeyExchange, Nonce
+from tkm.crypto import protection
+from tkm.crypto.derivation import (
+    IkeKeys,
+    Roles,
+    ike_keys,
+    rekeyed_ike_keys,
+    updated_ike_keys,
+)
+from tkm.crypto.prf import prf
+from tkm.crypto.signature import Auth, sign, signed_octets, verify
+from tkm.errors import InvalidId, InvalidParameter
+from tkm.operations.common import check_algorithms, secrets_of
+from tkm.rpc import rpc2
+from tkm.rpc.record import Empty
+from tkm.xfrm.model import hexadecimal
+
+log = logging.getLogger(__name__)
+
+_CIPHER = rpc2.CipherReply(block=protection.BLOCK, iv=protection.IV, icv=protection.ICV)
+
+
+def create(
+    request: rpc2.IsaCreate, isa: IkeSa, ae: Endpoint, ke: KeyExchange, nc_loc: Nonce
+) -> rpc2.CipherReply:
+    """A first IKE SA, and the endpoint that it is to authenticate."""
+    check_algorithms(request.ia)
+    log.info(
+        "Creating new ISA context with ID %d (KE %d, nonce %d, spi_loc %s, spi_rem %s)",
+        isa.number,
+        ke.number,
+        nc_loc.number,
+        hexadecimal(request.spi_loc),
+        hexadecimal(request.spi_rem),
+    )
+    roles = _roles(request, nc_loc)
+    (shared,) = secrets_of(ke)
+    _activate(isa, ae, roles, ike_keys(roles, shared), initiator=request.initiator)
+    ae.initiator = request.initiator
+    ae.nonce_loc, ae.nonce_rem = nc_loc.octets, request.nonce_rem
+    log.info("Creating new AE context with ID %d", ae.number)
+    return _CIPHER
+
+
+def create_child(
+    request: rpc2.IsaCreateChild,
+    isa: IkeSa,
+    parent: IkeSa,
+    ae: Endpoint,
+    ke: tuple[KeyExchange, ...],
+    nc_loc: Nonce,
+) -> rpc2.CipherReply:
+    """An IKE SA that takes the place of its parent, with the same authenticated endpoint."""
+    check_algorithms(request.ia)
+    log.info(
+        "Creating new child ISA context with ID %d "
+        "(Parent Isa %d, KE %d #1 / %d, nonce %d, spi_loc %s, spi_rem %s)",
+        isa.number,
+        parent.number,
+        ke[0].number,
+        len(ke),
+        nc_loc.number,
+        hexadecimal(request.spi_loc),
+        hexadecimal(request.spi_rem),
+    )
+    roles = _roles(request, nc_loc)
+    keys = rekeyed_ike_keys(roles, parent.secret_keys.d, secrets_of(*ke))
+    _activate(isa, ae, roles, keys, initiator=request.initiator)
+    return _CIPHER
+
+
+def update(request: rpc2.IsaUpdate, isa: IkeSa, ae: Endpoint, ke: KeyExchange) -> Empty:
+    """Mix another key exchange into the keys."""
+    log.info("Updating ISA context with ID %d (KE %d)", isa.number, request.ke)
+    keys = updated_ike_keys(isa.roles, isa.secret_keys.d, *secrets_of(ke))
+    isa.secret_keys.wipe()
+    isa.keys = keys
+    return Empty()
+
+
+def int_auth(request: rpc2.IsaIntAuth, isa: IkeSa, ae: Endpoint) -> Empty:
+    """Take one IKE_INTERMEDIATE message into what AUTH covers (RFC 9242, 3.3.2)."""
+    key_loc, key_rem = isa.auth_keys
+    before = ae.int_auth
+    after = IntAuth()
+    after.loc, after.rem, after.count = before.loc, before.rem, before.count
+    if request.verify:
+        after.rem = bytes(prf(key_rem.octets, before.rem, request.message).octets)
+    else:
+        after.loc = bytes(prf(key_loc.octets, before.loc, request.message).octets)
+        after.count += 1
+    ae.int_auth = after
+    return Empty()
+
+
+def encrypt(request: rpc2.IsaEncrypt, isa: IkeSa) -> rpc2.EncryptReply:
+    """Protect a message that we send."""
+    aad, plain = _cut(request.message, request.aad_length)
+    return rpc2.EncryptReply(protected=protection.protect(*isa.outbound, aad, plain))
+
+
+def decrypt(request: rpc2.IsaDecrypt, isa: IkeSa) -> rpc2.DecryptReply:
+    """Check and open a message that we have got."""
+    aad, sealed = _cut(request.message, request.aad_length)
+    return rpc2.DecryptReply(plain=protection.unprotect(*isa.inbound, aad, sealed))
+
+
+def skip_create_first(_request: rpc2.IsaSkipCreateFirst, isa: IkeSa, ae: Endpoint) -> Empty:
+    """The authenticated endpoint may have Child SAs, though IKE_AUTH brought none."""
+    log.info("Skipping creation of first ESA for ISA context %d", isa.number)
+    return Empty()
+
+
+class Authentication:
+    """The two operations that need keys and identities."""
+
+    def __init__(self, config: Config, private_key: RSAPrivateKey) -> None:
+        self._config = config
+        self._key = private_key
+
+    def sign(self, request: rpc2.IsaSign, isa: IkeSa, ae: Endpoint) -> rpc2.SignatureReply:
+        """Sign our first message, as local identity ``lc``."""
+        identity = self._config.local_identities.get(request.lc)
+        if identity is None:
+            raise InvalidId(f"there is no local identity {request.lc}")
+        log.info("Generating local signature for ISA context %d", isa.number)
+        key_loc, _ = isa.auth_keys
+        octets = signed_octets(
+            request.init_message, ae.nonce_rem, key_loc, identity.identity, _int_auth(ae)
+        )
+        auth = sign(self._key, octets, request.hash_algorithms)
+        ae.lc = request.lc
+        return rpc2.SignatureReply(method=auth.method, signature=auth.data)
+
+    def authenticate(self, request: rpc2.IsaAuth, isa: IkeSa, ae: Endpoint, cc: Chain) -> Empty:
+        """Verify that the peer is who the checked chain speaks for."""
+        log.info(
+            "Verifying remote signature for ISA context %d with CC context %d",
+            isa.number,
+            cc.number,
+        )
+        identity = self._config.policies[cc.ri].remote.identity
+        _, key_rem = isa.auth_keys
+        octets = signed_octets(request.init_message, ae.nonce_loc, key_rem, identity, _int_auth(ae))
+        verify(rsa_key(cc.peer), octets, Auth(request.method, request.signature))
+        ae.ri = cc.ri
+        log.info("Authentication of ISA context %d successful", isa.number)
+        return Empty()
+
+
+def _roles(request: rpc2.IsaCreate | rpc2.IsaCreateChild, nc_loc: Nonce) -> Roles:
+    return Roles.of(
+        request.initiator,
+        (nc_loc.octets, request.spi_loc),
+        (request.nonce_rem, request.spi_rem),
+    )
+
+
+def _activate(isa: IkeSa, ae: Endpoint, roles: Roles, keys: IkeKeys, *, initiator: bool) -> None:
+    isa.ae, isa.roles, isa.keys, isa.initiator = ae, roles, keys, initiator
+
+
+def _int_auth(ae: Endpoint) -> bytes:
+    """IntAuth_i | IntAuth_r | message id of IKE_AUTH, if there was an IKE_INTERMEDIATE."""
+    done = ae.int_auth
+    if not done.count:
+        return b""
+    by_role = (done.loc, done.rem) if ae.initiator else (done.rem, done.loc)
+    return b"".join(by_role) + struct.pack(">I", done.count + 1)
+
+
+def _cut(message: bytes, aad_length: int) -> tuple[bytes, bytes]:
+    if aad_length > len(message):
+        raise InvalidParameter(f"{aad_length} octets of {len(message)} cannot be additional data")
+    return message[:aad_length], message[aad_length:]

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""xfrm_proxy as a program."""
+
+import argparse
+import logging
+import selectors
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from tkm import VERSION, logs
+from tkm.errors import KernelError
+from tkm.proxy.events import Event, translate
+from tkm.reactor import Reactor
+from tkm.rpc.client import Client, connect
+from tkm.rpc.ees import EES, EES_SOCKET, EsaAcquire
+from tkm.rpc.result import FieldError, RpcError
+from tkm.xfrm.messages import Group, Type
+from tkm.xfrm.netlink import NetlinkSocket
+
+log = logging.getLogger(__name__)
+
+
+class Proxy:
+    """Reads events, passes them on; an IKE daemon that is not there yet is no reason to stop."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._netlink = NetlinkSocket(Group.ACQUIRE, Group.EXPIRE)
+        self._client: Client | None = None
+
+    def fileno(self) -> int:
+        """For a selector: an event is waiting."""
+        return self._netlink.fileno()
+
+    def forward(self) -> None:
+        """Pass on what is waiting."""
+        for kind, octets in self._netlink.events():
+            with suppress(ValueError):
+                log.info(
+                    "Netlink message received ( %d bytes ), type XFRM_MSG_%s",
+                    len(octets),
+                    Type(kind).name,
+                )
+            if event := translate(kind, octets):
+                self._pass_on(event)
+
+    def _pass_on(self, event: Event) -> None:
+        log.info("Initiating %s", describe(event))
+        # A daemon that was started again has closed the old connection: try a new one once.
+        for attempt in ("again", "no more"):
+            try:
+                self._client = self._client or connect(EES, self._path)
+                self._client.call(event)
+            except FieldError as error:
+                log.warning("Not ours: %s", error)
+            except RpcError as error:
+                self._client = None
+                if attempt == "again":
+                    continue
+                log.warning("Event not delivered: %s", error)
+            return
+
+
+def describe(event: Event) -> str:
+    """An event in the words of the original."""
+    if isinstance(event, EsaAcquire):
+        return f"ESA acquire for reqid {event.sp_id}"
+    return (
+        f"ESA expire (reqid {event.sp_id}, proto {event.protocol}, "
+        f"SPI {event.spi_rem.hex()}, hard {str(event.hard).upper()})"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT. Exit codes: 0 stopped, 1 could not start, 2 wrong use."""
+    parser = argparse.ArgumentParser(
+        prog="xfrm_proxy", description="Pass the kernel's acquire and expire events to IKE."
+    )
+    parser.add_argument(
+        "--socket", metavar="PATH", default=EES_SOCKET, help="of the IKE daemon (%(default)s)"
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
+    arguments = parser.parse_args(argv)
+    logs.to_stderr()
+    log.info("XFRM Proxy starting (%s)", VERSION)
+    try:
+        proxy = Proxy(arguments.socket)
+    except KernelError as error:
+        log.critical("%s", error)
+        return 1
+    with Reactor() as reactor:
+        reactor.selector.register(proxy, selectors.EVENT_READ, proxy.forward)
+        log.info("Initialization complete, waiting for kernel events")
+        reactor.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The calling side of tkm-rpc."""
+
+import socket
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from tkm.rpc.interface import Header, Interface, Request
+from tkm.rpc.record import Record
+from tkm.rpc.result import Disconnected, FieldError, FrameError, Refused, Result
+
+R = TypeVar("R", bound=Record)
+
+Transport = Callable[[bytes], bytes]
+"""Takes the frame of a request, gives the octets of its response."""
+
+IKE_SOCKET = "/tmp/tkm.rpc.ike"
+
+
+class Client:
+    """Calls the operations of an interface, one at a time."""
+
+    def __init__(self, interface: Interface, transport: Transport) -> None:
+        self._interface = interface
+        self._framing = interface.framing()
+        self._transport = transport
+        self._last_id = 0
+
+    def call(self, request: Request[R]) -> R:
+        """Ask, and wait for the reply.
+
+        :raises Refused: the result is not Ok.
+        :raises Disconnected: the server went away.
+        :raises FieldError: a value of the request is out of its bounds.
+        :raises FrameError: what came back is no answer to this request.
+        """
+        self._last_id = (self._last_id + 1) & 0xFFFFFFFF
+        header = Header(request.code, self._last_id)
+        response = self._transport(self._framing.request(header, request.encode()))
+        return cast(R, self._reply(request, response))
+
+    def _reply(self, request: Request[R], response: bytes) -> Record:
+        cut = self._framing.cut(bytearray(response), responses=True)
+        header, body = cut or (None, None)
+        if header is None or body is None:
+            raise FrameError(f"{request.operation}: {len(response)} octets are no response")
+        if header.request_id != self._last_id:
+            raise FrameError(f"{request.operation}: response to request {header.request_id}")
+        if header.result != Result.OK:
+            raise Refused(request.operation, _result(header.result))
+        try:
+            return request.reply.decode(body, padded=self._framing.padded)
+        except FieldError as error:
+            raise FrameError(f"{request.operation}: {error}") from error
+
+
+def _result(code: int) -> Result:
+    try:
+        return Result(code)
+    except ValueError:
+        return Result.ABORTED
+
+
+class SocketTransport:
+    """Carries frames over a Unix socket.
+
+    :ivar deadline: seconds that one exchange may take. The TKM never needs that long; a caller that
+        waits forever for a dead one would be dead too.
+    """
+
+    def __init__(self, path: str, interface: Interface, deadline: float = 10.0) -> None:
+        self._framing = interface.framing()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(deadline)
+        try:
+            self._socket.connect(path)
+        except OSError as error:
+            self._socket.close()
+            raise Disconnected(f"nobody answers at {path}: {error.strerror or error}") from error
+
+    def __call__(self, request: bytes) -> bytes:
+        received = bytearray()
+        try:
+            self._socket.sendall(request)
+            while (response := self._whole(received)) is None:
+                part = self._socket.recv(65536)
+                if not part:
+                    raise Disconnected("the server closed the connection")
+                received += part
+        except OSError as error:
+            raise Disconnected(f"the connection broke: {error}") from error
+        return response
+
+    def _whole(self, received: bytearray) -> bytes | None:
+        response = bytes(received)
+        return response if self._framing.cut(received, responses=True) else None
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+
+def connect(interface: Interface, path: str) -> Client:
+    """A client of the server that listens at ``path``.
+
+    :raises Disconnected: there is none.
+    """
+    return Client(interface, SocketTransport(path, interface))

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How single values are laid out in a frame.
+
+Each field type knows its octets, its bounds and how to describe itself; a record is a row of them,
+one behind the other with no padding between. Decoding checks the bounds, so nothing that is out of
+bounds ever reaches a handler.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, Literal
+
+from tkm.rpc.result import FieldError, Result
+
+ByteOrder = Literal["big", "little"]
+
+
+class Field(ABC):
+    """The layout of one value."""
+
+    @abstractmethod
+    def encode(self, value: Any) -> bytes:
+        """The octets of ``value``.
+
+        :raises FieldError: it is out of bounds.
+        """
+
+    @abstractmethod
+    def decode(self, body: memoryview, at: int) -> tuple[Any, int]:
+        """The value at offset ``at``, and the offset behind it.
+
+        :raises FieldError: it is out of bounds, or the body ends before it does.
+        """
+
+    @abstractmethod
+    def describe(self) -> str:
+        """The layout in a few words, for the documentation."""
+
+    @staticmethod
+    def slice(body: memoryview, at: int, length: int) -> memoryview:
+        """``length`` octets of ``body`` from ``at``."""
+        if at + length > len(body):
+            raise FieldError(f"the body ends at {len(body)}, inside a field of {length} at {at}")
+        return body[at : at + length]
+
+
+class Unsigned(Field):
+    """An unsigned integer of ``size`` octets in ``low`` to ``high``."""
+
+    def __init__(
+        self,
+        size: int,
+        order: ByteOrder = "big",
+        *,
+        low: int = 0,
+        high: int | None = None,
+        fault: Result = Result.INVALID_PARAMETER,
+    ) -> None:
+        self.size = size
+        self.order = order
+        self.low = low
+        self.high = (1 << 8 * size) - 1 if high is None else high
+        self.fault = fault
+
+    def _checked(self, value: int) -> int:
+        if not self.low <= value <= self.high:
+            raise FieldError(f"{value} is not in {self.low} to {self.high}", self.fault)
+        return value
+
+    def encode(self, value: int) -> bytes:
+        return self._checked(value).to_bytes(self.size, self.order)
+
+    def decode(self, body: memoryview, at: int) -> tuple[int, int]:
+        octets = self.slice(body, at, self.size)
+        return self._checked(int.from_bytes(octets, self.order)), at + self.size
+
+    def describe(self) -> str:
+        bounds = "" if self.high == (1 << 8 * self.size) - 1 else f", {self.low} to {self.high}"
+        return f"u{8 * self.size}{bounds}"
+
+
+class Flag(Unsigned):
+    """A truth value: 1 or 0, nothing else."""
+
+    def __init__(self, size: int = 1, order: ByteOrder = "big") -> None:
+        super().__init__(size, order, high=1)
+
+    def decode(self, body: memoryview, at: int) -> tuple[bool, int]:
+        value, end = super().decode(body, at)
+        return bool(value), end
+
+    def describe(self) -> str:
+        return f"u{8 * self.size}, 0 or 1"
+
+
+class Fixed(Field):
+    """Exactly ``length`` octets, as they are: an SPI as it stands in the packet."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    def encode(self, value: bytes) -> bytes:
+        if len(value) != self.length:
+            raise FieldError(f"{len(value)} octets in place of {self.length}")
+        return bytes(value)
+
+    def decode(self, body: memoryview, at: int) -> tuple[bytes, int]:
+        return bytes(self.slice(body, at, self.length)), at + self.length
+
+    def describe(self) -> str:
+        return f"{self.length} octets"
+
+
+class Octets(Field):
+    """``u32`` size, then that many octets, of which there are ``low`` to ``high``.
+
+    With ``slot`` the octets always take the room of ``high`` of them, as in generation 1.
+    """
+
+    def __init__(
+        self, high: int, *, low: int = 1, order: ByteOrder = "big", slot: bool = False
+    ) -> None:
+        self.low = low
+        self.high = high
+        self.order = order
+        self.slot = slot
+
+    def _checked(self, size: int) -> int:
+        if not self.low <= size <= self.high:
+            raise FieldError(f"{size} octets are not in {self.low} to {self.high}")
+        return size
+
+    def encode(self, value: bytes) -> bytes:
+        size = self._checked(len(value)).to_bytes(4, self.order)
+        return size + (bytes(value).ljust(self.high, b"\0") if self.slot else bytes(value))
+
+    def decode(self, body: memoryview, at: int) -> tuple[bytes, int]:
+        room = self.slice(body, at, 4 + self.high) if self.slot else self.slice(body, at, 4)
+        size = self._checked(int.from_bytes(room[:4], self.order))
+        octets = bytes(self.slice(body, at + 4, size))
+        return octets, at + 4 + (self.high if self.slot else size)
+
+    def describe(self) -> str:
+        return f"u32 size, {'slot of' if self.slot else f'{self.low} to'} {self.high} octets"
+
+
+class Sequence(Field):
+    """``u8`` count, then that many values of one layout, of which there are ``low`` to ``high``."""
+
+    def __init__(self, item: Field, high: int, *, low: int = 0) -> None:
+        self.item = item
+        self.low = low
+        self.high = high
+
+    def _checked(self, count: int) -> int:
+        if not self.low <= count <= self.high:
+            raise FieldError(f"{count} values are not in {self.low} to {self.high}")
+        return count
+
+    def encode(self, value: tuple[Any, ...]) -> bytes:
+        return bytes([self._checked(len(value))]) + b"".join(map(self.item.encode, value))
+
+    def decode(self, body: memoryview, at: int) -> tuple[tuple[Any, ...], int]:
+        count = self._checked(self.slice(body, at, 1)[0])
+        at += 1
+        values = []
+        for _ in range(count):
+            value, at = self.item.decode(body, at)
+            values.append(value)
+        return tuple(values), at
+
+    def describe(self) -> str:
+        return f"u8 count, {self.low} to {self.high} times {self.item.describe()}"

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An interface: its operations by code, and the frames that carry them.
+
+Two framings exist. Generation 1 has frames of one size, padded (:class:`FixedFrames`); generation 2
+writes the length in front (:class:`SizedFrames`). Both cut a stream of octets into frames however
+the kernel has split it, and neither ever loses its place: a frame that is too long is read over and
+answered like any other bad request.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from struct import Struct
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_origin
+
+from tkm.rpc.record import Record, snake_case
+from tkm.rpc.result import FrameError, Result
+
+R = TypeVar("R", bound=Record)
+
+
+class Header(NamedTuple):
+    """What stands in front of a body.
+
+    :ivar request_id: chosen by the client, echoed by the server.
+    :ivar result: ``Result`` of a response; ``OK`` in a request.
+    """
+
+    operation: int
+    request_id: int
+    result: int = Result.OK
+
+
+class Framing(ABC):
+    """How a header and a body become octets on the stream, and back."""
+
+    padded: bool
+    """There may be anything behind the last field of a body."""
+
+    @abstractmethod
+    def request(self, header: Header, body: bytes) -> bytes:
+        """The octets of a request.
+
+        :raises FrameError: the body is too long.
+        """
+
+    @abstractmethod
+    def response(self, header: Header, body: bytes) -> bytes:
+        """The octets of a response."""
+
+    @abstractmethod
+    def cut(self, stream: bytearray, *, responses: bool) -> tuple[Header, bytes | None] | None:
+        """Take the first whole frame off the stream; ``None`` if there is none yet.
+
+        A body of ``None`` is one that was too long to be kept.
+        """
+
+
+class FixedFrames(Framing):
+    """Generation 1: 2048 octets a request, 1024 a response, in host byte order."""
+
+    padded = True
+    REQUEST, RESPONSE = 2048, 1024
+    _request = Struct("<QQ")
+    _response = Struct("<QQQ")
+
+    def request(self, header: Header, body: bytes) -> bytes:
+        frame = self._request.pack(header.operation, header.request_id) + body
+        if len(frame) > self.REQUEST:
+            raise FrameError(f"a request of {len(frame)} octets does not fit {self.REQUEST}")
+        return frame.ljust(self.REQUEST, b"\0")
+
+    def response(self, header: Header, body: bytes) -> bytes:
+        return (self._response.pack(*header) + body).ljust(self.RESPONSE, b"\0")
+
+    def cut(self, stream: bytearray, *, responses: bool) -> tuple[Header, bytes | None] | None:
+        size, head = (self.RESPONSE, self._response) if responses else (self.REQUEST, self._request)
+        if len(stream) < size:
+            return None
+        frame = bytes(stream[:size])
+        del stream[:size]
+        return Header(*head.unpack_from(frame)), frame[head.size :]
+
+
+class SizedFrames(Framing):
+    """Generation 2: ``u32 length | u16 operation | u16 result | u32 request id | body``.
+
+    ``length`` counts what follows it; all in network byte order. In a request the place of the
+    result is zero.
+    """
+
+    padded = False
+    LONGEST = 80 * 1024
+    """Longer frames are read over."""
+    _head = Struct(">IHHI")
+
+    def __init__(self) -> None:
+        self._over = 0
+
+    def _frame(self, header: Header, body: bytes) -> bytes:
+        length = self._head.size - 4 + len(body)
+        if length > self.LONGEST:
+            raise FrameError(f"a frame of {length} octets is longer than {self.LONGEST}")
+        return self._head.pack(length, header.operation, header.result, header.request_id) + body
+
+    request = response = _frame
+
+    def cut(self, stream: bytearray, *, responses: bool) -> tuple[Header, bytes | None] | None:
+        if self._over:
+            dropped = min(self._over, len(stream))
+            del stream[:dropped]
+            self._over -= dropped
+        if len(stream) < self._head.size:
+            return None
+        length, operation, result, request_id = self._head.unpack_from(stream)
+        header = Header(operation, request_id, result)
+        end = 4 + max(length, self._head.size - 4)
+        if end > 4 + self.LONGEST or end != 4 + length:
+            self._over = end
+            return header, None
+        if len(stream) < end:
+            return None
+        body = bytes(stream[self._head.size : end])
+        del stream[:end]
+        return header, body
+
+
+class Request(Record, Generic[R]):
+    """A request, answered by a reply of type ``R``.
+
+    Subclasses are the operations: ``class NcReset(Request[Empty], interface=RPC2, code=0x0100)``.
+    """
+
+    code: ClassVar[int]
+    reply: ClassVar[type[Record]]
+    operation: ClassVar[str]
+    """The operation's name, as ``nc_reset``."""
+
+    def __init_subclass__(cls, interface: "Interface", code: int) -> None:
+        super().__init_subclass__()
+        cls.code = code
+        cls.operation = snake_case(cls.__name__)
+        for base in getattr(cls, "__orig_bases__", ()):
+            if get_origin(base) is Request:
+                cls.reply = get_args(base)[0]
+        interface.add(cls)
+
+
+class Interface:
+    """The operations that one side serves and the other calls.
+
+    :ivar name: for logs and documentation.
+    :ivar operations: request classes by operation code.
+    """
+
+    def __init__(self, name: str, framing: type[Framing]) -> None:
+        self.name = name
+        self.framing = framing
+        self.operations: dict[int, type[Request[Any]]] = {}
+
+    def add(self, operation: type[Request[Any]]) -> None:
+        """Make an operation part of the interface; each code stands for one."""
+        other = self.operations.setdefault(operation.code, operation)
+        if other is not operation:
+            raise TypeError(f"{operation.__name__} and {other.__name__} share {operation.code:#x}")
+
+    def __iter__(self) -> Iterator[type[Request[Any]]]:
+        return iter(sorted(self.operations.values(), key=lambda operation: operation.code))

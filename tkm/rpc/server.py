@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The answering side of tkm-rpc.
+
+:class:`Dispatcher` turns one request into one response and never raises for what a client sends.
+:class:`Connection` holds one client's octets, in and out, and knows no socket.
+:class:`Server` is the edge: it listens, and serves any number of clients side by side, each as fast
+as it reads its answers. It runs in somebody's selector loop, whose keys' ``data`` are called.
+"""
+
+import contextlib
+import errno
+import logging
+import os
+import selectors
+import socket
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from tkm.rpc.interface import Header, Interface, Request
+from tkm.rpc.record import Record
+from tkm.rpc.result import FieldError, Result
+
+log = logging.getLogger(__name__)
+
+Handlers = Mapping[type[Request[Any]], Callable[[Any], Record]]
+
+
+class HandlerError(Exception):
+    """A handler refuses a request; it has changed nothing."""
+
+    result: Result = Result.ABORTED
+
+
+class Peer(Protocol):
+    """Who may connect."""
+
+    def __call__(self, pid: int, uid: int, gid: int) -> bool: ...
+
+
+class Dispatcher:
+    """Decodes requests, calls the handler of each operation, encodes what comes of it."""
+
+    def __init__(self, interface: Interface, handlers: Handlers) -> None:
+        missing = [operation.operation for operation in interface if operation not in handlers]
+        if missing:
+            raise TypeError(f"no handler for {', '.join(missing)}")
+        self.interface = interface
+        self.framing = interface.framing()
+        self._handlers = handlers
+
+    def __call__(self, header: Header, body: bytes | None) -> bytes:
+        """The response to a request; a ``body`` of ``None`` is one that was too long.
+
+        Each error echoes the operation and carries no body.
+        """
+        result, reply = self._answer(header, body)
+        return self.framing.response(header._replace(result=result), reply)
+
+    def _answer(self, header: Header, body: bytes | None) -> tuple[Result, bytes]:
+        operation = self.interface.operations.get(header.operation)
+        if operation is None:
+            log.warning("Operation %#06x is unknown", header.operation)
+            return Result.INVALID_OPERATION, b""
+        if body is None:
+            log.warning("%s refused: broken frame", operation.operation)
+            return Result.INVALID_PARAMETER, b""
+        try:
+            request = operation.decode(body, padded=self.framing.padded)
+            return Result.OK, self._handlers[operation](request).encode()
+        except (FieldError, HandlerError) as error:
+            log.warning("%s refused: %s", operation.operation, error)
+            return error.result, b""
+
+
+class Connection:
+    """One client: octets in, octets out."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._framing = dispatcher.interface.framing()
+        self._received = bytearray()
+        self.to_send = bytearray()
+
+    def feed(self, octets: bytes) -> None:
+        """Take what has arrived; responses to the requests that are whole join :attr:`to_send`."""
+        self._received += octets
+        while cut := self._framing.cut(self._received, responses=False):
+            self.to_send += self._dispatcher(*cut)
+
+
+class Server:
+    """Serves an interface on a Unix socket.
+
+    :param allowed: says who may connect, by the kernel's word (SO_PEERCRED); everybody by default.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        dispatcher: Dispatcher,
+        selector: selectors.BaseSelector,
+        *,
+        mode: int = 0o600,
+        allowed: Peer | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self._dispatcher = dispatcher
+        self._selector = selector
+        self._allowed = allowed
+        self._listener = _listen(self.path, mode)
+        self._identity = _inode(self.path)
+        self._clients: dict[socket.socket, Connection] = {}
+        selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def _accept(self) -> None:
+        try:
+            client, _ = self._listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                log.error("No room for another client: %s", error.strerror)
+            return
+        pid, uid, gid = _credentials(client)
+        if self._allowed and not self._allowed(pid=pid, uid=uid, gid=gid):
+            log.warning("Client refused: process %d of user %d", pid, uid)
+            client.close()
+            return
+        client.setblocking(False)
+        self._clients[client] = Connection(self._dispatcher)
+        self._selector.register(client, selectors.EVENT_READ, lambda: self._serve(client))
+
+    def _serve(self, client: socket.socket) -> None:
+        connection = self._clients[client]
+        try:
+            if not connection.to_send:
+                octets = client.recv(65536)
+                if not octets:
+                    self._hang_up(client)
+                    return
+                connection.feed(octets)
+            if connection.to_send:
+                del connection.to_send[: client.send(connection.to_send)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._hang_up(client)
+            return
+        # A client that does not read its answers is not read from either.
+        event = selectors.EVENT_WRITE if connection.to_send else selectors.EVENT_READ
+        if self._selector.get_key(client).events != event:
+            self._selector.modify(client, event, lambda: self._serve(client))
+
+    def _hang_up(self, client: socket.socket) -> None:
+        self._selector.unregister(client)
+        del self._clients[client]
+        client.close()
+
+    def close(self) -> None:
+        """Hang up on everybody and take the socket's name away, unless somebody took it over."""
+        for client in list(self._clients):
+            self._hang_up(client)
+        self._selector.unregister(self._listener)
+        self._listener.close()
+        if _inode(self.path) == self._identity:
+            self.path.unlink(missing_ok=True)
+
+
+def _listen(path: Path, mode: int) -> socket.socket:
+    """Listen at ``path``; a socket that nobody serves any more is replaced.
+
+    :raises OSError: somebody serves it, or the name cannot be taken.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.is_socket():
+            if _is_served(path):
+                raise OSError(errno.EADDRINUSE, "another process serves it", str(path))
+            path.unlink()
+        mask = os.umask(0o777 & ~mode)
+        try:
+            listener.bind(str(path))
+        finally:
+            os.umask(mask)
+        listener.listen()
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _is_served(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
+        probe.connect(str(path))
+        return True
+    return False
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _credentials(client: socket.socket) -> tuple[int, int, int]:
+    layout = struct.Struct("iII")
+    octets = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, layout.size)
+    pid, uid, gid = layout.unpack(octets)
+    return pid, uid, gid

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The SPD and SAD of the kernel.
+
+ESP is AES-CBC-256 with HMAC-SHA2-512, its ICV cut to 256 bits. Keys are written straight into the
+buffer that goes to the kernel, which is wiped: pyroute2 only ever sees placeholders.
+"""
+
+import errno
+import logging
+import os
+from contextlib import suppress
+from typing import Any, Final
+
+from tkm.config.model import Address, Lifetime, Mode, Network, Policy
+from tkm.errors import KernelError
+from tkm.secret import Secret
+from tkm.xfrm import messages
+from tkm.xfrm.messages import Type
+from tkm.xfrm.model import StateKeys, StatePair
+from tkm.xfrm.netlink import NetlinkSocket, Refusal, encode, make
+
+log = logging.getLogger(__name__)
+
+_ESP: Final = 50
+_AF: Final = {4: 2, 6: 10}
+_PRIORITY: Final = 3843
+"""Of every policy, as the original installs them."""
+_REPLAY_WINDOW: Final = 32
+_MODES: Final = {
+    Mode.TRANSPORT: messages.MODE_TRANSPORT,
+    Mode.TUNNEL: messages.MODE_TUNNEL,
+}
+_UNLIMITED: Final = {
+    f"lft_{bound}_{unit}_limit": messages.INFINITE
+    for bound in ("soft", "hard")
+    for unit in ("byte", "packet")
+}
+_ALL_ALGORITHMS: Final = 0xFFFFFFFF
+
+
+class XfrmKernel:
+    """This network namespace's SPD and SAD; see :class:`tkm.xfrm.model.Kernel`."""
+
+    def __init__(self) -> None:
+        self._netlink = NetlinkSocket()
+
+    def flush(self) -> None:
+        """Remove all policies, then all states."""
+        log.info("Flushing SPD")
+        self._request(Type.FLUSHPOLICY, make(messages.FlushPoliciesMessage), "flush the SPD")
+        log.info("Flushing SAD")
+        with suppress(_Missing):
+            self._request(Type.FLUSHSA, make(messages.FlushStatesMessage), "flush the SAD")
+
+    def add_policy(self, policy: Policy) -> None:
+        """Install ``out`` and ``in``, and in tunnel mode ``fwd``."""
+        log.info("Adding policy [ %d, %s ]", policy.id, policy)
+        for direction in _directions(policy.mode):
+            self._request(Type.NEWPOLICY, _policy(policy, direction), f"add policy {policy.id}")
+
+    def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
+        """Install both states, or none."""
+        lifetime = pair.policy.lifetime
+        log.info(
+            "Adding ESA [ %s, soft %d, hard %d ]", str(pair) % "<->", lifetime.soft, lifetime.hard
+        )
+        self._add(pair, inbound, is_outbound=False)
+        try:
+            self._add(pair, outbound, is_outbound=True)
+        except KernelError:
+            self._delete(pair, is_outbound=False)
+            raise
+
+    def delete_states(self, pair: StatePair) -> None:
+        """Remove both states; one that has expired is not missed."""
+        log.info("Deleting ESA [ %s ]", str(pair) % "<=>")
+        for is_outbound in (False, True):
+            self._delete(pair, is_outbound=is_outbound)
+
+    def _add(self, pair: StatePair, keys: StateKeys, *, is_outbound: bool) -> None:
+        octets = encode(Type.NEWSA, _state(pair, is_outbound=is_outbound))
+        with Secret(octets):
+            _fill_in(octets, _ENCRYPTION_PLACE, keys.encryption)
+            _fill_in(octets, _INTEGRITY_PLACE, keys.integrity)
+            self._send(octets, f"add a state of policy {pair.policy.id}")
+
+    def _delete(self, pair: StatePair, *, is_outbound: bool) -> None:
+        _, destination, spi = _ends(pair, is_outbound=is_outbound)
+        message = make(
+            messages.StateIdMessage,
+            daddr=destination.packed,
+            spi=spi,
+            family=_AF[destination.version],
+            proto=_ESP,
+        )
+        with suppress(_Missing):
+            self._request(Type.DELSA, message, f"delete a state of policy {pair.policy.id}")
+
+    def _request(self, kind: Type, message: messages.Message, what: str) -> None:
+        self._send(encode(kind, message), what)
+
+    def _send(self, octets: bytearray, what: str) -> None:
+        try:
+            self._netlink.request(octets)
+        except Refusal as refusal:
+            error = _Missing if refusal.errno == errno.ESRCH else KernelError
+            raise error(f"the kernel does not {what}: {refusal}") from refusal
+
+
+class _Missing(KernelError):
+    """There is no such state."""
+
+
+_ENCRYPTION_PLACE: Final = os.urandom(32)
+_INTEGRITY_PLACE: Final = os.urandom(64)
+"""What stands in a message in the place of a key until the key is filled in."""
+
+
+def _fill_in(octets: bytearray, place: bytes, key: Secret) -> None:
+    at = octets.index(place)
+    octets[at : at + len(place)] = key.octets
+
+
+def _directions(mode: Mode) -> tuple[int, ...]:
+    both = (messages.OUT, messages.IN)
+    return both if mode is Mode.TRANSPORT else (*both, messages.FWD)
+
+
+def _policy(policy: Policy, direction: int) -> messages.PolicyMessage:
+    local, remote = policy.local.ip, policy.remote.ip
+    selectors = policy.local_selector, policy.remote_selector
+    if direction != messages.OUT:
+        local, remote = remote, local
+        selectors = selectors[1], selectors[0]
+    template = {
+        "id_daddr": remote.packed,
+        "id_spi": b"",
+        "id_proto": _ESP,
+        "id_pad": b"",
+        "family": _AF[remote.version],
+        "pad1": b"",
+        "saddr": local.packed,
+        "reqid": policy.id,
+        "mode": _MODES[policy.mode],
+        "share": 0,
+        "optional": 0,
+        "pad2": b"",
+        "aalgos": _ALL_ALGORITHMS,
+        "ealgos": _ALL_ALGORITHMS,
+        "calgos": _ALL_ALGORITHMS,
+    }
+    return make(
+        messages.PolicyMessage,
+        **_selector(*selectors),
+        **_UNLIMITED,
+        priority=_PRIORITY,
+        dir=direction,
+        attrs=[("XFRMA_TMPL", template)],
+    )
+
+
+def _selector(source: Network, destination: Network) -> dict[str, Any]:
+    return {
+        "sel_saddr": source.network_address.packed,
+        "sel_daddr": destination.network_address.packed,
+        "sel_prefixlen_s": source.prefixlen,
+        "sel_prefixlen_d": destination.prefixlen,
+        "sel_family": _AF[source.version],
+    }
+
+
+def _ends(pair: StatePair, *, is_outbound: bool) -> tuple[Address, Address, bytes]:
+    """Source, destination and SPI of a state."""
+    local, remote = pair.policy.local.ip, pair.policy.remote.ip
+    return (local, remote, pair.spi_out) if is_outbound else (remote, local, pair.spi_in)
+
+
+def _state(pair: StatePair, *, is_outbound: bool) -> messages.StateMessage:
+    source, destination, spi = _ends(pair, is_outbound=is_outbound)
+    encryption = {"name": b"cbc(aes)", "key_len": 256, "key": _ENCRYPTION_PLACE}
+    integrity = {
+        "name": b"hmac(sha512)",
+        "key_len": 512,
+        "trunc_len": 256,
+        "key": _INTEGRITY_PLACE,
+    }
+    return make(
+        messages.StateMessage,
+        id_daddr=destination.packed,
+        id_spi=spi,
+        id_proto=_ESP,
+        saddr=source.packed,
+        **_UNLIMITED,
+        **_lifetime(pair.policy.lifetime),
+        reqid=pair.policy.id,
+        family=_AF[destination.version],
+        mode=_MODES[pair.policy.mode],
+        replay_window=_REPLAY_WINDOW,
+        attrs=[("XFRMA_ALG_CRYPT", encryption), ("XFRMA_ALG_AUTH_TRUNC", integrity)],
+    )
+
+
+def _lifetime(lifetime: Lifetime) -> dict[str, int]:
+    return {
+        "lft_soft_add_expires_seconds": lifetime.soft,
+        "lft_hard_add_expires_seconds": lifetime.hard,
+    }

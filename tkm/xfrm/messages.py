@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Messages of NETLINK_XFRM, from the kernel's ``linux/xfrm.h``.
+
+pyroute2 has no XFRM family; these are ``nlmsg`` classes in its style. Nested structures are written
+out flat, with a prefix. Addresses take 16 octets (IPv4 in the first four), in network order, like
+SPIs; everything else is in host order.
+
+pyroute2's package root imports the whole library: 15 MB and 0.3 s (2 s in a User-Mode Linux guest)
+for a few classes of ``pyroute2.netlink``. While those are imported, an empty package stands in for
+a root that nobody has imported yet.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Final
+
+
+@contextmanager
+def _bare_root(name: str) -> Iterator[None]:
+    spec = find_spec(name)
+    if name in sys.modules or spec is None or spec.submodule_search_locations is None:
+        yield
+        return
+    root = ModuleType(name)
+    root.__path__ = list(spec.submodule_search_locations)
+    sys.modules[name] = root
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+with _bare_root("pyroute2"):
+    from pyroute2.netlink import nla, nlmsg
+
+
+class Type(IntEnum):
+    """Message types."""
+
+    NEWSA = 0x10
+    DELSA = 0x11
+    GETSA = 0x12
+    NEWPOLICY = 0x13
+    ACQUIRE = 0x17
+    EXPIRE = 0x18
+    FLUSHSA = 0x1C
+    FLUSHPOLICY = 0x1D
+
+
+class Group(IntEnum):
+    """Multicast groups."""
+
+    ACQUIRE = 1
+    EXPIRE = 2
+
+
+IN, OUT, FWD = 0, 1, 2
+"""Directions of a policy."""
+MODE_TRANSPORT, MODE_TUNNEL = 0, 1
+INFINITE: Final = 0xFFFFFFFFFFFFFFFF
+"""No limit, in octets or packets."""
+
+_ID: Final = (("id_daddr", "16s"), ("id_spi", "4s"), ("id_proto", "B"), ("id_pad", "3s"))
+_SELECTOR: Final = (
+    ("sel_daddr", "16s"),
+    ("sel_saddr", "16s"),
+    ("sel_dport", ">H"),
+    ("sel_dport_mask", ">H"),
+    ("sel_sport", ">H"),
+    ("sel_sport_mask", ">H"),
+    ("sel_family", "H"),
+    ("sel_prefixlen_d", "B"),
+    ("sel_prefixlen_s", "B"),
+    ("sel_proto", "B"),
+    ("sel_pad", "3s"),
+    ("sel_ifindex", "i"),
+    ("sel_user", "I"),
+)
+_LIFETIME: Final = (
+    ("lft_soft_byte_limit", "Q"),
+    ("lft_hard_byte_limit", "Q"),
+    ("lft_soft_packet_limit", "Q"),
+    ("lft_hard_packet_limit", "Q"),
+    ("lft_soft_add_expires_seconds", "Q"),
+    ("lft_hard_add_expires_seconds", "Q"),
+    ("lft_soft_use_expires_seconds", "Q"),
+    ("lft_hard_use_expires_seconds", "Q"),
+    ("cur_bytes", "Q"),
+    ("cur_packets", "Q"),
+    ("cur_add_time", "Q"),
+    ("cur_use_time", "Q"),
+)
+_STATE: Final = (
+    *_SELECTOR,
+    *_ID,
+    ("saddr", "16s"),
+    *_LIFETIME,
+    ("stats_replay_window", "I"),
+    ("stats_replay", "I"),
+    ("stats_integrity_failed", "I"),
+    ("seq", "I"),
+    ("reqid", "I"),
+    ("family", "H"),
+    ("mode", "B"),
+    ("replay_window", "B"),
+    ("flags", "B"),
+    ("pad", "7s"),
+)
+_POLICY: Final = (
+    *_SELECTOR,
+    *_LIFETIME,
+    ("priority", "I"),
+    ("index", "I"),
+    ("dir", "B"),
+    ("action", "B"),
+    ("flags", "B"),
+    ("share", "B"),
+    ("pad", "4s"),
+)
+
+
+class Template(nla):
+    """struct xfrm_user_tmpl"""
+
+    fields = (
+        *_ID,
+        ("family", "H"),
+        ("pad1", "2s"),
+        ("saddr", "16s"),
+        ("reqid", "I"),
+        ("mode", "B"),
+        ("share", "B"),
+        ("optional", "B"),
+        ("pad2", "1s"),
+        ("aalgos", "I"),
+        ("ealgos", "I"),
+        ("calgos", "I"),
+    )
+
+
+class Algorithm(nla):
+    """struct xfrm_algo: an encryption key, its length in bits."""
+
+    fields = (("name", "64s"), ("key_len", "I"), ("key", "32s"))
+
+
+class TruncatedAlgorithm(nla):
+    """struct xfrm_algo_auth: an integrity key, its length and the ICV's in bits."""
+
+    fields = (("name", "64s"), ("key_len", "I"), ("trunc_len", "I"), ("key", "64s"))
+
+
+class _Attributes:
+    """enum xfrm_attr_type_t, as far as we read or write it."""
+
+    prefix = "XFRMA_"
+    nla_map = (
+        (2, "XFRMA_ALG_CRYPT", "algorithm"),
+        (5, "XFRMA_TMPL", "template"),
+        (20, "XFRMA_ALG_AUTH_TRUNC", "truncated_algorithm"),
+    )
+    algorithm = Algorithm
+    truncated_algorithm = TruncatedAlgorithm
+    template = Template
+
+
+class Message(_Attributes, nlmsg):
+    """A message of NETLINK_XFRM: a mapping of its fields, ``header`` and ``attrs``."""
+
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+class StateMessage(Message):
+    """struct xfrm_usersa_info: NEWSA."""
+
+    fields = _STATE
+
+
+class StateIdMessage(Message):
+    """struct xfrm_usersa_id: DELSA."""
+
+    fields = (
+        ("daddr", "16s"),
+        ("spi", "4s"),
+        ("family", "H"),
+        ("proto", "B"),
+        ("pad", "1s"),
+    )
+
+
+class PolicyMessage(Message):
+    """struct xfrm_userpolicy_info: NEWPOLICY."""
+
+    fields = _POLICY
+
+
+class FlushStatesMessage(Message):
+    """struct xfrm_usersa_flush: FLUSHSA; protocol 0 is any."""
+
+    fields = (("proto", "B"),)
+
+
+class FlushPoliciesMessage(Message):
+    """FLUSHPOLICY has no body."""
+
+
+class AcquireMessage(Message):
+    """struct xfrm_user_acquire: ACQUIRE; the template has the reqid."""
+
+    fields = (
+        *_ID,
+        ("saddr", "16s"),
+        *_SELECTOR,
+        *((f"policy_{name}", layout) for name, layout in _POLICY),
+        ("aalgos", "I"),
+        ("ealgos", "I"),
+        ("calgos", "I"),
+        ("seq", "I"),
+    )
+
+
+class ExpireMessage(Message):
+    """struct xfrm_user_expire: EXPIRE; the state, and whether it is gone."""
+
+    fields = (*_STATE, ("hard", "B"), ("pad2", "7s"))

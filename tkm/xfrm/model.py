@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the TKM asks of a kernel."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from tkm.config.model import Policy
+from tkm.secret import Secret
+
+
+@dataclass(frozen=True)
+class StatePair:
+    """The two states of a Child SA.
+
+    :ivar spi_in: SPI of what we receive, four octets as in the packet.
+    :ivar spi_out: SPI of what we send.
+    """
+
+    policy: Policy
+    spi_in: bytes
+    spi_out: bytes
+
+    def __str__(self) -> str:
+        spis = f"SPI_in {hexadecimal(self.spi_in)}, SPI_out {hexadecimal(self.spi_out)}"
+        return f"{self.policy.id}, {self.policy.local.ip} %s {self.policy.remote.ip}, {spis}"
+
+
+def hexadecimal(spi: bytes) -> str:
+    """An SPI for logs, as the original writes it: upper case, no leading zeros."""
+    return f"{int.from_bytes(spi, 'big'):X}"
+
+
+class StateKeys(NamedTuple):
+    """Keys of one direction: AES-CBC-256, HMAC-SHA2-512-256. The owner is who made them."""
+
+    encryption: Secret
+    integrity: Secret
+
+
+class Kernel(Protocol):
+    """The SPD and SAD of this network namespace. Each call raises ``KernelError``."""
+
+    def flush(self) -> None:
+        """Remove all policies and states."""
+
+    def add_policy(self, policy: Policy) -> None:
+        """Traffic of this policy must be protected from now on."""
+
+    def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
+        """Install both states, or none."""
+
+    def delete_states(self, pair: StatePair) -> None:
+        """Remove both states; one that has expired is not missed."""
