@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The proof on the wire: what was sent went through ESP, and nothing else was there to be seen.
+
+In go the frames of one link, the SAs as the hosts' kernels report them, and the ICMP echo
+messages that were sent; out comes a `Verdict`, which says of every ESP packet whether it is what
+it claims to be, of every message which ESP packets carried it, and, if something is wrong,
+precisely what. No I/O anywhere in here.
+
+    from lab.proof import Echo, Sa, read_pcap
+    from lab.proof.engine import verify
+
+    verdict = verify(read_pcap(octets, senders), sas, echoes)
+
+This module and `lab.proof.pcap` are light; `lab.proof.engine` imports scapy (half a second).
+"""
+
+from lab.proof.errors import CaptureError
+from lab.proof.model import (
+    Delivery,
+    Echo,
+    EspPacket,
+    Failure,
+    Flaw,
+    Frame,
+    InnerPacket,
+    Mode,
+    Sa,
+    Verdict,
+)
+from lab.proof.pcap import read_pcap, write_pcap
+
+__all__ = [
+    "CaptureError",
+    "Delivery",
+    "Echo",
+    "EspPacket",
+    "Failure",
+    "Flaw",
+    "Frame",
+    "InnerPacket",
+    "Mode",
+    "Sa",
+    "Verdict",
+    "read_pcap",
+    "write_pcap",
+]

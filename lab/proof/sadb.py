@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The SAs that the hosts report, found by destination and SPI, and what each has sent so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from lab.proof.errors import PacketFault
+from lab.proof.esp import HEADER, Opened, Opener
+from lab.proof.model import EspPacket, Failure, Flaw, Sa
+
+
+class Association:
+    """One SA: its keys, and the sequence numbers that were seen."""
+
+    def __init__(self, sa: Sa) -> None:
+        self.sa = sa
+        self._opener: Opener | None = None
+        self._seen: dict[int, int] = {}
+        self._sender = ""
+
+    def open(self, octets: bytes) -> Opened:
+        """The contents of an ESP packet. Raises PacketFault as Opener does."""
+        # Made on first use: an SA that can't be checked is a flaw only if it is used.
+        self._opener = self._opener or Opener(self.sa)
+        return self._opener.open(octets)
+
+    def check_sequence(self, packet: EspPacket) -> None:
+        """Notes a packet whose ICV is right. Raises PacketFault (REPLAY, SEQUENCE, WRONG_SENDER).
+
+        A sender starts at 1 and counts up (RFC 4303, section 2.2). Numbers may be left out:
+        nothing says that each packet reached the link.
+        """
+        sequence = packet.sequence
+        if sequence in self._seen:
+            raise PacketFault(
+                Flaw.REPLAY,
+                f"replay: frame {self._seen[sequence]} had sequence number {sequence} already",
+            )
+        latest = max(self._seen, default=0)
+        self._seen[sequence] = packet.frames[0]
+        if sequence <= latest:
+            raise PacketFault(Flaw.SEQUENCE, f"sequence number {sequence} comes after {latest}")
+        self._sender = self._sender or packet.sender
+        if packet.sender != self._sender:
+            raise PacketFault(
+                Flaw.WRONG_SENDER,
+                f"{packet.sender or 'an unknown port'} sent it, {self._sender} the earlier ones",
+            )
+
+
+class Sadb:
+    """All SAs. Both ends report each: `conflicts` are those about which they disagree."""
+
+    def __init__(self, sas: Iterable[Sa]) -> None:
+        self._associations: dict[tuple[str, int], Association] = {}
+        self.conflicts: list[Failure] = []
+        for sa in sas:
+            known = self._associations.setdefault((sa.dst, sa.spi), Association(sa)).sa
+            if _secrets(known) != _secrets(sa):
+                hosts = " and ".join(filter(None, (known.host, sa.host))) or "two hosts"
+                reason = f"{hosts} report different keys or algorithms for {_name(sa.dst, sa.spi)}"
+                self.conflicts.append(Failure(Flaw.KEYS_DIFFER, reason))
+
+    def find(self, packet: EspPacket) -> Association:
+        """The SA of an ESP packet. Raises PacketFault (MALFORMED, UNKNOWN_SPI, WRONG_ADDRESS).
+
+        Behind a NAT the addresses on the link are nobody's but the translator's, so in UDP the
+        SPI alone may tell.
+        """
+        if packet.octets < HEADER:
+            raise PacketFault(Flaw.MALFORMED, f"{packet.octets} octets are too few for ESP")
+        found = self._associations.get((packet.dst, packet.spi))
+        if packet.in_udp:
+            found = found or next(self._by_spi(packet.spi), None)
+        if found is None:
+            others = ", ".join(sorted(other.sa.dst for other in self._by_spi(packet.spi)))
+            hint = f"; one to {others} has that SPI" if others else ""
+            raise PacketFault(
+                Flaw.UNKNOWN_SPI, f"no host reports {_name(packet.dst, packet.spi)}{hint}"
+            )
+        if not packet.in_udp and found.sa.src != packet.src:
+            raise PacketFault(
+                Flaw.WRONG_ADDRESS, f"it comes from {packet.src}, the SA is from {found.sa.src}"
+            )
+        return found
+
+    def _by_spi(self, spi: int) -> Iterator[Association]:
+        return (one for (_, number), one in self._associations.items() if number == spi)
+
+
+def _name(dst: str, spi: int) -> str:
+    return f"an SA with SPI {spi:#010x} to {dst}"
+
+
+def _secrets(sa: Sa) -> tuple[object, ...]:
+    return (
+        *(sa.src, sa.mode, sa.encryption, sa.encryption_key, sa.esn),
+        *(sa.integrity, sa.integrity_key, sa.icv_bits),
+    )
