@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 
@@ -19,7 +18,7 @@ def run(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, s
     return int(left.value.code or 0), captured.out, captured.err
 
 
-NOWHERE = f"no-such-lab-{os.getpid()}"
+NOWHERE = "no-such-lab"
 
 
 @pytest.mark.parametrize(

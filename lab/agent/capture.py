@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What was on the wire: every frame once, as its sender sent it.
+
+One packet socket in the wire's namespace sees frames as they come out of a node's port; frames on
+their way into a port are "outgoing" there, and ignored, as are the copies that a bridge gets for
+itself. Memory is bounded: past the bound the oldest are forgotten, and counted.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections import deque
+from collections.abc import Mapping
+from itertools import islice
+from typing import NamedTuple
+
+from lab.agent.wire import Port
+
+BOUND = 64 << 20
+"""Octets of frames that are kept."""
+_BUFFER = 16 << 20
+_ETH_P_ALL = 3
+_SOL_PACKET = 263
+_PACKET_STATISTICS = 6
+_PACKET_IGNORE_OUTGOING = 23
+_SO_RCVBUFFORCE = 33
+_SO_TIMESTAMPNS = 35
+_LONGEST = 65600
+
+
+class _Captured(NamedTuple):
+    number: int
+    seconds: int
+    nanoseconds: int
+    port: Port
+    octets: bytes
+
+
+class Capture:
+    """Starts with its making. `ports` may grow later."""
+
+    def __init__(self, ports: Mapping[str, Port]) -> None:
+        self.lost = 0
+        self._ports = ports
+        self._frames: deque[_Captured] = deque()
+        self._size = 0
+        self._next = 0
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
+        self.socket.setblocking(False)
+        self.socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        try:
+            self.socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+        except PermissionError:  # in a user namespace the host's limit holds
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+
+    def read(self) -> None:
+        """Take every frame that waits."""
+        while True:
+            try:
+                octets, extra, _, sender = self.socket.recvmsg(_LONGEST, 64)
+            except BlockingIOError:
+                return
+            port = self._ports.get(sender[0])
+            if port is not None:
+                seconds, nanoseconds = struct.unpack("qq", extra[0][2])
+                self._keep(_Captured(self._next, seconds, nanoseconds, port, octets))
+
+    def _keep(self, frame: _Captured) -> None:
+        self._next += 1
+        self._frames.append(frame)
+        self._size += len(frame.octets)
+        while self._size > BOUND:
+            self._size -= len(self._frames.popleft().octets)
+            self.lost += 1
+
+    def fetch(self, link: str, since: int) -> tuple[bytes, list[str], int]:
+        """The frames of a link from number `since` on.
+
+        Returns:
+            A pcap file (nanosecond time stamps, Ethernet), the sending node of each frame in it,
+            and the number to go on from next time.
+        """
+        self.read()
+        counters = self.socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
+        self.lost += struct.unpack("II", counters)[1]
+        skip = max(0, since - self._frames[0].number) if self._frames else 0
+        chosen = [f for f in islice(self._frames, skip, None) if f.port.link == link]
+        parts = [struct.pack("=IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, _LONGEST, 1)]
+        for frame in chosen:
+            length = len(frame.octets)
+            parts += [struct.pack("=IIII", frame.seconds, frame.nanoseconds, length, length)]
+            parts += [frame.octets]
+        return b"".join(parts), [frame.port.node for frame in chosen], self._next

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The agent: PID 1 of the lab's kernel, which does what front ends ask for.
+
+Its order of work is what makes it fast and safe. It imports what daemons need, once; forks every
+node from its warm self before a secret has passed through it; only then takes files for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from lab.agent import execute, node, programs, wait, wire
+from lab.agent.capture import Capture
+from lab.agent.line import AgentChannel, Line
+from lab.agent.nodes import Node
+from lab.channel import error
+from lab.errors import LabError, UsageError
+from lab.kernel import process
+
+Request = dict[str, Any]
+Answer = tuple[dict[str, Any], bytes]
+
+
+def serve(stream: int, plan: dict[str, Any]) -> None:
+    """Be the agent until the keeper is gone."""
+    os.environ.clear()
+    os.environ.update(
+        PATH=f"{plan['bin']}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        HOME="/root",
+        LANG="C.UTF-8",
+        TERM="linux",
+    )
+    os.chdir("/")
+    agent = Agent(plan)
+    line = Line(stream, agent.serve)
+    line.tell({"event": "running", "uptime": _uptime()})
+    began = time.monotonic()
+    agent.broken = programs.warm(plan["programs"])
+    line.tell({"event": "ready", "warming": time.monotonic() - began})
+    asyncio.run(agent.run(line))
+
+
+def _uptime() -> float:
+    """Seconds since the kernel started: of a guest, its age."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Agent:
+    """What the lab consists of, and the requests that change or show it."""
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self.broken: dict[str, str] = {}
+        self._plan = plan
+        self._wire = wire.Wire()
+        self._nodes: dict[str, Node] = {}
+        self._built = False
+        self._requests: dict[str, Callable[[AgentChannel, Request, bytes], Awaitable[Answer]]] = {
+            "create": self._create,
+            "files": self._files,
+            "spawn": self._spawn,
+            "run": self._run,
+            "wait": self._wait,
+            "logs": self._logs,
+            "signal": self._signal,
+            "stop": self._stop,
+            "capture": self._fetch,
+            "status": self._status,
+        }
+
+    async def run(self, line: Line) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGCHLD, _reap)
+        self._capture = Capture(self._wire.ports)
+        loop.add_reader(self._capture.socket, self._capture.read)
+        await line.run()
+
+    async def serve(self, channel: AgentChannel) -> None:
+        """Answer the requests of one connection, one after the other."""
+        while True:
+            body, octets = await channel.receive()
+            action = self._requests.get(body.get("do", ""))
+            if action is None:
+                continue  # what was left over from the request before, such as input
+            try:
+                done, answer = await action(channel, body, octets)
+                channel.send({"done": done}, answer)
+            except LabError as trouble:
+                channel.send(error(trouble))
+            except Exception as trouble:  # a defect, ours: say so instead of hanging
+                sys.excepthook(*sys.exc_info())
+                channel.send(error(LabError(f"defect in the lab's agent: {trouble!r}")))
+
+    def _node(self, request: Request) -> Node:
+        name = request["node"]
+        if name not in self._nodes:
+            known = ", ".join(self._nodes) or "none"
+            raise LabError(f"no node {name} in this lab; there is: {known}")
+        return self._nodes[name]
+
+    async def _create(self, _: AgentChannel, request: Request, __: bytes) -> Answer:
+        if self._built:
+            raise UsageError("the nodes of a lab are created once, before any secret is in it")
+        self._built = True
+        specs = request["nodes"]
+        self._wire.build(request["links"], specs)
+        for spec in specs:
+            pid, control = node.fork(spec["name"], self._plan["needs"], wire.node_sysctls(spec))
+            control.setblocking(False)
+            self._nodes[spec["name"]] = Node(spec, pid, control)
+        for one in self._nodes.values():
+            await one.up()
+        self._wire.plug({one.name: one.pid for one in self._nodes.values()})
+        for one in self._nodes.values():
+            await self._configure(one)
+        return {}, b""
+
+    async def _configure(self, one: Node) -> None:
+        commands = wire.node_commands(one.spec)
+        given = "\n".join(commands) + "\n"
+        code, output = await execute.collect(one, wire.node_command(one.spec), given)
+        if code:
+            raise LabError(f"{one.name}: {wire.explain(commands, output)}")
+
+    async def _files(self, _: AgentChannel, request: Request, octets: bytes) -> Answer:
+        """Write files straight into the node: its init, which daemons fork from, sees none."""
+        self._built = True
+        one = self._node(request)
+        start = 0
+        for path, mode, length in request["files"]:
+            place = one.path(path)
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                _write(str(place), octets[start : start + length], mode)
+            except OSError as trouble:
+                raise LabError(f"{one.name}: cannot write {path}: {trouble.strerror}") from trouble
+            start += length
+        return {}, b""
+
+    async def _spawn(self, _: AgentChannel, request: Request, __: bytes) -> Answer:
+        one, argv = self._node(request), request["argv"]
+        daemon = await one.start_daemon(request["name"], argv, self._program(argv))
+        return {"pid": daemon.process.pid}, b""
+
+    def _program(self, argv: Sequence[str]) -> str | None:
+        """The warm program that a command names; None: it is to be executed.
+
+        Raises:
+            LabError: the program could not be loaded.
+        """
+        if argv[0] in self.broken:
+            raise LabError(self.broken[argv[0]])
+        warm: Mapping[str, str] = self._plan["programs"]
+        return warm.get(argv[0])
+
+    async def _run(self, channel: AgentChannel, request: Request, _: bytes) -> Answer:
+        program = self._program(request["argv"])
+        return {"code": await execute.run(channel, self._node(request), request, program)}, b""
+
+    async def _wait(self, _: AgentChannel, request: Request, __: bytes) -> Answer:
+        await wait.wait(self._node(request), request)
+        return {}, b""
+
+    async def _logs(self, _: AgentChannel, request: Request, __: bytes) -> Answer:
+        one = self._node(request)
+        daemons = [one.daemon(name) for name in request["daemons"] or one.daemons]
+        for daemon in daemons:
+            daemon.read()
+        lines = [[line.time, daemon.name, line.text] for daemon in daemons for line in daemon.lines]
+        return {"lines": sorted(lines, key=lambda line: line[0])}, b""
+
+    async def _signal(self, _: AgentChannel, request: Request, __: bytes) -> Answer:
+        self._node(request).daemon(request["daemon"]).process.signal(request["signal"])
+        return {}, b""
+
+    async def _stop(self, _: AgentChannel, request: Request, __: bytes) -> Answer:
+        return {"code": await self._node(request).daemon(request["daemon"]).process.stop()}, b""
+
+    async def _fetch(self, _: AgentChannel, request: Request, __: bytes) -> Answer:
+        link = request["link"]
+        if link not in self._wire.links:
+            known = ", ".join(self._wire.links) or "none"
+            raise LabError(f"no link {link} in this lab; there is: {known}")
+        pcap, senders, following = self._capture.fetch(link, request["since"])
+        return {"senders": senders, "next": following, "lost": self._capture.lost}, pcap
+
+    async def _status(self, _: AgentChannel, __: Request, ___: bytes) -> Answer:
+        nodes = [await self._describe(one) for one in self._nodes.values()]
+        about = {"memory": process.memory(os.getpid()), "uptime": _uptime()}
+        return {"agent": about, "links": list(self._wire.links), "nodes": nodes}, b""
+
+    async def _describe(self, one: Node) -> dict[str, Any]:
+        memory = await one.memory()
+        daemons = [
+            {
+                "name": daemon.name,
+                "pid": daemon.process.pid,
+                "started": daemon.started,
+                "code": daemon.process.exited.result() if daemon.process.exited.done() else None,
+                "memory": memory.get(daemon.process.job, 0),
+            }
+            for daemon in one.daemons.values()
+        ]
+        return {"spec": one.spec, "memory": memory.get(0, 0), "daemons": daemons}
+
+
+def _write(path: str, octets: bytes, mode: int) -> None:
+    """Write a file that at no moment has more permissions than `mode`."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode & 0o600)
+    with os.fdopen(fd, "wb") as file:
+        os.fchmod(fd, mode)
+        file.write(octets)
+
+
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            continue

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The agent's side of a node: its processes, its daemons and their logs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lab.agent.init import PACKET
+from lab.errors import LabError
+
+LOG_LINES = 20_000
+_STOP_DEADLINE = 5.0
+
+
+class Line(NamedTuple):
+    time: float
+    text: str
+
+
+class Process:
+    """A process in a node, by the id that we gave it."""
+
+    def __init__(self, owner: Node, job: int, pid: int) -> None:
+        self._owner = owner
+        self._job = job
+        self.pid = pid
+        """In the node's PID namespace."""
+        self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    @property
+    def job(self) -> int:
+        return self._job
+
+    def signal(self, number: int) -> None:
+        """Signal the process and its group, if it lives."""
+        if not self.exited.done():
+            self._owner.order({"signal": number, "id": self._job})
+
+    async def stop(self) -> int:
+        """End it, kindly first; return its exit code."""
+        self.signal(signal.SIGTERM)
+        done, _ = await asyncio.wait([self.exited], timeout=_STOP_DEADLINE)
+        if not done:
+            self.signal(signal.SIGKILL)
+        return await self.exited
+
+
+class Daemon:
+    """A process that stays, and what it has printed."""
+
+    def __init__(self, name: str, process: Process, output: int) -> None:
+        self.name = name
+        self.process = process
+        self.started = time.time()
+        self.lines: deque[Line] = deque(maxlen=LOG_LINES)
+        self._output = output
+        self._rest = b""
+        os.set_blocking(output, False)
+        asyncio.get_running_loop().add_reader(output, self.read)
+
+    def read(self) -> None:
+        """Take what it has printed."""
+        while self._output >= 0:
+            try:
+                octets = os.read(self._output, 65536)
+            except BlockingIOError:
+                return
+            now = time.time()
+            *lines, self._rest = (self._rest + octets).split(b"\n")
+            if not octets:
+                lines = [self._rest] if self._rest else []
+                asyncio.get_running_loop().remove_reader(self._output)
+                os.close(self._output)
+                self._output = -1
+            self.lines.extend(Line(now, line.decode(errors="replace")) for line in lines)
+
+    def died(self) -> str:
+        """One line about its end, with the last that it said."""
+        self.read()
+        last = next((line.text for line in reversed(self.lines) if line.text.strip()), "no word")
+        return f"{self.name} ended with exit code {self.process.exited.result()}: {last.strip()}"
+
+
+class Node:
+    """A node that is up. `spec` is what the front end asked for."""
+
+    def __init__(self, spec: Mapping[str, Any], pid: int, control: socket.socket) -> None:
+        self.spec = spec
+        self.name: str = spec["name"]
+        self.pid = pid
+        self.daemons: dict[str, Daemon] = {}
+        self._control = control
+        self._jobs = 0
+        self._starting: dict[int, asyncio.Future[Process]] = {}
+        self._running: dict[int, Process] = {}
+        self._memory: asyncio.Future[dict[str, int]] | None = None
+
+    async def up(self) -> None:
+        """Wait until its namespaces are made.
+
+        Raises:
+            LabError: they cannot be.
+        """
+        answer = json.loads(await asyncio.get_running_loop().sock_recv(self._control, PACKET))
+        if "up" not in answer:
+            raise LabError(f"node {self.name} did not start: {answer.get('down')}")
+        asyncio.get_running_loop().add_reader(self._control, self._receive)
+
+    def order(self, order: Mapping[str, Any], fds: Sequence[int] = ()) -> None:
+        try:
+            socket.send_fds(self._control, [json.dumps(order).encode()], fds)
+        except OSError as gone:
+            raise LabError(f"node {self.name} has died: tkm-lab down, then up") from gone
+
+    async def spawn(
+        self,
+        argv: Sequence[str],
+        fds: Sequence[int],
+        program: str | None = None,
+        tty: str | None = None,
+    ) -> Process:
+        """Start a process; `fds` are its standard input, output and errors.
+
+        Raises:
+            LabError: it cannot be started.
+        """
+        self._jobs += 1
+        job = self._jobs
+        started: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
+        self._starting[job] = started
+        self.order({"spawn": job, "argv": argv, "program": program, "tty": tty}, fds)
+        return await started
+
+    async def start_daemon(self, name: str, argv: Sequence[str], program: str | None) -> Daemon:
+        """Start a daemon, collecting what it prints."""
+        if (old := self.daemons.get(name)) and not old.process.exited.done():
+            raise LabError(f"{name} runs on {self.name} already")
+        output, theirs = os.pipe()
+        nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            process = await self.spawn(argv, (nothing, theirs, theirs), program)
+        except LabError:
+            os.close(output)
+            raise
+        finally:
+            os.close(theirs)
+            os.close(nothing)
+        self.daemons[name] = Daemon(name, process, output)
+        return self.daemons[name]
+
+    def daemon(self, name: str) -> Daemon:
+        if name not in self.daemons:
+            known = ", ".join(self.daemons) or "none"
+            raise LabError(f"no daemon {name} on {self.name}; there is: {known}")
+        return self.daemons[name]
+
+    def path(self, path: str) -> Path:
+        """The path by which the agent reaches a path of the node."""
+        return Path(f"/proc/{self.pid}/root") / path.lstrip("/")
+
+    async def memory(self) -> dict[int, int]:
+        """Proportional set sizes in octets by job; 0 is the node's init. None of a dead node's."""
+        if self._control.fileno() < 0:
+            return {}
+        if self._memory is None:
+            self._memory = asyncio.get_running_loop().create_future()
+            self.order({"memory": [0, *self._running]})
+        return {int(job): size for job, size in (await self._memory).items()}
+
+    def _died(self) -> None:
+        """Its init is gone, and with it all that ran in it."""
+        asyncio.get_running_loop().remove_reader(self._control)
+        self._control.close()
+        for process in self._running.values():
+            process.exited.set_result(128 + signal.SIGKILL)
+        self._running.clear()
+        waiting: list[asyncio.Future[Any]] = [*self._starting.values()]
+        waiting += [self._memory] if self._memory else []
+        for future in waiting:
+            future.set_exception(LabError(f"node {self.name} has died"))
+
+    def _receive(self) -> None:
+        try:
+            octets = self._control.recv(PACKET)
+        except ConnectionResetError:
+            octets = b""
+        if not octets:
+            self._died()
+            return
+        answer = json.loads(octets)
+        if "started" in answer:
+            process = Process(self, answer["started"], answer["pid"])
+            self._running[process.job] = process
+            self._starting.pop(process.job).set_result(process)
+        elif "failed" in answer:
+            trouble = LabError(f"{self.name}: {answer['why']}")
+            self._starting.pop(answer["failed"]).set_exception(trouble)
+        elif "exited" in answer:
+            self._running.pop(answer["exited"]).exited.set_result(answer["code"])
+        elif "memory" in answer and self._memory:
+            self._memory.set_result(answer["memory"])
+            self._memory = None

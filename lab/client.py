@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A lab, for those who use one: the command line and pytest fixtures alike.
+
+    with Lab.start("demo") as lab:
+        lab.create([Node("alice", (Interface("net", ("192.0.2.1/24",)),)), ...])
+        lab.run("alice", ["ping", "-c1", "192.0.2.2"])
+
+A lab lives as long as the `Lab` that started it, or, after `keep`, until `down`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any, BinaryIO, Self
+
+from lab import rendezvous
+from lab.agent.programs import BUILTIN
+from lab.channel import Channel, Message, raise_error
+from lab.errors import LabError, NotUp, UsageError
+from lab.execute import Execution
+from lab.ipxfrm import read_policies, read_states
+from lab.kernel.probe import Choice, Kernel, choose
+from lab.kernel.process import memory
+from lab.report import (
+    CaptureFile,
+    Completed,
+    DaemonStatus,
+    Interface,
+    LogLine,
+    Node,
+    NodeStatus,
+    Progress,
+    Status,
+    Summary,
+    Xfrm,
+)
+
+__all__ = ["Interface", "Kernel", "Lab", "Node", "Progress"]
+
+_DOWN_DEADLINE = 10.0
+
+
+class Lab:
+    """A connection to a lab that is up. Not for use by several threads at once."""
+
+    def __init__(self, name: str, choice: Choice | None = None) -> None:
+        self.name = name
+        self.choice = choice
+        """Which kernel was chosen and why, if this object started the lab."""
+        self._leash: Channel | None = None
+        self._keeper: int | None = None
+        self._began = time.monotonic()
+
+    @classmethod
+    def start(
+        cls,
+        name: str,
+        kernel: Kernel | str = Kernel.AUTO,
+        progress: Callable[[Progress], None] | None = None,
+        *,
+        wait: bool = True,
+        esp: bool = True,
+        memory: str = "1G",
+        programs: Mapping[str, str] | None = None,
+    ) -> Lab:
+        """Start a lab; it has no nodes yet.
+
+        Args:
+            name: of the lab; free to choose among this user's labs.
+            kernel: what it runs on.
+            progress: called for each step, see `Progress`.
+            wait: else return once the start is under way; `ready` must be called then.
+            esp: False to take this host's kernel, when asked for, though it has no ESP.
+            memory: of a guest, such as `1G`.
+            programs: warm programs beside the builtin ones, name -> `module:function`.
+
+        Raises:
+            KernelError: no kernel, or it did not start.
+            NameInUse: there is a lab of this name.
+        """
+        rendezvous.check_name(name)
+        kernel = _kernel(kernel)
+        choice = choose(kernel) if esp or kernel is not Kernel.HOST else Choice(kernel, "asked for")
+        lab = cls(name, choice)
+        plan = rendezvous.make_plan(name, choice.kernel, BUILTIN | dict(programs or {}), memory)
+        lab._leash, lab._keeper = rendezvous.launch(plan)
+        try:
+            if wait:
+                lab.ready(progress)
+        except BaseException:
+            lab.down()
+            raise
+        return lab
+
+    @classmethod
+    def connect(cls, name: str) -> Lab:
+        """A lab that is up. Raises NotUp if it is not, or is still being started."""
+        rendezvous.check_name(name)
+        lab = cls(name)
+        lab._open().close()
+        return lab
+
+    @classmethod
+    def all(cls) -> list[Summary]:
+        """This user's labs, those still starting included."""
+        found = []
+        for name in rendezvous.names():
+            with contextlib.suppress(NotUp):
+                found.append(cls(name).summary())
+        return found
+
+    def ready(self, progress: Callable[[Progress], None] | None = None) -> None:
+        """Wait for a lab that was started without waiting. Raises KernelError, NameInUse."""
+        step = ""
+        while step != "ready":
+            if self._leash is None:
+                raise UsageError("only who starts a lab can wait for it")
+            body = self._leash.receive().body
+            raise_error(body)
+            step = body["event"]
+            if progress is not None:
+                about = {key: value for key, value in body.items() if key != "event"}
+                progress(Progress(step, time.monotonic() - self._began, about))
+
+    def keep(self) -> None:
+        """Let the lab outlive this process."""
+        if self._leash is not None:
+            self._leash.send({"do": "keep"})
+            self._leash.close()
+            self._leash = None
+
+    def down(self) -> None:
+        """End the lab, wherever it is; when this returns, nothing of it is left.
+
+        A lab that is down already is fine.
+        """
+        leash, self._leash = self._leash, None
+        if leash is not None:
+            leash.close()
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            _end_child(keeper)
+            return
+        with contextlib.suppress(NotUp):
+            channel, pid, _ = rendezvous.meet(self.name)
+            with contextlib.closing(channel):
+                _end(channel, pid)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.down()
+
+    def create(self, nodes: Iterable[Node]) -> None:
+        """Build nodes and the links that their interfaces name. Once in a lab's life.
+
+        Raises:
+            LabError: the kernel refuses some of it, and which part.
+        """
+        named = [_with_names(node) for node in nodes]
+        for node in named:
+            rendezvous.check_name(node.name)
+        links = list(dict.fromkeys(i.link for node in named for i in node.interfaces))
+        self._ask({"do": "create", "links": links, "nodes": [asdict(node) for node in named]})
+
+    def put_files(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
+        """Write files, path -> (octets, mode), into a node's private /tmp, /run or /etc."""
+        table = [[path, mode, len(octets)] for path, (octets, mode) in files.items()]
+        content = b"".join(octets for octets, _ in files.values())
+        self._ask({"do": "files", "node": node, "files": table}, content)
+
+    def spawn(self, node: str, argv: Sequence[str], name: str = "") -> int:
+        """Start a daemon and return its PID in the node; its output goes to `logs`.
+
+        A warm program (see `lab.agent.programs`) is forked, anything else executed.
+        """
+        request = {"do": "spawn", "node": node, "argv": list(argv), "name": name or argv[0]}
+        return int(self._ask(request).body["done"]["pid"])
+
+    def wait_for_socket(
+        self, node: str, path: str, *, daemon: str = "", deadline: float = 10.0
+    ) -> None:
+        """Wait until a Unix socket in the node accepts.
+
+        Raises:
+            LabError: it did not; at once if `daemon` dies.
+        """
+        self._wait(node, deadline, socket=path, daemon=daemon)
+
+    def wait_for_udp(
+        self, node: str, port: int, *, daemon: str = "", deadline: float = 10.0
+    ) -> None:
+        """Wait until a UDP port in the node is bound. Raises as `wait_for_socket` does."""
+        self._wait(node, deadline, udp=port, daemon=daemon)
+
+    def wait_for_line(self, node: str, daemon: str, line: str, *, deadline: float = 10.0) -> None:
+        """Wait until a daemon has printed a line that contains `line`. Raises LabError."""
+        self._wait(node, deadline, line=line, daemon=daemon)
+
+    def wait_for_exit(self, node: str, daemon: str, *, deadline: float = 10.0) -> None:
+        """Wait until a daemon has ended."""
+        self._wait(node, deadline, exit=daemon)
+
+    def _wait(self, node: str, deadline: float, **condition: Any) -> None:
+        self._ask({"do": "wait", "node": node, "deadline": deadline, **condition})
+
+    def run(
+        self,
+        node: str,
+        argv: Sequence[str],
+        *,
+        stdin: BinaryIO | int | None = None,
+        tty: bool = False,
+        stdout: BinaryIO | None = None,
+        stderr: BinaryIO | None = None,
+    ) -> int:
+        """Run a command in a node and return its exit code (128 + signal, as shells do).
+
+        Args:
+            stdin: a file or descriptor to read from as input comes; none: no input.
+            tty: give it a terminal; ours (stdin, put into raw mode) if that is one.
+            stdout, stderr: where its output goes as it comes; ours, if not given.
+        """
+        outputs = (stdout or sys.stdout.buffer, stderr or sys.stderr.buffer)
+        with contextlib.closing(self._open()) as channel:
+            return Execution(channel, stdin, outputs).run(node, list(argv), tty=tty)
+
+    def call(self, node: str, argv: Sequence[str], given: bytes = b"") -> Completed:
+        """Run a command in a node and return all its output."""
+        stdout, stderr = bytearray(), bytearray()
+        with contextlib.closing(self._open()) as channel:
+            execution = Execution(channel, None, (stdout.extend, stderr.extend), given)
+            code = execution.run(node, list(argv), tty=False)
+        return Completed(code, bytes(stdout), bytes(stderr))
+
+    def logs(self, node: str, daemon: str | None = None) -> list[LogLine]:
+        """What a daemon, or all of a node's, has printed."""
+        request = {"do": "logs", "node": node, "daemons": [daemon] if daemon else []}
+        return [LogLine(*line) for line in self._ask(request).body["done"]["lines"]]
+
+    def signal(self, node: str, daemon: str, number: int) -> None:
+        """Send a signal to a daemon that may live."""
+        self._ask({"do": "signal", "node": node, "daemon": daemon, "signal": int(number)})
+
+    def stop(self, node: str, daemon: str) -> int:
+        """End a daemon (SIGTERM, in the end SIGKILL) and return its exit code."""
+        return int(self._ask({"do": "stop", "node": node, "daemon": daemon}).body["done"]["code"])
+
+    def capture(self, link: str, since: int = 0) -> CaptureFile:
+        """What was sent on a link, from the frame numbered `since` on."""
+        answer = self._ask({"do": "capture", "link": link, "since": since})
+        done = answer.body["done"]
+        return CaptureFile(answer.octets, tuple(done["senders"]), done["next"], done["lost"])
+
+    def states(self, node: str) -> Xfrm:
+        """The SAs (with keys) and policies in a node's kernel."""
+        texts = []
+        for table in ("state", "policy"):
+            result = self.call(node, ["ip", "-s", "xfrm", table])
+            if result.code:
+                raise LabError(f"{node}: {result.stderr.decode(errors='replace').strip()}")
+            texts.append(result.stdout.decode())
+        return Xfrm(tuple(read_states(texts[0])), tuple(read_policies(texts[1])))
+
+    def summary(self) -> Summary:
+        """Who the lab is. Raises NotUp."""
+        channel, _, hello = rendezvous.meet(self.name)
+        channel.close()
+        return Summary(**{key: value for key, value in hello.items() if key != "event"})
+
+    def status(self) -> Status:
+        """All there is to tell about the lab."""
+        summary = self.summary()
+        done = self._ask({"do": "status"}).body["done"]
+        nodes = tuple(
+            NodeStatus(
+                name=node["spec"]["name"],
+                interfaces=tuple(
+                    Interface(**{**i, "addresses": tuple(i["addresses"])})
+                    for i in node["spec"]["interfaces"]
+                ),
+                daemons=tuple(DaemonStatus(**daemon) for daemon in node["daemons"]),
+                memory=node["memory"],
+            )
+            for node in done["nodes"]
+        )
+        return Status(
+            summary=summary,
+            links=tuple(done["links"]),
+            nodes=nodes,
+            agent_memory=done["agent"]["memory"],
+            keeper_memory=memory(summary.keeper),
+        )
+
+    def _open(self) -> Channel:
+        channel, _, hello = rendezvous.meet(self.name)
+        if not hello["ready"]:
+            channel.close()
+            raise NotUp(f"the lab {self.name} is still being started")
+        return channel
+
+    def _ask(self, body: dict[str, Any], octets: bytes = b"") -> Message:
+        with contextlib.closing(self._open()) as channel:
+            return channel.ask(body, octets)
+
+
+def _kernel(kernel: Kernel | str) -> Kernel:
+    try:
+        return Kernel(kernel)
+    except ValueError as unknown:
+        known = ", ".join(Kernel)
+        raise UsageError(f"no kernel {kernel}; there is: {known}") from unknown
+
+
+def _with_names(node: Node) -> Node:
+    """The node with a name for each interface."""
+    numbered = enumerate(node.interfaces)
+    return replace(
+        node, interfaces=tuple(replace(i, name=i.name or f"eth{n}") for n, i in numbered)
+    )
+
+
+def _end_child(pid: int) -> None:
+    """End a keeper that is our child."""
+    os.kill(pid, signal.SIGTERM)
+    watch = os.pidfd_open(pid)
+    ended, _, _ = select.select([watch], [], [], _DOWN_DEADLINE)
+    os.close(watch)
+    if not ended:
+        os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def _end(channel: Channel, pid: int) -> None:
+    """End a keeper that is not our child: it closes our channel when all is gone."""
+    channel.socket.settimeout(_DOWN_DEADLINE)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+        try:
+            while channel.socket.recv(65536):
+                continue
+        except ConnectionResetError:
+            return
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The keeper: the one process of a lab on this host, beside the lab's kernel.
+
+It holds the lab's name (an abstract Unix socket, which vanishes with it), starts the kernel, and
+relays connections of front ends to the agent. Nothing of a lab outlives it.
+
+The front end that builds the lab holds the other end of the "leash". Until it says `keep` on it,
+the lab ends when the leash does; in the other direction go the agent's words about its start.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections import deque
+
+from lab.channel import Decoder, encode, error
+from lab.errors import KernelError, LabError, NameInUse
+from lab.kernel import host, process, uml
+from lab.kernel.plan import LEASH, Plan, socket_name
+from lab.kernel.relay import Relay
+from lab.mux import TOWARDS_AGENT
+
+_START_DEADLINE = 60.0
+_PANIC = "Kernel panic"
+_STARTERS = {"host": host.start, "uml": uml.start}
+
+
+class Console:
+    """The last lines that a kernel printed, to explain why it did not start."""
+
+    def __init__(self) -> None:
+        self.read, self.write = os.pipe()
+        os.set_blocking(self.read, False)
+        self._lines: deque[str] = deque(maxlen=4)
+        self._rest = b""
+        self.panic = ""
+        """The line in which the kernel said that it cannot go on."""
+
+    def take(self) -> bool:
+        """Take what is there to read; return whether there may come more."""
+        try:
+            while octets := os.read(self.read, 65536):
+                *lines, self._rest = (self._rest + octets).split(b"\n")
+                for line in lines:
+                    self._print(line.decode(errors="replace").strip())
+        except BlockingIOError:
+            return True
+        return False
+
+    def _print(self, text: str) -> None:
+        if text:
+            self._lines.append(text)
+        if _PANIC in text and not self.panic:
+            self.panic = text
+
+    def tail(self) -> str:
+        self.take()
+        last = self._rest.decode(errors="replace").strip()
+        return " | ".join([*self._lines, last] if last else self._lines)
+
+
+class Keeper:
+    """The keeper's main loop: each source of events, and what to do about it."""
+
+    def __init__(self, plan: Plan, leash: socket.socket) -> None:
+        self.plan = plan
+        self.leash: socket.socket | None = leash
+        self.started = time.time()
+        self.ready = False
+        self.kept = False
+        self.kernel_pid = 0
+        self.stopping = False
+        self.console = Console()
+        self.selector = selectors.DefaultSelector()
+        self._words = Decoder()
+        self._orders = Decoder()
+
+    def run(self) -> int:
+        """Keep the lab until it ends; return the exit code."""
+        try:
+            self._mind_signals()
+            listener = self._listen()
+            self._tell({"event": "keeper", "pid": os.getpid()})
+            stream = self._start_kernel()
+            self._tell({"event": "kernel", "pid": self.kernel_pid})
+            self.relay = Relay(self.selector, stream, TOWARDS_AGENT, self._agent_says)
+            self._watch(listener)
+            self._loop()
+        except LabError as trouble:
+            self._tell(error(trouble))
+            return 1
+        except Exception as trouble:
+            self._tell(error(LabError(f"defect in the lab's keeper: {trouble!r}")))
+            raise
+        finally:
+            self._end()
+        return 0
+
+    def _mind_signals(self) -> None:
+        wake, wakes = self._wakes = socket.socketpair()
+        wakes.setblocking(False)
+        signal.set_wakeup_fd(wakes.fileno())
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: None)
+        self.selector.register(wake, selectors.EVENT_READ, lambda _: self._stop())
+
+    def _listen(self) -> socket.socket:
+        listener = socket.socket(socket.AF_UNIX)
+        try:
+            listener.bind(socket_name(os.getuid(), self.plan.name))
+        except OSError as taken:
+            raise NameInUse(
+                f"a lab named {self.plan.name} is up already: tkm-lab down {self.plan.name}"
+            ) from taken
+        listener.listen()
+        return listener
+
+    def _start_kernel(self) -> socket.socket:
+        stream, theirs = socket.socketpair()
+        with theirs:
+            self.kernel_pid = _STARTERS[self.plan.kernel](self.plan, theirs, self.console.write)
+        os.close(self.console.write)
+        return stream
+
+    def _watch(self, listener: socket.socket) -> None:
+        def watch(source: int | socket.socket, action: object) -> None:
+            self.selector.register(source, selectors.EVENT_READ, action)
+
+        watch(listener, lambda _: self._accept(listener))
+        watch(os.pidfd_open(self.kernel_pid), lambda _: self._kernel_died())
+        watch(self.console.read, lambda _: self._console_prints())
+        if self.leash:
+            watch(self.leash, lambda _: self._leash_moves())
+
+    def _loop(self) -> None:
+        while not self.stopping:
+            left = self.started + _START_DEADLINE - time.time()
+            if not self.ready and left <= 0:
+                raise KernelError(f"the lab's kernel did not start in time: {self.console.tail()}")
+            for key, events in self.selector.select(None if self.ready else left):
+                if key.fd in self.selector.get_map():
+                    key.data(events)
+
+    def _accept(self, listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        uid = int.from_bytes(peer[4:8], sys.byteorder)
+        if uid not in (0, os.getuid()):
+            connection.close()
+            return
+        hello = {
+            "event": "hello",
+            "name": self.plan.name,
+            "kernel": self.plan.kernel,
+            "keeper": os.getpid(),
+            "guest": self.kernel_pid,
+            "started": self.started,
+            "ready": self.ready,
+            "kept": self.kept,
+        }
+        self.relay.connect(connection, encode(hello))
+
+    def _agent_says(self, octets: bytes) -> None:
+        for message in self._words.feed(octets):
+            self.ready = self.ready or message.body.get("event") == "ready"
+            self._tell(message.body)
+
+    def _leash_moves(self) -> None:
+        if self.leash is None:
+            return
+        octets = self.leash.recv(4096)
+        for message in self._orders.feed(octets):
+            if message.body.get("do") == "keep":
+                self.kept = True
+        if not octets:
+            self.selector.unregister(self.leash)
+            self.leash = None
+            self.stopping = self.stopping or not self.kept
+
+    def _tell(self, body: dict[str, object]) -> None:
+        if self.leash:
+            try:
+                self.leash.sendall(encode(body))
+            except OSError:
+                self.stopping = not self.kept
+
+    def _console_prints(self) -> None:
+        if not self.console.take():
+            self.selector.unregister(self.console.read)
+        if self.console.panic and not self.ready:
+            raise KernelError(f"the guest did not boot: {self.console.panic}")
+
+    def _kernel_died(self) -> None:
+        if not self.ready:
+            raise KernelError(f"the lab's kernel died at its start: {self.console.tail()}")
+        self.stopping = True
+
+    def _stop(self) -> None:
+        self.stopping = True
+
+    def _end(self) -> None:
+        """Kill PID 1 of the lab and wait: then its namespace is empty."""
+        if self.kernel_pid:
+            os.kill(self.kernel_pid, signal.SIGKILL)
+            os.waitpid(self.kernel_pid, 0)
+
+
+def main() -> int:
+    """Keep the lab of the plan that is the only argument, as JSON."""
+    os.chdir("/")
+    process.close_all_but(LEASH)
+    leash = socket.socket(fileno=LEASH)
+    leash.set_inheritable(False)
+    return Keeper(Plan.from_json(sys.argv[1]), leash).run()

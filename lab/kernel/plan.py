@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a front end hands to the keeper, and the keeper to the agent: plain data, as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+LEASH = 3
+"""The keeper's descriptor of the leash, see `lab.kernel.keeper`."""
+
+
+class Plan(NamedTuple):
+    """All that is needed to start a lab."""
+
+    name: str
+    kernel: str
+    """`host` or `uml`."""
+    python: str
+    """The interpreter that runs the agent."""
+    path: list[str]
+    """The module search path."""
+    bin: str
+    """The folder of our commands, first in the nodes' PATH."""
+    needs: list[str]
+    """Folders that must be seen in nodes even if they lie below /tmp or /run."""
+    programs: dict[str, str]
+    """Name of each warm program -> `module:function`."""
+    memory: str = "1G"
+    """Of a guest."""
+
+    def to_json(self) -> str:
+        return json.dumps(self._asdict())
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        fields: dict[str, Any] = json.loads(text)
+        return cls(**fields)
+
+
+def socket_name(uid: int, lab: str) -> str:
+    """The abstract Unix socket that a lab's keeper listens on."""
+    return f"\0tkm-lab/{uid}/{lab}"

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which kernel can be the lab's: found out by trying, not by reading configurations.
+
+This host's kernel is asked to do in a throw-away network namespace what a lab will need of it: a
+pair of interfaces, a bridge, and an ESP SA (AES-CBC-256 with HMAC-SHA-512). What was found is data
+for `tkm-lab doctor`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from lab.errors import KernelError
+from lab.kernel import uml
+
+
+class Kernel(StrEnum):
+    """What a lab can run on. `auto` prefers `host`."""
+
+    AUTO = "auto"
+    HOST = "host"
+    UML = "uml"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    good: bool
+    text: str
+    mend: str = ""
+    """The command that mends it, if it is not good and there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The kernel chosen, `host` or `uml`, and why in a few words."""
+
+    kernel: Kernel
+    reason: str
+
+
+_NETWORK = (
+    "link add tkm0 type veth peer name tkm1",
+    "link add tkm2 type bridge",
+)
+_ESP = (
+    "xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x100 mode transport"
+    f" enc cbc(aes) 0x{'00' * 32} auth-trunc hmac(sha512) 0x{'00' * 64} 256"
+)
+
+
+def examine() -> list[Finding]:
+    """Everything that decides which kernels a lab can have here."""
+    tools = _tools()
+    if not tools.good:
+        return [tools, _uml()]
+    namespaces = _namespaces()
+    findings = [tools, namespaces]
+    if namespaces.good:
+        findings.append(_esp())
+    return [*findings, _uml()]
+
+
+def choose(wanted: Kernel = Kernel.AUTO) -> Choice:
+    """The kernel that a lab will run on.
+
+    Raises:
+        KernelError: there is none as wanted; says what to do.
+    """
+    if wanted is Kernel.UML:
+        return _choose_uml("asked for")
+    _need(_tools, _namespaces)
+    esp = _esp()
+    if esp.good:
+        return Choice(Kernel.HOST, "it does ESP")
+    if wanted is Kernel.HOST:
+        raise KernelError(f"{esp.text}: use --kernel uml")
+    return _choose_uml(esp.text)
+
+
+def _choose_uml(reason: str) -> Choice:
+    _need(_tools, _namespaces, _uml)
+    return Choice(Kernel.UML, reason)
+
+
+def _need(*looks: Callable[[], Finding]) -> None:
+    """Raise KernelError for the first that is not good."""
+    for look in looks:
+        finding = look()
+        if not finding.good:
+            raise KernelError(f"{finding.text}: {finding.mend}" if finding.mend else finding.text)
+
+
+def _tools() -> Finding:
+    if path := shutil.which("ip"):
+        return Finding("iproute2", True, path)
+    return Finding("iproute2", False, "the command ip is missing", "apt-get install iproute2")
+
+
+def _uml() -> Finding:
+    linux = uml.find()
+    if linux is None or not uml.MODULES.is_dir():
+        install = "apt-get install user-mode-linux"
+        return Finding("User-Mode Linux", False, "linux.uml is not installed", install)
+    versions = " ".join(sorted(folder.name for folder in uml.MODULES.iterdir()))
+    return Finding("User-Mode Linux", True, f"{linux}, modules {versions}")
+
+
+def _namespaces() -> Finding:
+    complaint = _try_in_namespace("true")
+    if complaint is None:
+        how = "as root" if os.geteuid() == 0 else "as an ordinary user, in user namespaces"
+        return Finding("namespaces", True, how)
+    return Finding("namespaces", False, f"no namespaces may be made here ({complaint})", _permit())
+
+
+_SWITCHES = {
+    "kernel.apparmor_restrict_unprivileged_userns": 0,
+    "kernel.unprivileged_userns_clone": 1,
+    "user.max_user_namespaces": 10000,
+}
+"""Settings that may forbid user namespaces, the likeliest first, and the value that permits."""
+
+
+def _permit() -> str:
+    """The command that lets an ordinary user have namespaces; root is not to be helped."""
+    if os.geteuid() == 0:
+        return ""
+    for name, value in _SWITCHES.items():
+        setting = Path("/proc/sys", name.replace(".", "/"))
+        if setting.exists() and setting.read_text().strip() != str(value):
+            return f"sudo sysctl -w {name}={value}"
+    return ""
+
+
+def _esp() -> Finding:
+    complaint = _try_in_namespace("ip", "-batch", "-", given="\n".join((*_NETWORK, _ESP)) + "\n")
+    release = os.uname().release
+    if complaint is None:
+        return Finding("ESP", True, f"this host's kernel {release} does it")
+    for number, thing in enumerate(("veth", "bridge"), start=1):
+        if f"-:{number}" in complaint:  # as `ip -batch` names the command that failed
+            return Finding("ESP", False, f"this host's kernel {release} has no {thing}")
+    return Finding("ESP", False, f"this host's kernel {release} has no ESP")
+
+
+def _try_in_namespace(*command: str, given: str = "") -> str | None:
+    """Run a command in a throw-away network namespace; return its complaint, if it fails."""
+    complaint: str | None = ""
+    for user in ([], ["--user", "--map-root-user"]):  # as `lab.kernel.contain` does
+        if user or os.geteuid() == 0:
+            complaint = _try(["unshare", *user, "--net", *command], given)
+            if complaint is None:
+                return None
+    return complaint
+
+
+def _try(line: list[str], given: str) -> str | None:
+    try:
+        result = subprocess.run(
+            line, input=given, capture_output=True, text=True, check=False, timeout=20
+        )
+    except FileNotFoundError:
+        return "the command unshare is missing"
+    except subprocess.TimeoutExpired:
+        return "it hangs"
+    return " ".join(result.stderr.split()) or "?" if result.returncode else None

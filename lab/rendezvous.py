@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where front ends find keepers: by abstract Unix sockets, each side looking who the other is."""
+
+from __future__ import annotations
+
+import compileall
+import os
+import socket
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+from lab.channel import Channel
+from lab.errors import Hangup, NotUp, UsageError
+from lab.kernel.plan import LEASH, Plan, socket_name
+
+_PACKAGES = ("tkm", "ike", "lab")
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+
+
+def check_name(name: str) -> None:
+    """Raise UsageError unless `name` can be a lab's or a node's."""
+    if not name or len(name) > 60 or not _NAME.issuperset(name):
+        raise UsageError(f"{name!r} is no name: letters, digits, - _ . and at most 60 of them")
+
+
+def names() -> list[str]:
+    """The labs of this user that are up or starting."""
+    prefix = "@" + socket_name(os.getuid(), "")[1:]
+    words = (line.split()[-1] for line in Path("/proc/net/unix").read_text().splitlines())
+    found = {word.removeprefix(prefix) for word in words if word.startswith(prefix)}
+    return sorted(found)
+
+
+def meet(name: str) -> tuple[Channel, int, dict[str, Any]]:
+    """Connect to a lab's keeper; return the channel, the keeper's PID and its greeting.
+
+    Raises:
+        NotUp: there is none of ours.
+    """
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.connect(socket_name(os.getuid(), name))
+        peer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        pid, uid, _ = struct.unpack("3i", peer)
+        if uid not in (0, os.getuid()):
+            raise NotUp(f"a lab named {name} belongs to somebody else (uid {uid})")
+        channel = Channel(sock)
+        return channel, pid, channel.receive().body
+    except (OSError, Hangup) as gone:
+        sock.close()
+        raise NotUp(f"no lab named {name} is up: tkm-lab up") from gone
+
+
+def launch(plan: Plan) -> tuple[Channel, int]:
+    """Start a keeper; return the leash, on which it tells how the start goes on, and its PID.
+
+    It has its own session: Ctrl-C reaches the front end, and the keeper by the leash.
+    """
+    root = Path(__file__).parents[1]
+    for package in _PACKAGES:  # the guest is ten times slower at compiling
+        compileall.compile_dir(root / package, quiet=2)
+    ours, theirs = socket.socketpair()
+    command = [plan.python, "-SEP", str(root / "lab/kernel/main.py"), plan.to_json()]
+    nothing = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in range(3)]
+    leash = (os.POSIX_SPAWN_DUP2, theirs.fileno(), LEASH)
+    with theirs:
+        theirs.set_inheritable(True)  # should it be LEASH already, dup2 would leave it as it is
+        actions = [leash, *nothing]
+        pid = os.posix_spawn(
+            plan.python, command, os.environ, file_actions=actions, setsid=True, setsigmask=()
+        )
+    return Channel(ours), pid
+
+
+def make_plan(name: str, kernel: str, programs: dict[str, str], memory: str) -> Plan:
+    """The plan of a lab that uses this very interpreter and module search path."""
+    root = str(Path(__file__).parents[1])
+    path = list(dict.fromkeys([root, *(str(Path(p).absolute()) for p in sys.path if p)]))
+    return Plan(
+        name=name,
+        kernel=kernel,
+        python=sys.executable,
+        path=path,
+        bin=str(Path(sys.executable).parent),
+        needs=[*path, sys.prefix, sys.base_prefix],
+        programs=programs,
+        memory=memory,
+    )

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whatever dies, and whenever: of a lab nothing is left."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TREE = Path(__file__).parents[2]
+STEPS = ("keeper", "kernel", "running", "ready", "nodes")
+FRONT_END, KEEPER, GUEST = "front", "keeper", "kernel"
+NOBODY = 54321
+FRESH = ("--pid", "--fork", "--mount", "--mount-proc", "--net", "--kill-child")
+
+
+def python_for(uid: int) -> str:
+    """An interpreter that this user may run: ours can be in root's home."""
+    folders = Path(sys.executable).resolve().parents
+    usable = uid == os.geteuid() or all(folder.stat().st_mode & 0o001 for folder in folders)
+    return sys.executable if usable else "/usr/bin/python3"
+
+
+def play(uid: int, kernel: str, step: str, *blows: tuple[str, int]) -> None:
+    """Let the stage play one case and compare what is on it before and after."""
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    fresh = ["unshare", *user, *FRESH]
+    stage = [sys.executable, "-B", str(Path(__file__).with_name("stage.py"))]
+    case = [str(TREE), python_for(uid), str(uid), kernel, step]
+    signals = [f"{victim}={int(number)}" for victim, number in blows]
+    result = subprocess.run(
+        [*fresh, *stage, *case, *signals], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    seen = json.loads(result.stdout)
+    assert seen["after"] == seen["before"]
+
+
+def exists(victim: str, step: str) -> bool:
+    return victim != GUEST or step != "keeper"
+
+
+@pytest.mark.parametrize("kernel", ["host", "uml"])
+@pytest.mark.parametrize(
+    ("step", "victim"),
+    [case for case in itertools.product(STEPS, (FRONT_END, KEEPER, GUEST)) if exists(*case[::-1])],
+)
+def test_killed_while_it_is_built(kernel: str, step: str, victim: str) -> None:
+    play(os.geteuid(), kernel, step, (victim, signal.SIGKILL))
+
+
+@pytest.mark.parametrize("kernel", ["host", "uml"])
+@pytest.mark.parametrize("victim", [KEEPER, GUEST])
+def test_killed_when_it_is_up(kernel: str, victim: str) -> None:
+    play(os.geteuid(), kernel, "kept", (victim, signal.SIGKILL))
+
+
+@pytest.mark.parametrize("kernel", ["host", "uml"])
+@pytest.mark.parametrize("step", ["kernel", "running", "nodes"])
+def test_interrupted_by_ctrl_c(kernel: str, step: str) -> None:
+    play(os.geteuid(), kernel, step, (FRONT_END, signal.SIGINT))
+
+
+@pytest.mark.parametrize("kernel", ["host", "uml"])
+@pytest.mark.parametrize(
+    ("step", "victim"), [("running", FRONT_END), ("nodes", KEEPER), ("nodes", GUEST)]
+)
+def test_killed_as_an_ordinary_user(kernel: str, step: str, victim: str) -> None:
+    uid = os.geteuid() or NOBODY
+    play(uid, kernel, step, (victim, signal.SIGKILL))
+
+
+@pytest.mark.parametrize("kernel", ["host", "uml"])
+def test_a_kernel_that_hangs_dies_with_its_keeper(kernel: str) -> None:
+    blows = ((GUEST, signal.SIGSTOP), (KEEPER, signal.SIGKILL))
+    play(os.geteuid(), kernel, "nodes", *blows)
