@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tkm import VERSION
-from tkm.config import conf, swanctl, xml
+from tkm.config import conf, ipsec, swanctl, xml
 from tkm.errors import ConfigError
+
+_FORMATS = {"swanctl": swanctl.render, "ipsec": ipsec.render}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -21,12 +23,21 @@ def _parser() -> argparse.ArgumentParser:
         help="identities and policies",
     )  # fmt: skip
     parser.add_argument(
-        "-i", dest="ike", metavar="SWANCTL.CONF", type=Path, required=True,
+        "-i", dest="ike", metavar="IKE.CONF", type=Path, required=True,
         help="to write, for the IKE daemon",
     )  # fmt: skip
     parser.add_argument(
         "-t", dest="tkm", metavar="TKM.CONF", type=Path, required=True,
         help="to write, for tkm_keymanager",
+    )  # fmt: skip
+    parser.add_argument(
+        "-s", dest="schema", metavar="SCHEMA.XSD",
+        help="taken for the original's sake: the schema is built in",
+    )  # fmt: skip
+    parser.add_argument("-v", dest="verbose", action="store_true", help="say what is written")
+    parser.add_argument(
+        "--format", choices=_FORMATS, default="swanctl",
+        help="of IKE.CONF: swanctl.conf, or the older ipsec.conf (%(default)s)",
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     return parser
@@ -37,8 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         config = xml.read(arguments.config.read_bytes())
-        arguments.ike.write_text(swanctl.render(config))
-        arguments.tkm.write_text(conf.render(config))
+        written = {
+            arguments.ike: _FORMATS[arguments.format](config),
+            arguments.tkm: conf.render(config),
+        }
+        for file, text in written.items():
+            file.write_text(text, encoding="utf-8")
+            if arguments.verbose:
+                print(f"{file}: {len(config.policies)} policies")
     except ConfigError as error:
         print(f"tkm_cfgtool: {arguments.config}: {error}", file=sys.stderr)
         return 1

@@ -3,18 +3,20 @@
 
 import argparse
 import logging
+import os
+import pwd
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
-from tkm import VERSION, logs, memory
+from tkm import VERSION, logs, memory, notify
 from tkm.config import conf
 from tkm.errors import ConfigError, KernelError
 from tkm.keys import load_anchors, load_private_key
 from tkm.manager import KeyManager
 from tkm.reactor import Reactor
 from tkm.rpc.client import IKE_SOCKET
-from tkm.rpc.server import Server
+from tkm.rpc.server import Dispatcher, Server
 from tkm.xfrm.kernel import XfrmKernel
 
 log = logging.getLogger(__name__)
@@ -41,14 +43,51 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--socket", metavar="PATH", default=IKE_SOCKET, help="where to serve (%(default)s)"
     )
+    parser.add_argument(
+        "--socket-mode", metavar="MODE", type=_mode, default=0o600,
+        help="permissions of the socket, octal (600)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allow-user", metavar="USER", type=_user, action="append", default=[],
+        help="a user, beside root and the one that we run as, whose processes may connect",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rpc", type=int, choices=(1, 2), default=2,
+        help="generation of the protocol (2); 1 is for strongSwan's charon-tkm, which protects IKE "
+        "messages by itself and gets the keys for it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--log", metavar="WHERE", default=logs.STDERR, help="stderr, syslog or a file"
+    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     return parser
 
 
+def _mode(text: str) -> int:
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o777:
+        raise argparse.ArgumentTypeError(f"'{text}' is no mode such as 660")
+    return mode
+
+
+def _user(text: str) -> int:
+    try:
+        return int(text) if text.isdecimal() else pwd.getpwnam(text).pw_uid
+    except KeyError:
+        raise argparse.ArgumentTypeError(f"there is no user '{text}'") from None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Exit codes: 0 stopped, 1 could not start, 2 wrong use."""
-    arguments = _parser().parse_args(argv)
-    logs.to_stderr()
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    try:
+        logs.to(arguments.log, program=parser.prog)
+    except OSError as error:
+        parser.exit(1, f"{parser.prog}: {arguments.log}: {error.strerror}\n")
     memory.protect()
     log.info("Trusted Key Manager (TKM) starting (%s)", VERSION)
     try:
@@ -58,7 +97,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             anchors=load_anchors(arguments.ca),
             kernel=XfrmKernel(),
         )
-        serve(manager, arguments.socket)
+        users = {0, os.getuid(), *arguments.allow_user}
+        dispatcher = _dispatcher(manager, arguments.rpc)
+        serve(manager, dispatcher, arguments.socket, arguments.socket_mode, users)
     except (ConfigError, KernelError) as error:
         log.critical("%s", error)
         return 1
@@ -68,19 +109,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def serve(manager: KeyManager, path: str) -> None:
+def _dispatcher(manager: KeyManager, generation: int) -> Dispatcher:
+    if generation == 2:
+        return manager.dispatcher()
+    from tkm.generation1 import Generation1  # its table need not be made where nobody asks for it
+
+    return Generation1(manager).dispatcher()
+
+
+def serve(
+    manager: KeyManager, dispatcher: Dispatcher, path: str, mode: int, users: Container[int]
+) -> None:
     """Serve at ``path`` until a signal comes; then leave nothing behind.
 
+    :param dispatcher: what answers for the manager.
+    :param mode: permissions of the socket.
+    :param users: ids of the users whose processes may connect.
     :raises KernelError: the kernel does not let us.
     :raises OSError: nothing can be served there.
     """
-    with Reactor() as reactor:
+    with Reactor(logs.reopen) as reactor:
         # The name is taken first: a second TKM must not flush what the first has installed.
-        server = Server(path, manager.dispatcher(), reactor.selector)
+        server = Server(
+            path,
+            dispatcher,
+            reactor.selector,
+            mode=mode,
+            allowed=lambda pid, uid, gid: uid in users,
+        )
         try:
             manager.start()
+            notify.tell("READY=1")
             reactor.run()
         finally:
+            notify.tell("STOPPING=1")
             server.close()
             manager.stop()
     log.info("Trusted Key Manager (TKM) stopped")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from cryptography.x509 import Certificate
@@ -35,7 +36,7 @@ def load_private_key(file: Path) -> RSAPrivateKey:
             key = load_der_private_key(der.octets, None)
     except OSError as error:
         raise ConfigError(f"private key '{file}': {error.strerror}") from error
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ConfigError(f"'{file}' is no private key in DER without password") from None
     if not isinstance(key, RSAPrivateKey):
         raise ConfigError(f"private key '{file}' is not RSA")

@@ -7,8 +7,51 @@ import sys
 FORMAT = "%(asctime)s %(message)s"
 TIME = "%b %d %Y %H:%M:%S"
 
+STDERR = "stderr"
+SYSLOG = "syslog"
+_SYSLOG_SOCKET = "/dev/log"
 
-def to_stderr(level: int = logging.INFO) -> None:
-    """Log to standard error from now on."""
-    logging.basicConfig(level=level, format=FORMAT, datefmt=TIME, stream=sys.stderr, force=True)
+
+class OneLine(logging.Formatter):
+    """A message is one line: names in certificates come from anybody, and must not forge others."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        message = super().formatMessage(record)
+        return "".join(
+            character if character.isprintable() else ascii(character)[1:-1]
+            for character in message
+        )
+
+
+def to(destination: str = STDERR, *, program: str = "", level: int = logging.INFO) -> None:
+    """Log to ``stderr``, to ``syslog`` (as ``program``), or to the file of that name.
+
+    :raises OSError: that is not possible.
+    """
+    handler = _handler(destination, program)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
+
+
+def _handler(destination: str, program: str) -> logging.Handler:
+    handler: logging.Handler
+    if destination == SYSLOG:
+        from logging.handlers import SysLogHandler  # brings half the standard library
+
+        handler = SysLogHandler(_SYSLOG_SOCKET, SysLogHandler.LOG_DAEMON)
+        handler.ident = f"{program}: "
+        handler.setFormatter(OneLine("%(message)s"))  # syslog has the time
+        return handler
+    if destination == STDERR:
+        handler = logging.StreamHandler(sys.stderr)
+    else:
+        handler = logging.FileHandler(destination)
+    handler.setFormatter(OneLine(FORMAT, TIME))
+    return handler
+
+
+def reopen() -> None:
+    """Open the log file anew: somebody has moved it away."""
+    for handler in logging.root.handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.close()  # the next line opens it again

@@ -6,15 +6,18 @@ from cryptography.x509.oid import NameOID
 
 
 def speaks_for(certificate: x509.Certificate, identity: str) -> bool:
-    """The identity equals a subjectAltName.
+    """The identity equals a subjectAltName of its own type.
 
     A certificate that has none at all, as old ones do, may have it as the subject's common name or
     e-mail address instead. A domain, and the domain of an address, compare without case.
     """
-    return _canonical(identity) in {_canonical(name) for name in _names(certificate)}
+    kind = x509.RFC822Name if "@" in identity else x509.DNSName
+    return _canonical(identity) in map(_canonical, _names(certificate, kind))
 
 
-def _names(certificate: x509.Certificate) -> list[str]:
+def _names(
+    certificate: x509.Certificate, kind: type[x509.RFC822Name] | type[x509.DNSName]
+) -> list[str]:
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -24,7 +27,7 @@ def _names(certificate: x509.Certificate) -> list[str]:
             for oid in oids
             for name in certificate.subject.get_attributes_for_oid(oid)
         ]
-    return names.get_values_for_type(x509.DNSName) + names.get_values_for_type(x509.RFC822Name)
+    return names.get_values_for_type(kind)
 
 
 def _canonical(name: str) -> str:

@@ -5,12 +5,14 @@ What is ours: the path is exactly the row of certificates that was given, from t
 the peer; and what an IPsec certificate needs (RFC 4945, 5.1.3), which is less than a web server's.
 """
 
+import warnings
 from datetime import UTC, datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.verification import (
     Criticality,
     ExtensionPolicy,
@@ -23,6 +25,17 @@ from cryptography.x509.verification import (
 from tkm.errors import CertificateError
 
 LONGEST_PATH: Final = 10
+
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    CryptographyDeprecationWarning,
+)
+"""What the library raises for octets that are no certificate it understands, or soon will."""
 
 
 def _is_ca(
@@ -59,13 +72,17 @@ def load(der: bytes) -> x509.Certificate:
 
     :raises CertificateError: these octets are none, or its key is not RSA.
     """
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-        key = certificate.public_key()
-    except ValueError as error:
-        raise CertificateError(f"not a certificate: {error}") from error
-    if not isinstance(key, RSAPublicKey):
-        raise CertificateError(f"the key of '{subject(certificate)}' is not RSA")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", CryptographyDeprecationWarning)
+        try:
+            certificate = x509.load_der_x509_certificate(der)
+            # The library decodes the parts when they are asked for. Ask here, where it may fail.
+            _ = certificate.subject, certificate.issuer, certificate.extensions
+            _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+            rsa_key(certificate)
+        except _UNREADABLE as error:
+            raise CertificateError(f"not a certificate: {error}") from error
     return certificate
 
 
@@ -75,7 +92,7 @@ def subject(certificate: x509.Certificate) -> str:
 
 
 def rsa_key(certificate: x509.Certificate) -> RSAPublicKey:
-    """The public key of a certificate that :func:`load` has accepted.
+    """The public key of a certificate.
 
     :raises CertificateError: it is not RSA.
     """
@@ -92,7 +109,7 @@ def check_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> Non
     """
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature) as error:
+    except (*_UNREADABLE, InvalidSignature) as error:
         raise CertificateError(
             f"'{subject(certificate)}' was not issued by '{subject(issuer)}'"
         ) from error

@@ -18,6 +18,7 @@ from tkm.config.model import (
     LocalIdentity,
     Mode,
     Policy,
+    Proposals,
     Remote,
     faults,
 )
@@ -38,12 +39,6 @@ class _Key(NamedTuple):
     optional: bool = False
 
 
-def _seconds(value: int) -> int:
-    if value < 0:
-        raise ValueError(f"{value} seconds")
-    return value
-
-
 _LOCAL_IDENTITY: Final = {"id": _Key(int), "identity": _Key(str), "certificate": _Key(str)}
 _LOCAL: Final = {
     "identity_id": _Key(int),
@@ -54,19 +49,35 @@ _REMOTE: Final = {
     "identity": _Key(str),
     "ip": _Key(str, ip_address),
     "net": _Key(str, ip_network, optional=True),
+    "ca": _Key(int, optional=True),
 }
-_LIFETIME: Final = {"soft": _Key(int, _seconds), "hard": _Key(int, _seconds)}
+_LIFETIME: Final = {
+    "soft": _Key(int),
+    "hard": _Key(int),
+    "soft_bytes": _Key(int, optional=True),
+    "hard_bytes": _Key(int, optional=True),
+    "soft_packets": _Key(int, optional=True),
+    "hard_packets": _Key(int, optional=True),
+}
+_PROPOSALS: Final = {"ike": _Key(str, optional=True), "esp": _Key(str, optional=True)}
 _POLICY: Final = {
     "id": _Key(int),
     "mode": _Key(str, Mode),
     "local": _Key(dict),
     "remote": _Key(dict),
     "lifetime": _Key(dict),
+    "proposals": _Key(dict, optional=True),
 }
 _TOP: Final = {
     "version": _Key(int),
-    "local_identity": _Key(list),
-    "policy": _Key(list),
+    "local_identity": _Key(list, optional=True),
+    "policy": _Key(list, optional=True),
+}
+_POLICY_TABLES: Final = {
+    "local": _LOCAL,
+    "remote": _REMOTE,
+    "lifetime": _LIFETIME,
+    "proposals": _PROPOSALS,
 }
 
 
@@ -76,7 +87,7 @@ def load(file: Path) -> Config:
     :raises ConfigError: it cannot be read, or is not valid; the message says where.
     """
     try:
-        return parse(file.read_text())
+        return parse(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -97,7 +108,7 @@ def parse(text: str) -> Config:
     version = document.get("version")
     if version != VERSION:
         raise ConfigError(f"version {version!r} is unknown, this program reads {VERSION}")
-    top = _table("", document, _TOP)
+    top = {"local_identity": [], "policy": [], **_table("", document, _TOP)}
     identities = {
         identity.id: identity
         for identity in (
@@ -123,6 +134,9 @@ def _policy(number: int, row: Any) -> Policy:
         local=Local(**_table(f"{where}, local", values["local"], _LOCAL)),
         remote=Remote(**_table(f"{where}, remote", values["remote"], _REMOTE)),
         lifetime=Lifetime(**_table(f"{where}, lifetime", values["lifetime"], _LIFETIME)),
+        proposals=Proposals(
+            **_table(f"{where}, proposals", values.get("proposals", {}), _PROPOSALS)
+        ),
     )
 
 
@@ -157,14 +171,18 @@ def render(config: Config) -> str:
         lines += ["", "[[local_identity]]", *_rendered(identity, _LOCAL_IDENTITY)]
     for policy in config.policies.values():
         lines += ["", "[[policy]]", f"id = {policy.id}", f'mode = "{policy.mode.value}"']
-        for name, keys in (("local", _LOCAL), ("remote", _REMOTE), ("lifetime", _LIFETIME)):
-            lines += [f"[policy.{name}]", *_rendered(getattr(policy, name), keys)]
+        for name, keys in _POLICY_TABLES.items():
+            if inside := _rendered(getattr(policy, name), keys):
+                lines += [f"[policy.{name}]", *inside]
     return "\n".join(lines) + "\n"
 
 
 def _rendered(thing: object, keys: Mapping[str, _Key]) -> list[str]:
-    values = ((name, getattr(thing, name)) for name in keys)
-    return [f"{name} = {_value(value)}" for name, value in values if value is not None]
+    return [
+        f"{name} = {_value(getattr(thing, name))}"
+        for name, key in keys.items()
+        if getattr(thing, name) or not key.optional
+    ]
 
 
 def _value(value: object) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Identities and policies: the only peers and the only traffic that the TKM lets come up."""
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -11,6 +12,18 @@ Network = IPv4Network | IPv6Network
 
 HIGHEST_POLICY: Final = 100
 """The highest policy id: it is a reqid on the EES interface, which goes no further."""
+
+
+_LONGEST: Final = {"seconds": 0xFFFFFFFF, "bytes": (1 << 63) - 1, "packets": (1 << 63) - 1}
+"""Lifetimes: what the kernel counts in, and TOML can say."""
+
+_GROUPS: Final = r"modp(3072|4096)(-ke[1-7]_modp(3072|4096))*"
+_IKE_PROPOSAL: Final = re.compile(rf"aes256-sha512-{_GROUPS}")
+_ESP_PROPOSAL: Final = re.compile(rf"aes256-sha512(-{_GROUPS})?")
+"""What the TKM can do (RFC 9370 for the further key exchanges)."""
+
+_NAME: Final = re.compile(r"[A-Za-z0-9._@/+-]+")
+"""Of identities and files: what means nothing else in any file that we write."""
 
 
 class Mode(Enum):
@@ -44,19 +57,47 @@ class Local:
 
 @dataclass(frozen=True)
 class Remote:
-    """The peer's end, and who it must prove to be."""
+    """The peer's end, and who it must prove to be.
+
+    :ivar ca: number of the one CA that its chain must begin with; 0: any that is trusted.
+    """
 
     identity: str
     ip: Address
     net: Network | None = None
+    ca: int = 0
 
 
 @dataclass(frozen=True)
 class Lifetime:
-    """Seconds after which a Child SA wants a successor (soft) and dies (hard); 0: never."""
+    """When a Child SA wants a successor (soft) and dies (hard): seconds, octets, packets; 0: never.
+
+    Whichever is reached first counts. Octets and packets are those of one direction.
+    """
 
     soft: int
     hard: int
+    soft_bytes: int = 0
+    hard_bytes: int = 0
+    soft_packets: int = 0
+    hard_packets: int = 0
+
+    @property
+    def bounds(self) -> dict[str, tuple[int, int]]:
+        """Soft and hard bounds by what they count."""
+        return {
+            "seconds": (self.soft, self.hard),
+            "bytes": (self.soft_bytes, self.hard_bytes),
+            "packets": (self.soft_packets, self.hard_packets),
+        }
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """What the IKE daemon offers, in strongSwan's words; empty: all that the TKM can."""
+
+    ike: str = ""
+    esp: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +109,7 @@ class Policy:
     local: Local
     remote: Remote
     lifetime: Lifetime
+    proposals: Proposals = Proposals()
 
     @property
     def local_selector(self) -> Network:
@@ -102,14 +144,27 @@ class Config:
 def faults(config: Config) -> list[str]:
     """What does not fit together, each in one line; empty: nothing."""
     return [
+        f"local identity {identity.id}: {fault}"
+        for identity in config.local_identities.values()
+        for fault in _identity_faults(identity)
+    ] + [
         f"policy {policy.id}: {fault}"
         for policy in config.policies.values()
         for fault in _policy_faults(policy, config)
     ]
 
 
+def _identity_faults(identity: LocalIdentity) -> list[str]:
+    rules = (
+        (identity.id < 1, "id is not 1 or more"),
+        (not _NAME.fullmatch(identity.identity), f"'{identity.identity}' is no identity"),
+        (not _NAME.fullmatch(identity.certificate), f"'{identity.certificate}' is no file name"),
+    )
+    return [fault for broken, fault in rules if broken]
+
+
 def _policy_faults(policy: Policy, config: Config) -> list[str]:
-    local, remote, lifetime = policy.local, policy.remote, policy.lifetime
+    local, remote = policy.local, policy.remote
     nets = [net for net in (local.net, remote.net) if net]
     rules = (
         (policy.id not in range(1, HIGHEST_POLICY + 1), f"id is not in 1 to {HIGHEST_POLICY}"),
@@ -121,10 +176,43 @@ def _policy_faults(policy: Policy, config: Config) -> list[str]:
         (local.ip == remote.ip, "both ends have the same address"),
         (bool(nets) and policy.mode is Mode.TRANSPORT, "net needs mode tunnel"),
         (len({net.version for net in nets}) > 1, "one net is IPv4, the other IPv6"),
-        (not remote.identity, "the remote identity is empty"),
+        (not _NAME.fullmatch(remote.identity), f"'{remote.identity}' is no identity"),
         (
-            bool(lifetime.hard) and lifetime.soft >= lifetime.hard,
-            f"soft lifetime {lifetime.soft} is not below hard lifetime {lifetime.hard}",
+            any("%" in str(end) for end in (local.ip, remote.ip, *nets)),
+            "an address with a zone means nothing to IPsec",
         ),
+        (remote.ca < 0, f"there is no CA {remote.ca}"),
+        *_lifetime_rules(policy.lifetime),
+        *_proposal_rules(policy.proposals),
     )
     return [fault for broken, fault in rules if broken]
+
+
+def _lifetime_rules(lifetime: Lifetime) -> list[tuple[bool, str]]:
+    return [
+        rule
+        for unit, (soft, hard) in lifetime.bounds.items()
+        for rule in (
+            (
+                not 0 <= soft <= _LONGEST[unit] or not 0 <= hard <= _LONGEST[unit],
+                f"a lifetime is not 0 to {_LONGEST[unit]} {unit}",
+            ),
+            (
+                bool(hard) and soft >= hard,
+                f"soft lifetime {soft} is not below hard lifetime {hard} {unit}",
+            ),
+        )
+    ]
+
+
+def _proposal_rules(proposals: Proposals) -> list[tuple[bool, str]]:
+    return [
+        (
+            bool(offer) and not all(map(known.fullmatch, offer.split(","))),
+            f"'{offer}' is not a row of {kind} proposals such as aes256-sha512-modp4096",
+        )
+        for kind, offer, known in (
+            ("IKE", proposals.ike, _IKE_PROPOSAL),
+            ("ESP", proposals.esp, _ESP_PROPOSAL),
+        )
+    ]

@@ -3,9 +3,9 @@
 
 from pathlib import PurePath
 
-from tkm.config.model import Config, Policy
+from tkm.config.model import Config, Lifetime, Policy
 
-IKE_PROPOSALS = "aes256-sha512-modp4096, aes256-sha512-modp3072"
+IKE_PROPOSALS = "aes256-sha512-modp4096,aes256-sha512-modp3072"
 ESP_PROPOSALS = IKE_PROPOSALS
 
 _CONNECTION = """\
@@ -29,9 +29,7 @@ _CONNECTION = """\
         mode = {mode}
 {selectors}        esp_proposals = {esp_proposals}
         start_action = trap
-        rekey_time = {soft}s
-        life_time = {hard}s
-      }}
+{lifetimes}      }}
     }}
   }}
 """
@@ -49,15 +47,26 @@ def _connection(config: Config, policy: Policy) -> str:
         id=policy.id,
         local_ip=policy.local.ip,
         remote_ip=policy.remote.ip,
-        ike_proposals=IKE_PROPOSALS,
+        ike_proposals=policy.proposals.ike or IKE_PROPOSALS,
         certificate=PurePath(identity.certificate).name,
         local_identity=identity.identity,
         remote_identity=policy.remote.identity,
         mode=policy.mode.value,
         selectors=_selectors(policy),
-        esp_proposals=ESP_PROPOSALS,
-        soft=policy.lifetime.soft,
-        hard=policy.lifetime.hard,
+        esp_proposals=policy.proposals.esp or ESP_PROPOSALS,
+        lifetimes=_lifetimes(policy.lifetime),
+    )
+
+
+def _lifetimes(lifetime: Lifetime) -> str:
+    """``rekey_time = 6900s`` and so on; those that are not bounded are left out but for time."""
+    return "".join(
+        f"        {name}_{unit} = {value}{suffix}\n"
+        for (unit, suffix), values in zip(
+            (("time", "s"), ("bytes", ""), ("packets", "")), lifetime.bounds.values(), strict=True
+        )
+        for name, value in zip(("rekey", "life"), values, strict=True)
+        if value or unit == "time"
     )
 
 

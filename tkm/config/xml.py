@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The XML schema of the original's configuration.
+"""The XML schema of the original's configuration, with optional elements of ours (marked *).
 
 .. code-block:: xml
 
@@ -15,8 +15,16 @@
         </local>
         <remote>
           <identity>bob@example.org</identity> <ip>192.168.0.2</ip> <net mask="16">10.2.0.0</net>
+          <ca_id>1</ca_id>                              <!-- * the CA that its chain begins with -->
         </remote>
-        <lifetime> <soft>6900</soft> <hard>7200</hard> </lifetime>
+        <lifetime>
+          <soft>6900</soft> <hard>7200</hard>           <!-- seconds -->
+          <soft_bytes>1000000</soft_bytes> <hard_bytes>2000000</hard_bytes>           <!-- * -->
+          <soft_packets>1000</soft_packets> <hard_packets>2000</hard_packets>         <!-- * -->
+        </lifetime>
+        <proposals>                                     <!-- * for the IKE daemon -->
+          <ike>aes256-sha512-modp4096</ike> <esp>aes256-sha512</esp>
+        </proposals>
       </policy>
     </tkmconfig>
 """
@@ -33,6 +41,7 @@ from tkm.config.model import (
     Mode,
     Network,
     Policy,
+    Proposals,
     Remote,
     faults,
 )
@@ -52,6 +61,7 @@ def read(octets: bytes) -> Config:
         identity = _local_identity(element)
         if identity.id in identities:
             raise element.fault(f"id {identity.id} is used twice")
+        _check(element, Config({identity.id: identity}, {}))
         identities[identity.id] = identity
     policies: dict[int, Policy] = {}
     for element in root.all("policy"):
@@ -59,12 +69,16 @@ def read(octets: bytes) -> Config:
         if policy.id in policies:
             raise element.fault(f"id {policy.id} is used twice")
         policies[policy.id] = policy
-        # Told at the policy's line, so that nobody has to count policies.
-        if found := faults(Config(identities, {policy.id: policy})):
-            raise element.fault("; ".join(found))
+        _check(element, Config(identities, {policy.id: policy}))
     for element in root.unknown():
         raise element.fault("this element is not known here")
     return Config(identities, policies)
+
+
+def _check(element: Element, config: Config) -> None:
+    """Faults are told at the line of their element, so that nobody has to count elements."""
+    if found := faults(config):
+        raise element.fault("; ".join(found))
 
 
 def _local_identity(element: Element) -> LocalIdentity:
@@ -82,9 +96,34 @@ def _policy(element: Element) -> Policy:
         id=element.attribute("id"),
         mode=_mode(element.one("mode")),
         local=Local(local.one("identity_id").number(), _ip(local.one("ip")), _net(local)),
-        remote=Remote(remote.one("identity").content(), _ip(remote.one("ip")), _net(remote)),
-        lifetime=Lifetime(lifetime.one("soft").number(), lifetime.one("hard").number()),
+        remote=Remote(
+            identity=remote.one("identity").content(),
+            ip=_ip(remote.one("ip")),
+            net=_net(remote),
+            ca=_optional_number(remote, "ca_id"),
+        ),
+        lifetime=Lifetime(
+            soft=lifetime.one("soft").number(),
+            hard=lifetime.one("hard").number(),
+            soft_bytes=_optional_number(lifetime, "soft_bytes"),
+            hard_bytes=_optional_number(lifetime, "hard_bytes"),
+            soft_packets=_optional_number(lifetime, "soft_packets"),
+            hard_packets=_optional_number(lifetime, "hard_packets"),
+        ),
+        proposals=_proposals(element.find("proposals")),
     )
+
+
+def _optional_number(element: Element, name: str) -> int:
+    child = element.find(name)
+    return child.number() if child else 0
+
+
+def _proposals(element: Element | None) -> Proposals:
+    if element is None:
+        return Proposals()
+    offers = {kind: element.find(kind) for kind in ("ike", "esp")}
+    return Proposals(**{kind: offer.content() for kind, offer in offers.items() if offer})
 
 
 def _mode(element: Element) -> Mode:
@@ -106,7 +145,7 @@ def _net(end: Element) -> Network | None:
     if element is None:
         return None
     try:
-        return ip_network((element.content(), element.attribute("mask")))
+        return ip_network(f"{element.content()}/{element.attribute('mask')}")
     except ConfigError:
         raise
     except ValueError as error:

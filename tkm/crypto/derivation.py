@@ -3,7 +3,7 @@
 
 from typing import NamedTuple
 
-from tkm.crypto.prf import PRF_LENGTH, Octets, prf, prf_plus
+from tkm.crypto.prf import PRF_HMAC_SHA2_512, Octets, Prf
 from tkm.secret import Secret
 
 ENCRYPTION_KEY = 32
@@ -63,13 +63,15 @@ class Roles(NamedTuple):
         return self.nonce_i + self.nonce_r
 
 
-def ike_keys(roles: Roles, shared: Secret) -> IkeKeys:
+def ike_keys(roles: Roles, shared: Secret, prf: Prf = PRF_HMAC_SHA2_512) -> IkeKeys:
     """Keys of a first IKE SA: SKEYSEED = prf(Ni | Nr, g^ir)."""
     with prf(roles.nonces, shared.octets) as seed:
-        return _expand(seed, roles)
+        return _expand(seed, roles, prf)
 
 
-def rekeyed_ike_keys(roles: Roles, sk_d: Secret, shared: list[Secret]) -> IkeKeys:
+def rekeyed_ike_keys(
+    roles: Roles, sk_d: Secret, shared: list[Secret], prf: Prf = PRF_HMAC_SHA2_512
+) -> IkeKeys:
     """Keys of an IKE SA that replaces another.
 
     SKEYSEED = prf(SK_d (old), g^ir | Ni | Nr | SK(1) | … | SK(n)); SK(1) … are the secrets of
@@ -77,7 +79,7 @@ def rekeyed_ike_keys(roles: Roles, sk_d: Secret, shared: list[Secret]) -> IkeKey
     """
     first, *further = (secret.octets for secret in shared)
     with prf(sk_d.octets, first, roles.nonces, *further) as seed:
-        return _expand(seed, roles)
+        return _expand(seed, roles, prf)
 
 
 def updated_ike_keys(roles: Roles, sk_d: Secret, shared: Secret) -> IkeKeys:
@@ -88,13 +90,15 @@ def updated_ike_keys(roles: Roles, sk_d: Secret, shared: Secret) -> IkeKeys:
     return rekeyed_ike_keys(roles, sk_d, [shared])
 
 
-def _expand(seed: Secret, roles: Roles) -> IkeKeys:
-    lengths = (PRF_LENGTH, *[INTEGRITY_KEY] * 2, *[ENCRYPTION_KEY] * 2, *[PRF_LENGTH] * 2)
+def _expand(seed: Secret, roles: Roles, prf: Prf) -> IkeKeys:
+    lengths = (prf.length, *[INTEGRITY_KEY] * 2, *[ENCRYPTION_KEY] * 2, *[prf.length] * 2)
     spread = roles.nonces + roles.spi_i + roles.spi_r
-    return IkeKeys(*prf_plus(seed.octets, spread, sum(lengths)).split(*lengths))
+    return IkeKeys(*prf.plus(seed.octets, spread, sum(lengths)).split(*lengths))
 
 
-def child_keys(roles: Roles, sk_d: Secret, shared: list[Secret]) -> ChildKeys:
+def child_keys(
+    roles: Roles, sk_d: Secret, shared: list[Secret], prf: Prf = PRF_HMAC_SHA2_512
+) -> ChildKeys:
     """Keys of a Child SA.
 
     KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr [| SK(1) | …]); RFC 9370, 2.2.4 has the secrets of
@@ -103,4 +107,4 @@ def child_keys(roles: Roles, sk_d: Secret, shared: list[Secret]) -> ChildKeys:
     lengths = (ENCRYPTION_KEY, INTEGRITY_KEY) * 2
     parts: list[Octets] = [secret.octets for secret in shared]
     with Secret(bytearray().join((*parts[:1], roles.nonces, *parts[1:]))) as seed:
-        return ChildKeys(*prf_plus(sk_d.octets, seed.octets, sum(lengths)).split(*lengths))
+        return ChildKeys(*prf.plus(sk_d.octets, seed.octets, sum(lengths)).split(*lengths))

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v1
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, HashAlgorithm
 
-from tkm.crypto.prf import prf
+from tkm.crypto.prf import PRF_HMAC_SHA2_512
 from tkm.errors import AuthenticationError, SigningError
 from tkm.secret import Secret
 
@@ -74,7 +74,7 @@ def signed_octets(
     init_message: bytes, nonce: bytes, sk_p: Secret, identity: str, int_auth: bytes = b""
 ) -> bytes:
     """What AUTH signs: the signer's first message, the other's nonce, prf(SK_p, ID payload)."""
-    with prf(sk_p.octets, id_payload(identity)) as maced:
+    with PRF_HMAC_SHA2_512(sk_p.octets, id_payload(identity)) as maced:
         return init_message + nonce + bytes(maced.octets) + int_auth
 
 

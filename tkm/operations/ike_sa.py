@@ -17,7 +17,7 @@ from tkm.crypto.derivation import (
     rekeyed_ike_keys,
     updated_ike_keys,
 )
-from tkm.crypto.prf import prf
+from tkm.crypto.prf import PRF_HMAC_SHA2_512
 from tkm.crypto.signature import Auth, sign, signed_octets, verify
 from tkm.errors import InvalidId, InvalidParameter
 from tkm.operations.common import check_algorithms, secrets_of
@@ -95,9 +95,9 @@ def int_auth(request: rpc2.IsaIntAuth, isa: IkeSa, ae: Endpoint) -> Empty:
     after = IntAuth()
     after.loc, after.rem, after.count = before.loc, before.rem, before.count
     if request.verify:
-        after.rem = bytes(prf(key_rem.octets, before.rem, request.message).octets)
+        after.rem = bytes(PRF_HMAC_SHA2_512(key_rem.octets, before.rem, request.message).octets)
     else:
-        after.loc = bytes(prf(key_loc.octets, before.loc, request.message).octets)
+        after.loc = bytes(PRF_HMAC_SHA2_512(key_loc.octets, before.loc, request.message).octets)
         after.count += 1
     ae.int_auth = after
     return Empty()

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from tkm import VERSION, logs
+from tkm import VERSION, logs, notify
 from tkm.errors import KernelError
 from tkm.proxy.events import Event, translate
 from tkm.reactor import Reactor
@@ -80,19 +80,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--socket", metavar="PATH", default=EES_SOCKET, help="of the IKE daemon (%(default)s)"
     )
+    parser.add_argument(
+        "--log", metavar="WHERE", default=logs.STDERR, help="stderr, syslog or a file"
+    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     arguments = parser.parse_args(argv)
-    logs.to_stderr()
-    log.info("XFRM Proxy starting (%s)", VERSION)
     try:
+        logs.to(arguments.log, program=parser.prog)
+        log.info("XFRM Proxy starting (%s)", VERSION)
         proxy = Proxy(arguments.socket)
     except KernelError as error:
         log.critical("%s", error)
         return 1
-    with Reactor() as reactor:
+    except OSError as error:
+        parser.exit(1, f"{parser.prog}: {arguments.log}: {error.strerror}\n")
+    with Reactor(logs.reopen) as reactor:
         reactor.selector.register(proxy, selectors.EVENT_READ, proxy.forward)
         log.info("Initialization complete, waiting for kernel events")
+        notify.tell("READY=1")
         reactor.run()
+        notify.tell("STOPPING=1")
     return 0
 
 

@@ -85,9 +85,11 @@ class SocketTransport:
             while (response := self._whole(received)) is None:
                 part = self._socket.recv(65536)
                 if not part:
-                    raise Disconnected("the server closed the connection")
+                    raise Disconnected("the server closed it")
                 received += part
-        except OSError as error:
+        except (OSError, Disconnected) as error:
+            # A late answer would be taken for that of the next request.
+            self.close()
             raise Disconnected(f"the connection broke: {error}") from error
         return response
 

@@ -8,7 +8,7 @@ answered like any other bad request.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from struct import Struct
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_origin
 
@@ -150,11 +150,15 @@ class Interface:
 
     :ivar name: for logs and documentation.
     :ivar operations: request classes by operation code.
+    :ivar results: results that its clients do not know, and those that stand for them.
     """
 
-    def __init__(self, name: str, framing: type[Framing]) -> None:
+    def __init__(
+        self, name: str, framing: type[Framing], results: Mapping[Result, Result] | None = None
+    ) -> None:
         self.name = name
         self.framing = framing
+        self.results = results or {}
         self.operations: dict[int, type[Request[Any]]] = {}
 
     def add(self, operation: type[Request[Any]]) -> None:

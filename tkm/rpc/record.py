@@ -32,7 +32,7 @@ class Record:
     def __init__(self, **values: Any) -> None:
         if values.keys() != self.fields.keys():
             raise TypeError(f"{type(self).__name__} takes {', '.join(self.fields) or 'nothing'}")
-        self.__dict__.update(values)
+        self.__dict__.update((name, values[name]) for name in self.fields)
 
     def encode(self) -> bytes:
         """The octets of the fields, in their order.

@@ -71,23 +71,38 @@ class Dispatcher:
             return Result.OK, self._handlers[operation](request).encode()
         except (FieldError, HandlerError) as error:
             log.warning("%s refused: %s", operation.operation, error)
-            return error.result, b""
+            return self.interface.results.get(error.result, error.result), b""
 
 
 class Connection:
-    """One client: octets in, octets out."""
+    """One client: octets in, octets out, one request after the other.
+
+    :ivar to_send: responses that have not gone out yet.
+    """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
         self._framing = dispatcher.interface.framing()
         self._received = bytearray()
+        self._next: tuple[Header, bytes | None] | None = None
         self.to_send = bytearray()
 
+    @property
+    def waiting(self) -> bool:
+        """A whole request waits for its answer."""
+        return self._next is not None
+
     def feed(self, octets: bytes) -> None:
-        """Take what has arrived; responses to the requests that are whole join :attr:`to_send`."""
+        """Take what has arrived, and answer the first request that is whole."""
         self._received += octets
-        while cut := self._framing.cut(self._received, responses=False):
-            self.to_send += self._dispatcher(*cut)
+        self._next = self._next or self._framing.cut(self._received, responses=False)
+        self.answer()
+
+    def answer(self) -> None:
+        """Answer the next request, if one is waiting."""
+        if self._next:
+            self.to_send += self._dispatcher(*self._next)
+            self._next = self._framing.cut(self._received, responses=False)
 
 
 class Server:
@@ -133,7 +148,11 @@ class Server:
     def _serve(self, client: socket.socket) -> None:
         connection = self._clients[client]
         try:
-            if not connection.to_send:
+            if connection.to_send:
+                pass
+            elif connection.waiting:
+                connection.answer()
+            else:
                 octets = client.recv(65536)
                 if not octets:
                     self._hang_up(client)
@@ -146,8 +165,10 @@ class Server:
         except OSError:
             self._hang_up(client)
             return
-        # A client that does not read its answers is not read from either.
-        event = selectors.EVENT_WRITE if connection.to_send else selectors.EVENT_READ
+        # A client that does not read its answers is not read from either; and of many requests at
+        # once, one is answered a turn, so that nobody else is kept waiting.
+        busy = connection.to_send or connection.waiting
+        event = selectors.EVENT_WRITE if busy else selectors.EVENT_READ
         if self._selector.get_key(client).events != event:
             self._selector.modify(client, event, lambda: self._serve(client))
 

@@ -30,11 +30,8 @@ _MODES: Final = {
     Mode.TRANSPORT: messages.MODE_TRANSPORT,
     Mode.TUNNEL: messages.MODE_TUNNEL,
 }
-_UNLIMITED: Final = {
-    f"lft_{bound}_{unit}_limit": messages.INFINITE
-    for bound in ("soft", "hard")
-    for unit in ("byte", "packet")
-}
+_ENDLESS: Final = Lifetime(0, 0)
+"""Of policies: they stay until they are flushed."""
 _ALL_ALGORITHMS: Final = 0xFFFFFFFF
 
 
@@ -60,9 +57,10 @@ class XfrmKernel:
 
     def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
         """Install both states, or none."""
-        lifetime = pair.policy.lifetime
+        policy = pair.policy
         log.info(
-            "Adding ESA [ %s, soft %d, hard %d ]", str(pair) % "<->", lifetime.soft, lifetime.hard
+            "Adding ESA [ %d, %s, %s, soft %d, hard %d ]",
+            *(policy.id, policy, pair.spis, policy.lifetime.soft, policy.lifetime.hard),
         )
         self._add(pair, inbound, is_outbound=False)
         try:
@@ -73,7 +71,8 @@ class XfrmKernel:
 
     def delete_states(self, pair: StatePair) -> None:
         """Remove both states; one that has expired is not missed."""
-        log.info("Deleting ESA [ %s ]", str(pair) % "<=>")
+        local, remote = pair.policy.local.ip, pair.policy.remote.ip
+        log.info("Deleting ESA [ %d, %s <=> %s, %s ]", pair.policy.id, local, remote, pair.spis)
         for is_outbound in (False, True):
             self._delete(pair, is_outbound=is_outbound)
 
@@ -152,7 +151,7 @@ def _policy(policy: Policy, direction: int) -> messages.PolicyMessage:
     return make(
         messages.PolicyMessage,
         **_selector(*selectors),
-        **_UNLIMITED,
+        **_lifetime(_ENDLESS),
         priority=_PRIORITY,
         dir=direction,
         attrs=[("XFRMA_TMPL", template)],
@@ -190,7 +189,6 @@ def _state(pair: StatePair, *, is_outbound: bool) -> messages.StateMessage:
         id_spi=spi,
         id_proto=_ESP,
         saddr=source.packed,
-        **_UNLIMITED,
         **_lifetime(pair.policy.lifetime),
         reqid=pair.policy.id,
         family=_AF[destination.version],
@@ -201,7 +199,11 @@ def _state(pair: StatePair, *, is_outbound: bool) -> messages.StateMessage:
 
 
 def _lifetime(lifetime: Lifetime) -> dict[str, int]:
-    return {
+    fields = {
         "lft_soft_add_expires_seconds": lifetime.soft,
         "lft_hard_add_expires_seconds": lifetime.hard,
     }
+    for unit in ("byte", "packet"):
+        for bound, value in zip(("soft", "hard"), lifetime.bounds[f"{unit}s"], strict=True):
+            fields[f"lft_{bound}_{unit}_limit"] = value or messages.INFINITE
+    return fields

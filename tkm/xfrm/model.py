@@ -20,9 +20,10 @@ class StatePair:
     spi_in: bytes
     spi_out: bytes
 
-    def __str__(self) -> str:
-        spis = f"SPI_in {hexadecimal(self.spi_in)}, SPI_out {hexadecimal(self.spi_out)}"
-        return f"{self.policy.id}, {self.policy.local.ip} %s {self.policy.remote.ip}, {spis}"
+    @property
+    def spis(self) -> str:
+        """Both SPIs, for logs."""
+        return f"SPI_in {hexadecimal(self.spi_in)}, SPI_out {hexadecimal(self.spi_out)}"
 
 
 def hexadecimal(spi: bytes) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A NETLINK_XFRM socket: requests with their answers, and multicast events."""
 
+import errno
 import os
 import socket
 import struct
@@ -87,8 +88,10 @@ class NetlinkSocket:
         """
         try:
             datagram = self._socket.recv(65536, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.ENOBUFS):
+                return
+            raise
         for kind, _sequence, message in _messages(datagram):
             yield kind, message
 

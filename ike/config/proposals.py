@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Proposals as configurations write them: ``aes256-sha512-modp4096``."""
+
+from ike.message.numbers import (
+    Encryption,
+    Esn,
+    Integrity,
+    KeMethod,
+    Prf,
+    Protocol,
+    TransformType,
+)
+from ike.message.sa import Transform
+
+Suite = tuple[Transform, ...]
+"""Algorithms, of which any of each transform type may be chosen, the first one rather."""
+
+_ENCRYPTION = {"aes256": Transform(TransformType.ENCR, Encryption.AES_CBC, 256)}
+_INTEGRITY = {"sha512": Transform(TransformType.INTEG, Integrity.HMAC_SHA2_512_256)}
+_PRF = {"sha512": Transform(TransformType.PRF, Prf.HMAC_SHA2_512)}
+_GROUPS = {
+    "modp3072": Transform(TransformType.KE, KeMethod.MODP_3072),
+    "modp4096": Transform(TransformType.KE, KeMethod.MODP_4096),
+}
+_NO_ESN = Transform(TransformType.ESN, Esn.NONE)
+
+
+def parse(text: str, protocol: Protocol) -> tuple[Suite, ...]:
+    """The suites of a list that is separated by commas.
+
+    :raises ValueError: a word is unknown, or an algorithm is missing.
+    """
+    return tuple(_suite(item.strip(), protocol) for item in text.split(","))
+
+
+def _suite(text: str, protocol: Protocol) -> Suite:
+    tables = [_ENCRYPTION, _INTEGRITY, _GROUPS]
+    if protocol == Protocol.IKE:
+        tables.insert(2, _PRF)
+    words = text.split("-")
+    for word in words:
+        if not any(word in table for table in tables):
+            raise ValueError(f"proposal {text}: {word!r} is not supported")
+    suite = [table[word] for table in tables for word in words if word in table]
+    kinds = {transform.kind for transform in suite}
+    needed = {TransformType.ENCR, TransformType.INTEG}
+    if protocol == Protocol.IKE:
+        needed |= {TransformType.PRF, TransformType.KE}
+    if missing := needed - kinds:
+        raise ValueError(f"proposal {text}: no algorithm of type {min(missing).name}")
+    return tuple(suite) if protocol == Protocol.IKE else (*suite, _NO_ESN)
+
+
+def without_key_exchange(suite: Suite) -> Suite:
+    """What IKE_AUTH offers of a Child SA's suite: it has no key exchange of its own (1.2)."""
+    return tuple(transform for transform in suite if transform.kind != TransformType.KE)
+
+
+def groups(suite: Suite) -> list[int]:
+    """The key exchange methods of a suite, the preferred one first."""
+    return [transform.id for transform in suite if transform.kind == TransformType.KE]
+
+
+def spell(transforms: Suite) -> str:
+    """Chosen transforms as charon's log names them: ``AES_CBC_256/HMAC_SHA2_512_256/MODP_4096``."""
+    enums = {
+        TransformType.ENCR: Encryption,
+        TransformType.PRF: Prf,
+        TransformType.INTEG: Integrity,
+        TransformType.KE: KeMethod,
+    }
+    words = []
+    for transform in transforms:
+        if enum := enums.get(TransformType(transform.kind)):
+            length = f"_{transform.key_length}" if transform.key_length else ""
+            prefix = "PRF_" if enum is Prf else ""
+            words.append(f"{prefix}{enum(transform.id).name}{length}")
+    return "/".join(words)

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``swanctl.conf`` (swanctl.conf(5)), as far as ``tkm_cfgtool`` writes it and tkm_iked can do it.
+
+What we cannot do is refused with its line, rather than passed over: a setting that silently does
+nothing is worse than none.
+"""
+
+import base64
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from ike import address
+from ike.address import Network
+from ike.config import proposals
+from ike.config.model import Authority, ChildConfig, Configuration, Connection, Mode
+from ike.config.settings import Entry, Section, parse
+from ike.errors import ConfigError
+from ike.identity import Identity
+from ike.message.numbers import Protocol
+from ike.x509 import Certificate
+
+T = TypeVar("T")
+
+_LIFETIMES = ("time", "bytes", "packets")
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+_DYNAMIC: tuple[Network, ...] = ()
+"""Traffic selectors that follow the addresses of the IKE SA."""
+
+_KNOWN: dict[str, tuple[set[str], set[str]]] = {
+    "": (set(), {"connections", "authorities", "secrets", "pools"}),
+    "connection": (
+        {"version", "local_addrs", "remote_addrs", "local_port", "remote_port", "proposals"}
+        | {"rekey_time", "reauth_time", "dpd_delay", "mobike", "fragmentation", "unique"}
+        | {"send_cert", "send_certreq", "keyingtries", "encap"},
+        {"local", "remote", "children"},
+    ),
+    "local": ({"auth", "certs", "id"}, set()),
+    "remote": ({"auth", "certs", "id", "cacerts"}, set()),
+    "child": (
+        {"reqid", "mode", "esp_proposals", "start_action", "close_action", "dpd_action"}
+        | {"local_ts", "remote_ts"}
+        | {f"{what}_{unit}" for what in ("life", "rekey", "rand") for unit in _LIFETIMES},
+        set(),
+    ),
+}
+"""Keys and sections that each kind of section may have. Lifetimes of Child SAs are the TKM's
+business, and `expire` events tell us; so they are read over here."""
+
+
+def load(path: Path, authorities: Sequence[tuple[Path, int]] = ()) -> Configuration:
+    """Read a ``swanctl.conf`` with the certificates in ``x509`` and ``x509ca`` beside it.
+
+    :param authorities: CA certificates, each with the number that the TKM's configuration gives it.
+        By default those in ``x509ca``, which then has to be one: number 1.
+    :raises ConfigError: something cannot be read, or not be used.
+    """
+    reader = _Reader(path)
+    root = parse(_read(path).decode("utf-8", "replace"), str(path))
+    reader.check(root, "")
+    section = root.sections.get("connections", Section("connections", 1))
+    if section.values:
+        raise reader.error(section, f"{next(iter(section.values))} is not in a connection")
+    connections = tuple(map(reader.connection, section.sections.values()))
+    _unique_reqids(path, connections)
+    numbered = authorities or _only_authority(path.parent / "x509ca")
+    cas = tuple(Authority(number, certificate(file)) for file, number in numbered)
+    return Configuration(connections, cas)
+
+
+def certificate(path: Path) -> Certificate:
+    """A certificate file, DER or PEM.
+
+    :raises ConfigError: it is not readable, or none.
+    """
+    octets = _read(path)
+    pem = re.search(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", octets, re.S)
+    try:
+        return Certificate.read(base64.b64decode(pem[1]) if pem else octets)
+    except ValueError as error:
+        raise ConfigError(f"{path}: no certificate, neither DER nor PEM ({error})") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+
+
+def _only_authority(folder: Path) -> list[tuple[Path, int]]:
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    if len(files) != 1:
+        raise ConfigError(
+            f"{folder}: {len(files)} CA certificates; say with -r ca.der:1 which are the TKM's"
+        )
+    return [(files[0], 1)]
+
+
+def _unique_reqids(path: Path, connections: Iterable[Connection]) -> None:
+    seen: dict[int, str] = {}
+    for connection in connections:
+        for child in connection.children:
+            name = f"{connection.name}.{child.name}"
+            other = seen.setdefault(child.reqid, name)
+            if other != name:
+                raise ConfigError(f"{path}: {other} and {name} share reqid {child.reqid}")
+
+
+class _Reader:
+    """Turns sections into values; knows the file, for errors."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def error(self, where: Section | Entry, reason: str) -> ConfigError:
+        return ConfigError(f"{self._path}:{where.line}: {reason}")
+
+    def check(self, section: Section, kind: str) -> None:
+        """Refuse what a section of this kind cannot have."""
+        keys, sections = _KNOWN[kind]
+        for key, entry in section.values.items():
+            if key not in keys:
+                raise self.error(entry, f"{key} is not supported in {section.name or 'the file'}")
+        for inner in section.sections.values():
+            if inner.name.partition("-")[0] not in sections:
+                raise self.error(inner, f"section {inner.name} is not supported here")
+
+    def value(self, section: Section, key: str, read: Callable[[str], T], default: T | None) -> T:
+        """The value of a key; the default of ``None`` is none."""
+        entry = section.values.get(key)
+        if entry is None:
+            if default is None:
+                raise self.error(section, f"{section.name} has no {key}")
+            return default
+        try:
+            return read(entry.value)
+        except ValueError as error:
+            raise self.error(entry, f"{key}: {error}") from error
+
+    def need(self, section: Section, key: str, read: Callable[[str], T]) -> T:
+        """The value of a key that has to be there."""
+        return self.value(section, key, read, None)
+
+    def connection(self, section: Section) -> Connection:
+        self.check(section, "connection")
+        self.value(section, "version", _one_of("2"), "2")
+        local, remote = self._side(section, "local"), self._side(section, "remote")
+        children = section.sections.get("children", Section("children", section.line))
+        if not children.sections:
+            raise self.error(section, f"{section.name} has no children")
+        own = self.need(local, "certs", _words)
+        return Connection(
+            name=section.name,
+            local_addrs=self.need(section, "local_addrs", _addresses),
+            remote_addrs=self.need(section, "remote_addrs", _addresses),
+            proposals=self.need(section, "proposals", _suites(Protocol.IKE)),
+            local_id=self.need(local, "id", Identity.parse),
+            remote_id=self.need(remote, "id", Identity.parse),
+            certificates=tuple(certificate(self._path.parent / "x509" / name) for name in own),
+            children=tuple(map(self._child, children.sections.values())),
+            rekey_time=self.value(section, "rekey_time", _seconds, 14400.0),
+            dpd_delay=self.value(section, "dpd_delay", _seconds, 0.0),
+        )
+
+    def _side(self, section: Section, name: str) -> Section:
+        side = section.sections.get(name)
+        if side is None:
+            raise self.error(section, f"{section.name} has no section {name}")
+        self.check(side, name)
+        self.value(side, "auth", _one_of("pubkey"), "pubkey")
+        return side
+
+    def _child(self, section: Section) -> ChildConfig:
+        self.check(section, "child")
+        return ChildConfig(
+            name=section.name,
+            reqid=self.need(section, "reqid", _reqid),
+            mode=Mode(self.value(section, "mode", _one_of("transport", "tunnel"), "tunnel")),
+            proposals=self.need(section, "esp_proposals", _suites(Protocol.ESP)),
+            local_ts=self.value(section, "local_ts", _networks, _DYNAMIC) or None,
+            remote_ts=self.value(section, "remote_ts", _networks, _DYNAMIC) or None,
+            start_action=self.value(
+                section, "start_action", _one_of("none", "trap", "start", "trap|start"), "none"
+            ),
+        )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in text.split(","))
+    if not all(words):
+        raise ValueError("empty")
+    return words
+
+
+def _one_of(*values: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"{text!r} is not supported, only {', '.join(values)}")
+        return text
+
+    return read
+
+
+def _suites(protocol: Protocol) -> Callable[[str], tuple[proposals.Suite, ...]]:
+    return lambda text: proposals.parse(text, protocol)
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    return tuple(address.unpack(address.pack(word)) for word in _words(text))
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return _DYNAMIC if text == "dynamic" else tuple(map(Network.parse, _words(text)))
+
+
+def _reqid(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100:
+        raise ValueError(f"{text!r} is not 1 to 100")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+)\s*([smhd]?)", text, re.ASCII)
+    if not match:
+        raise ValueError(f"{text!r} is no time, like 7200s or 2h")
+    return float(match[1]) * _UNITS[match[2]]

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""tkm_iked: the untrusted IKEv2 daemon as a program. It parses the network and holds no key."""
+
+import argparse
+import contextlib
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ike import ees
+from ike.address import Endpoint
+from ike.config.model import Configuration
+from ike.config.swanctl import load
+from ike.errors import ConfigError, LocalError
+from ike.sa.engine import IKE_PORT, Ike
+from ike.service import Service
+from ike.trusted import Trusted
+from tkm.rpc.client import IKE_SOCKET, Client, SocketTransport
+from tkm.rpc.ees import EES_SOCKET
+from tkm.rpc.result import RpcError
+from tkm.rpc.rpc2 import RPC2
+from tkm.rpc.server import Server
+
+log = logging.getLogger("ike")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tkm_iked",
+        description="Speak IKEv2 with peers. All keys are in the Trusted Key Manager.",
+    )
+    parser.add_argument(
+        "-c", dest="config", metavar="SWANCTL.CONF", type=Path, required=True,
+        help="connections; tkm_cfgtool writes it. Certificates are in x509/ and x509ca/ beside it",
+    )  # fmt: skip
+    parser.add_argument(
+        "-r", dest="ca", metavar="CA.DER[:ID][,…]", default="",
+        help="certificates of CAs, with the numbers that tkm_keymanager was given "
+        "(default: the only one in x509ca/, number 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rpc-socket", metavar="PATH", default=IKE_SOCKET, help="the TKM (%(default)s)"
+    )
+    parser.add_argument(
+        "--ees-socket", metavar="PATH", default=EES_SOCKET,
+        help="where to serve xfrm_proxy (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--port", type=int, default=IKE_PORT, help="UDP port on both sides (%(default)s)"
+    )
+    return parser
+
+
+def _authorities(specification: str) -> list[tuple[Path, int]]:
+    """``file[:number][,…]``, as tkm_keymanager takes it.
+
+    :raises ConfigError: a number is none.
+    """
+    authorities = []
+    for part in specification.split(",") if specification else ():
+        name, colon, digits = part.rpartition(":")
+        if not colon:
+            name, digits = part, "1"
+        if not digits.isdecimal() or not int(digits):
+            raise ConfigError(f"CA number '{digits}' is not a number from 1 up")
+        authorities.append((Path(name), int(digits)))
+    return authorities
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT. Exit codes: 0 stopped, 1 could not go on, 2 wrong use."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(message)s",
+        datefmt="%b %d %Y %H:%M:%S",
+        stream=sys.stderr,
+        force=True,
+    )
+    log.info("tkm_iked starting")
+    try:
+        configuration = load(arguments.config, _authorities(arguments.ca))
+        _serve(configuration, arguments)
+    except (LocalError, RpcError) as error:
+        log.critical("%s", error)
+        return 1
+    except OSError as error:
+        log.critical("%s: %s", error.filename or arguments.ees_socket, error.strerror)
+        return 1
+    log.info("tkm_iked stopped")
+    return 0
+
+
+def _serve(configuration: Configuration, arguments: argparse.Namespace) -> None:
+    hosts = dict.fromkeys(
+        host for connection in configuration.connections for host in connection.local_addrs
+    )
+    endpoints = [Endpoint(host, arguments.port) for host in hosts]
+    with contextlib.ExitStack() as stack:
+        transport = SocketTransport(arguments.rpc_socket, RPC2)
+        stack.enter_context(contextlib.closing(transport))
+        trusted = Trusted(Client(RPC2, transport))
+        engine = Ike(trusted, configuration, port=arguments.port)
+        service = stack.enter_context(Service(engine, endpoints))
+        server = Server(arguments.ees_socket, ees.dispatcher(engine), service.selector)
+        stack.enter_context(contextlib.closing(server))
+        _start(engine)
+        service.run()
+        trusted.reset()
+
+
+def _start(engine: Ike) -> None:
+    """Set up what is to be set up at once."""
+    for connection in engine.host.configuration.connections:
+        for child in connection.children:
+            if "start" in child.start_action.split("|"):
+                engine.initiate(child.reqid, time.monotonic())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

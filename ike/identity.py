@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Identities, as configurations write them and as Identification payloads carry them."""
+
+from ike import address
+from ike.message.identification import Identification
+from ike.message.numbers import IdType, name
+from ike.value import Value
+
+
+class Identity(Value):
+    """Who somebody is.
+
+    The TKM builds the same octets from its own configuration when it signs and verifies: a mail
+    address is one with an ``@`` in it, everything else is a domain name.
+
+    :ivar kind: ID type.
+    :ivar data: as the type lays it out.
+    """
+
+    kind: int
+    data: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> "Identity":
+        """From a configuration's ``id``."""
+        return cls(IdType.RFC822_ADDR if "@" in text else IdType.FQDN, text.encode())
+
+    @classmethod
+    def of(cls, payload: Identification) -> "Identity":
+        """From an Identification payload."""
+        return cls(payload.kind, payload.data)
+
+    def __str__(self) -> str:
+        if self.kind in (IdType.FQDN, IdType.RFC822_ADDR):
+            return self.data.decode("ascii", "backslashreplace")
+        if self.kind == IdType.IPV4_ADDR and len(self.data) == 4:
+            return address.unpack(self.data)
+        return f"{name(IdType, self.kind)}:{self.data.hex()}"

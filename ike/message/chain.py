@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Payloads one behind the other, each naming the type of the next (RFC 7296, 3.2)."""
+
+from collections.abc import Sequence
+from struct import Struct
+
+from ike.errors import UnsupportedCriticalPayload
+from ike.message.auth import Authentication
+from ike.message.cert import Certificate
+from ike.message.certreq import CertificateRequest
+from ike.message.delete import Delete
+from ike.message.encrypted import Encrypted, EncryptedFragment
+from ike.message.identification import IdInitiator, IdResponder
+from ike.message.ke import KeyExchange
+from ike.message.nonce import Nonce
+from ike.message.notify import Notify
+from ike.message.numbers import PayloadType
+from ike.message.payload import Payload
+from ike.message.reader import Reader
+from ike.message.sa import SecurityAssociation
+from ike.message.ts import TsInitiator, TsResponder
+from ike.message.unknown import Unknown
+from ike.message.vendor import VendorId
+
+PAYLOADS: tuple[type[Payload], ...] = (
+    SecurityAssociation,
+    KeyExchange,
+    IdInitiator,
+    IdResponder,
+    Certificate,
+    CertificateRequest,
+    Authentication,
+    Nonce,
+    Notify,
+    Delete,
+    VendorId,
+    TsInitiator,
+    TsResponder,
+)
+"""The payloads that we know, containers aside."""
+
+_BY_TYPE: dict[int, type[Payload]] = {payload.type: payload for payload in PAYLOADS}
+_CONTAINERS: dict[int, type[Encrypted | EncryptedFragment]] = {
+    Encrypted.type: Encrypted,
+    EncryptedFragment.type: EncryptedFragment,
+}
+_GENERIC = Struct(">BBH")
+_CRITICAL = 0x80
+GENERIC_HEADER = _GENERIC.size
+
+
+def type_of(payload: Payload) -> int:
+    """The number that the payload before it carries."""
+    return payload.kind if isinstance(payload, Unknown) else payload.type
+
+
+def generic_header(following: int, body: int) -> bytes:
+    """A payload's generic header.
+
+    :param following: type of the next payload.
+    :param body: length of the body in octets.
+    """
+    return _GENERIC.pack(following, 0, GENERIC_HEADER + body)
+
+
+def encode_chain(payloads: Sequence[Payload]) -> tuple[int, bytes]:
+    """The type of the first payload, and the octets of all."""
+    octets = []
+    following = 0
+    for payload in reversed(payloads):
+        body = payload.encode()
+        if isinstance(payload, Encrypted | EncryptedFragment):
+            following = payload.first
+        octets.append(generic_header(following, len(body)) + body)
+        following = type_of(payload)
+    return following, b"".join(reversed(octets))
+
+
+def decode_chain(first: int, octets: bytes) -> tuple[Payload, ...]:
+    """The payloads in ``octets``, of which the first is of type ``first``.
+
+    :raises MalformedMessage: a payload breaks the format, or does not end where it should.
+    :raises UnsupportedCriticalPayload: a critical one is of unknown type.
+    """
+    reader = Reader(octets, "message")
+    payloads: list[Payload] = []
+    kind = first
+    while kind != PayloadType.NONE:
+        following, flags, length = _GENERIC.unpack(reader.take(GENERIC_HEADER))
+        if length < GENERIC_HEADER:
+            raise reader.fail(f"a payload of type {kind} and {length} octets")
+        body = reader.take(length - GENERIC_HEADER)
+        if container := _CONTAINERS.get(kind):
+            payloads.append(container.decode(Reader(body, container.label), following))
+            break
+        payloads.append(_decode_one(kind, body, critical=bool(flags & _CRITICAL)))
+        kind = following
+    if len(reader):
+        raise reader.fail(f"{len(reader)} octets behind the last payload")
+    return tuple(payloads)
+
+
+def _decode_one(kind: int, body: bytes, *, critical: bool) -> Payload:
+    payload = _BY_TYPE.get(kind)
+    if payload:
+        return payload.decode(Reader(body, f"{payload.label} payload"))
+    if critical:
+        raise UnsupportedCriticalPayload(
+            f"critical payload of unknown type {kind}", data=bytes((kind,))
+        )
+    return Unknown(kind, body)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Security Association payload: proposals, transforms, attributes (RFC 7296, 3.3)."""
+
+from struct import pack
+from typing import Self
+
+from ike.message.numbers import AttributeType, PayloadType
+from ike.message.payload import Payload
+from ike.message.reader import Reader
+from ike.value import Value
+
+_LAST, _MORE_PROPOSALS, _MORE_TRANSFORMS = 0, 2, 3
+_TV = 0x8000
+
+
+class Transform(Value):
+    """One algorithm.
+
+    :ivar kind: transform type, 1 for encryption.
+    :ivar id: the algorithm, in the registry of its type.
+    :ivar key_length: in bits; ``None`` if the algorithm has only one.
+    :ivar others: attributes that we do not know, as (type with the AF bit, value); whoever chooses
+        among transforms leaves one with such attributes alone (3.3.6).
+    """
+
+    kind: int
+    id: int
+    key_length: int | None = None
+    others: tuple[tuple[int, bytes], ...] = ()
+
+    def encode(self, *, last: bool) -> bytes:
+        """The substructure's octets."""
+        attributes = b""
+        if self.key_length is not None:
+            attributes = pack(">HH", _TV | AttributeType.KEY_LENGTH, self.key_length)
+        for kind, value in self.others:
+            length = b"" if kind & _TV else pack(">H", len(value))
+            attributes += pack(">H", kind) + length + value
+        more = _LAST if last else _MORE_TRANSFORMS
+        return pack(">BBHBBH", more, 0, 8 + len(attributes), self.kind, 0, self.id) + attributes
+
+    @classmethod
+    def decode(cls, body: Reader, *, last: bool) -> Self:
+        """The next transform of a proposal."""
+        inner = _substructure(body, "transform", last=last, more=_MORE_TRANSFORMS)
+        kind = inner.integer(1)
+        inner.take(1)
+        number, key_length, others = inner.integer(2), None, []
+        while len(inner):
+            attribute = inner.integer(2)
+            value = inner.take(2 if attribute & _TV else inner.integer(2))
+            if attribute == _TV | AttributeType.KEY_LENGTH and key_length is None:
+                key_length = int.from_bytes(value, "big")
+            else:
+                others.append((attribute, value))
+        return cls(kind, number, key_length, tuple(others))
+
+
+class Proposal(Value):
+    """One suite of algorithms, or several in one: any transform of each type (3.3.1).
+
+    :ivar number: 1 for the first; an answer repeats the number of the one that was chosen.
+    :ivar protocol: 1 for IKE, 3 for ESP.
+    :ivar spi: the sender's inbound SPI: empty in IKE_SA_INIT, 8 octets in an IKE SA's rekeying,
+        4 for ESP.
+    """
+
+    number: int
+    protocol: int
+    spi: bytes
+    transforms: tuple[Transform, ...]
+
+    def encode(self, *, last: bool) -> bytes:
+        """The substructure's octets."""
+        final = len(self.transforms) - 1
+        transforms = b"".join(
+            transform.encode(last=position == final)
+            for position, transform in enumerate(self.transforms)
+        )
+        return (
+            pack(
+                ">BBHBBBB",
+                _LAST if last else _MORE_PROPOSALS,
+                0,
+                8 + len(self.spi) + len(transforms),
+                self.number,
+                self.protocol,
+                len(self.spi),
+                len(self.transforms),
+            )
+            + self.spi
+            + transforms
+        )
+
+    @classmethod
+    def decode(cls, body: Reader, *, last: bool) -> Self:
+        """The next proposal of a payload."""
+        inner = _substructure(body, "proposal", last=last, more=_MORE_PROPOSALS)
+        number, protocol = inner.integer(1), inner.integer(1)
+        spi_size, count = inner.integer(1), inner.integer(1)
+        spi = inner.take(spi_size)
+        transforms = tuple(
+            Transform.decode(inner, last=position == count - 1) for position in range(count)
+        )
+        if len(inner):
+            raise inner.fail(f"{len(inner)} octets behind the last transform")
+        return cls(number, protocol, spi, transforms)
+
+
+class SecurityAssociation(Payload):
+    """What the sender offers, or which proposal it has chosen."""
+
+    type = PayloadType.SA
+    label = "SA"
+    proposals: tuple[Proposal, ...]
+
+    def encode(self) -> bytes:
+        final = len(self.proposals) - 1
+        return b"".join(
+            proposal.encode(last=position == final)
+            for position, proposal in enumerate(self.proposals)
+        )
+
+    @classmethod
+    def decode(cls, body: Reader) -> Self:
+        proposals = []
+        while len(body):
+            proposals.append(Proposal.decode(body, last=_is_last(body)))
+        if not proposals:
+            raise body.fail("no proposal")
+        return cls(tuple(proposals))
+
+
+def _is_last(body: Reader) -> bool:
+    """The next substructure fills the body."""
+    return body.peek(2, 2) == len(body)
+
+
+def _substructure(body: Reader, what: str, *, last: bool, more: int) -> Reader:
+    """The octets of the next substructure, behind its length field."""
+    mark = body.integer(1)
+    body.take(1)
+    length = body.integer(2)
+    if mark != (_LAST if last else more):
+        raise body.fail(f"a {what} marked {mark} as {'last' if last else 'one of several'}")
+    if length < 8:
+        raise body.fail(f"a {what} of {length} octets")
+    return Reader(body.take(length - 4), f"{body.what}, {what}")

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Traffic waits for a Child SA: who has to do what, so that there is one, and not two.
+
+The kernel repeats itself, both sides can be asked at once, and an acquire can cross the
+installation of what it asks for. So an acquire does nothing while a negotiation for its policy is
+under way or has just ended; and if the peer has begun one, that gets a moment to succeed.
+"""
+
+from typing import TYPE_CHECKING
+
+from ike.address import Endpoint
+from ike.config.model import ChildConfig, Connection
+from ike.sa.create_child_sa import CreateChildSa
+from ike.sa.host import Host
+from ike.sa.ike_sa import IkeSa
+from ike.sa.ike_sa_init import IkeSaInit
+from ike.sa.peer import Peer
+from ike.sa.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OWN = (State.NEW, State.CONNECTING, State.AUTHENTICATING)
+
+
+class Acquires:
+    """Acquires and what waits of them.
+
+    :param port: UDP port on both sides.
+    """
+
+    def __init__(self, host: Host, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._waiting: dict[int, float] = {}
+        """By reqid, when patience with the peer's own negotiation ends."""
+
+    def acquire(self, connection: Connection, child: ChildConfig) -> None:
+        """A packet matched the policy of ``child``, and there is no state for it."""
+        if self._is_under_way(connection, child):
+            return
+        if self._peer_has_begun(connection):
+            patience = self._host.now + self._host.settings.acquire_patience
+            self._waiting.setdefault(child.reqid, patience)
+        else:
+            self._begin(connection, child)
+
+    def initiate(self, connection: Connection, child: ChildConfig) -> None:
+        """Somebody wants a Child SA, whether there is one or not."""
+        if not any(sa.agenda.is_creating(child) for sa in self._sas(connection, child)):
+            self._begin(connection, child)
+
+    def _sas(self, connection: Connection, child: ChildConfig) -> "Iterator[IkeSa]":
+        """The IKE SAs on which the Child SA can be."""
+        for sa in self._host.sas.values():
+            peer = sa.peer
+            if peer.connection is connection and peer.remote_id == child.reqid:
+                yield sa
+
+    def _is_under_way(self, connection: Connection, child: ChildConfig) -> bool:
+        if any(sa.agenda.is_creating(child) for sa in self._sas(connection, child)):
+            return True
+        youngest = self._host.now - self._host.settings.acquire_grace
+        return any(
+            installed.config.reqid == child.reqid and installed.installed_at > youngest
+            for installed in self._host.children.values()
+        )
+
+    def _peer_has_begun(self, connection: Connection) -> bool:
+        return any(
+            sa.state is State.HALF_OPEN and connection in sa.candidates()
+            for sa in self._host.sas.values()
+        )
+
+    def _begin(self, connection: Connection, child: ChildConfig) -> None:
+        for state in (State.ESTABLISHED, *_OWN):
+            for sa in self._sas(connection, child):
+                if sa.state is state:
+                    sa.enqueue(CreateChildSa(child))
+                    return
+        local = Endpoint(connection.local_addrs[0], self._port)
+        remote = Endpoint(connection.remote_addrs[0], self._port)
+        peer = Peer(self._host, connection, child.reqid)
+        IkeSa(self._host, local, remote, peer, initiator=True).enqueue(IkeSaInit(child))
+
+    def next_timer(self) -> float | None:
+        """When patience ends."""
+        return min(self._waiting.values(), default=None)
+
+    def handle_timer(self) -> None:
+        """Begin ourselves what the peer has not brought to an end."""
+        due = [reqid for reqid, time in self._waiting.items() if time <= self._host.now]
+        for reqid in due:
+            del self._waiting[reqid]
+            found = self._host.configuration.child(reqid)
+            if found and not self._is_under_way(*found):
+                self._begin(*found)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What both sides say of a Child SA, in IKE_AUTH and CREATE_CHILD_SA alike: SA, TSi, TSr, mode."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ike.config.model import ChildConfig, Mode
+from ike.config.proposals import Suite
+from ike.errors import NoProposalChosen, TsUnacceptable
+from ike.message.message import Message
+from ike.message.notify import Notify
+from ike.message.numbers import NotifyType, Protocol
+from ike.message.payload import Payload
+from ike.message.sa import Proposal, SecurityAssociation
+from ike.message.ts import TsInitiator, TsResponder
+from ike.sa import negotiation, selectors
+from ike.sa.child_sa import Agreement, ChildSa
+from ike.sa.selectors import Selectors
+from ike.trusted import ChildKeys
+
+if TYPE_CHECKING:
+    from ike.sa.ike_sa import IkeSa
+
+_SPI_SIZE = 4
+
+
+class ChildOffer:
+    """What we, as initiator of the exchange, want of a Child SA.
+
+    :param suites: what to offer; for IKE_AUTH without key exchanges.
+    """
+
+    def __init__(self, sa: "IkeSa", config: ChildConfig, suites: Sequence[Suite]) -> None:
+        self.config = config
+        self.spi = sa.host.new_child_spi()
+        self._sa_payload = negotiation.offer(suites, Protocol.ESP, self.spi)
+        self._local_ts, self._remote_ts = _selectors(sa, config)
+
+    def security_association(self) -> Payload:
+        """The SA payload."""
+        return self._sa_payload
+
+    def payloads(self) -> Sequence[Payload]:
+        """What comes behind it: traffic selectors and the mode."""
+        return (TsInitiator(self._local_ts), TsResponder(self._remote_ts), *_mode(self.config))
+
+    def accept(self, message: Message) -> tuple[Agreement, Proposal]:
+        """What the peer has made of it.
+
+        :raises PeerError: something that we do not want.
+        """
+        chosen = negotiation.check(self._sa_payload, message.need(SecurityAssociation), _SPI_SIZE)
+        local_ts = message.need(TsInitiator).selectors
+        remote_ts = message.need(TsResponder).selectors
+        within = selectors.is_within(local_ts, self._local_ts)
+        if not within or not selectors.is_within(remote_ts, self._remote_ts):
+            raise TsUnacceptable("the peer widens the traffic selectors")
+        _check_mode(self.config, message)
+        agreement = Agreement(
+            self.config, chosen.transforms, self.spi, chosen.spi, local_ts, remote_ts
+        )
+        return agreement, chosen
+
+
+class ChildAnswer:
+    """What we, as responder, make of the peer's offer.
+
+    :param configs: the Child SAs that are possible; the first that fits is it.
+    :param adapt: what a suite becomes in this exchange.
+    :raises PeerError: none fits.
+    """
+
+    def __init__(
+        self,
+        sa: "IkeSa",
+        message: Message,
+        configs: Sequence[ChildConfig],
+        adapt: Callable[[Suite], Suite] = lambda suite: suite,
+    ) -> None:
+        config, local_ts, remote_ts = find(sa, message, configs)
+        _check_mode(config, message)
+        suites = [adapt(suite) for suite in config.proposals]
+        offered = message.need(SecurityAssociation)
+        self.chosen = negotiation.choose(suites, offered, Protocol.ESP, _SPI_SIZE)
+        self.agreement = Agreement(
+            config,
+            self.chosen.transforms,
+            sa.host.new_child_spi(),
+            self.chosen.spi,
+            local_ts,
+            remote_ts,
+        )
+
+    def security_association(self) -> Payload:
+        """The SA payload, with our SPI."""
+        chosen = self.chosen
+        spi = self.agreement.spi_local
+        return SecurityAssociation(
+            (Proposal(chosen.number, chosen.protocol, spi, chosen.transforms),)
+        )
+
+    def payloads(self) -> Sequence[Payload]:
+        """What comes behind it: traffic selectors and the mode."""
+        agreement = self.agreement
+        return (
+            TsInitiator(agreement.remote_ts),
+            TsResponder(agreement.local_ts),
+            *_mode(agreement.config),
+        )
+
+
+def find(
+    sa: "IkeSa", message: Message, configs: Sequence[ChildConfig]
+) -> tuple[ChildConfig, Selectors, Selectors]:
+    """The first Child SA whose traffic selectors meet the peer's, and what they have in common.
+
+    :raises TsUnacceptable: there is none.
+    """
+    for config in configs:
+        local_ts, remote_ts = _selectors(sa, config)
+        try:
+            return (
+                config,
+                selectors.narrow(local_ts, message.need(TsResponder).selectors),
+                selectors.narrow(remote_ts, message.need(TsInitiator).selectors),
+            )
+        except TsUnacceptable:
+            continue
+    raise TsUnacceptable("no child SA is configured for these traffic selectors")
+
+
+def install(
+    sa: "IkeSa", agreement: Agreement, keys: ChildKeys, rekeyed: ChildSa | None = None
+) -> ChildSa:
+    """The TKM has installed a Child SA: it is the peer's from now on."""
+    child = ChildSa(sa.host.number("Child SA"), agreement, keys, sa.host.now)
+    sa.peer.add(sa, child, rekeyed)
+    return child
+
+
+def _selectors(sa: "IkeSa", config: ChildConfig) -> tuple[Selectors, Selectors]:
+    return (
+        selectors.configured(config.local_ts, sa.channel.local.host),
+        selectors.configured(config.remote_ts, sa.channel.remote.host),
+    )
+
+
+def _mode(config: ChildConfig) -> Sequence[Payload]:
+    return (Notify(NotifyType.USE_TRANSPORT_MODE),) if config.mode is Mode.TRANSPORT else ()
+
+
+def _check_mode(config: ChildConfig, message: Message) -> None:
+    """The policy in the TKM knows one mode only. A wish for transport mode may go unheard."""
+    if config.mode is Mode.TRANSPORT and not message.notify(NotifyType.USE_TRANSPORT_MODE):
+        raise NoProposalChosen(f"the peer does not want {config.name} in transport mode")

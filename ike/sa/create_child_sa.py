@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""CREATE_CHILD_SA: a new Child SA on an IKE SA that stands (RFC 7296, 1.3.1)."""
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ike.config import proposals
+from ike.config.model import ChildConfig
+from ike.errors import PeerError, TemporaryFailure
+from ike.message.message import Message
+from ike.message.numbers import ExchangeType, NotifyType
+from ike.message.payload import Payload
+from ike.message.sa import SecurityAssociation
+from ike.sa import negotiation
+from ike.sa.child_negotiation import ChildAnswer, ChildOffer, install
+from ike.sa.child_sa import ChildSa
+from ike.sa.events import ChildSaFailed
+from ike.sa.exchange import About, Exchange
+from ike.sa.informational import DeleteSpi
+from ike.sa.keying import Keying
+from ike.sa.states import State
+from ike.trusted import ChildKeys, Shares
+
+if TYPE_CHECKING:
+    from ike.sa.ike_sa import IkeSa
+
+log = logging.getLogger("ike")
+
+_MOST_TRIES = 8
+
+
+class CreateChildSa(Exchange):
+    """Set up a Child SA.
+
+    :param method: of the key exchange (PFS); by default the preferred one of the configuration.
+    :param tries: how often it was tried before.
+    """
+
+    kind = ExchangeType.CREATE_CHILD_SA
+    is_about = About.CHILD_SA
+
+    def __init__(self, config: ChildConfig, method: int | None = None, tries: int = 0) -> None:
+        self.config = config
+        self.creates = config
+        preferred = proposals.groups(config.proposals[0]) or [0]
+        self._method = preferred[0] if method is None else method
+        self._tries = tries
+        self._offer: ChildOffer | None = None
+        self._keying: Keying | None = None
+
+    def request(self, sa: "IkeSa") -> Sequence[Payload]:
+        log.info("establishing CHILD_SA %s", self.config.name)
+        self._offer = ChildOffer(sa, self.config, self.config.proposals)
+        self._keying = Keying(sa.host.trusted, self._method)
+        return (
+            self._offer.security_association(),
+            *self._keying.payloads(),
+            *self._offer.payloads(),
+        )
+
+    def response(self, sa: "IkeSa", message: Message) -> None:
+        message.raise_error()
+        if self._offer is None or self._keying is None:
+            raise LookupError("CREATE_CHILD_SA has not begun")
+        try:
+            agreement, chosen = self._offer.accept(message)
+            shares = self._keying.complete(chosen, message, initiator=True, spis=agreement.spis)
+            keys = ChildKeys.create(sa.keys, self.config.reqid, shares)
+        except PeerError:
+            # The peer has it, and we do not.
+            if message.find(SecurityAssociation):
+                sa.agenda.put(DeleteSpi(self._offer.spi))
+            raise
+        finally:
+            self._keying.free()
+        child = install(sa, agreement, keys, self.replaces())
+        self.installed(sa, child, shares)
+        if child.spi_remote in sa.deleted_early:
+            sa.peer.remove(sa, child, "the peer has deleted it already")
+
+    def replaces(self) -> ChildSa | None:
+        """The Child SA whose place it takes."""
+        return None
+
+    def installed(self, sa: "IkeSa", child: ChildSa, shares: Shares) -> None:
+        """It has succeeded."""
+        child.select()
+
+    def failed(self, sa: "IkeSa", error: PeerError) -> None:
+        super().failed(sa, error)
+        another = self._another_try(sa, error)
+        if another:
+            sa.agenda.put(another)
+        else:
+            fail_child(sa, self.config, error)
+
+    def _another_try(self, sa: "IkeSa", error: PeerError) -> Exchange | None:
+        """The same again: with the group that the peer wants, or when it may have time for it."""
+        if self._tries >= _MOST_TRIES or sa.state is not State.ESTABLISHED:
+            return None
+        if error.notify == NotifyType.INVALID_KE_PAYLOAD:
+            method = int.from_bytes(error.data, "big")
+            offered = {g for suite in self.config.proposals for g in proposals.groups(suite)}
+            return self.copy(method) if method in offered - {self._method} else None
+        if error.notify == NotifyType.TEMPORARY_FAILURE:
+            another = self.copy(self._method)
+            another.not_before = sa.host.later()
+            return another
+        return None
+
+    def copy(self, method: int) -> Exchange:
+        """The same once more."""
+        return CreateChildSa(self.config, method, self._tries + 1)
+
+    def abandon(self) -> None:
+        if self._keying:
+            self._keying.free()
+
+    def again(self) -> Exchange | None:
+        return self.copy(self._method)
+
+
+def check_collision(sa: "IkeSa") -> None:
+    """No new Child SA while the IKE SA is on its way out (2.25.2).
+
+    :raises TemporaryFailure: it is.
+    """
+    current = sa.agenda.current
+    if sa.state is not State.ESTABLISHED or (current and current.is_about is About.IKE_SA):
+        raise TemporaryFailure("the IKE SA is being rekeyed or deleted")
+
+
+def answer(
+    sa: "IkeSa", message: Message, configs: Sequence[ChildConfig], rekeyed: ChildSa | None = None
+) -> tuple[ChildSa, Shares, Sequence[Payload]]:
+    """Set up the Child SA that the peer asks for: it, what it came of, and the response.
+
+    :raises PeerError: it cannot be; nothing has changed.
+    """
+    reply = ChildAnswer(sa, message, configs)
+    agreement, chosen = reply.agreement, reply.chosen
+    with Keying(sa.host.trusted, negotiation.group_of(chosen)) as keying:
+        payloads = (reply.security_association(), *keying.payloads(), *reply.payloads())
+        shares = keying.complete(chosen, message, initiator=False, spis=agreement.spis)
+        keys = ChildKeys.create(sa.keys, agreement.config.reqid, shares)
+    return install(sa, agreement, keys, rekeyed), shares, payloads
+
+
+def respond(sa: "IkeSa", message: Message) -> Sequence[Payload]:
+    """Answer a request for a new Child SA."""
+    check_collision(sa)
+    child, _, payloads = answer(sa, message, sa.peer.possible_children())
+    child.select()
+    return payloads
+
+
+def fail_child(sa: "IkeSa", config: ChildConfig, error: PeerError) -> None:
+    """Tell that a Child SA did not come up."""
+    log.info("failed to establish CHILD_SA %s: %s", config.name, error)
+    sa.host.tell(ChildSaFailed(sa.id, config, str(error)))

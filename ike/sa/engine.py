@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The engine: what arrives finds its IKE SA here, and what leaves is collected here.
+
+Every method takes the time, and may leave datagrams and events behind; whoever calls takes them
+with :meth:`Ike.datagrams_to_send` and :meth:`Ike.take_events`, and comes back to
+:meth:`Ike.handle_timer` at :meth:`Ike.next_timer`.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from ike.address import Endpoint
+from ike.config.model import ChildConfig, Configuration, Connection
+from ike.errors import InvalidMajorVersion, PeerError, UnknownName
+from ike.message.header import Header
+from ike.sa.acquires import Acquires
+from ike.sa.child_sa import ChildSa
+from ike.sa.events import Event
+from ike.sa.expires import current, expire
+from ike.sa.host import Datagram, Host, Settings
+from ike.sa.ike_sa import IkeSa
+from ike.sa.informational import DeleteChildSa
+from ike.sa.reception import Reception
+from ike.sa.rekey_child_sa import RekeyChildSa
+from ike.sa.rekey_ike_sa import RekeyIkeSa
+from ike.sa.states import State
+from ike.sa.status import status
+from ike.trusted import Trusted
+
+log = logging.getLogger("ike")
+
+IKE_PORT = 500
+_VIA_SPI = "no IKE SA with SPI %s, message from %s dropped"
+
+
+class Ike:
+    """All IKE SAs of a host.
+
+    :param random: gives that many random octets; the operating system's by default.
+    """
+
+    def __init__(
+        self,
+        trusted: Trusted,
+        configuration: Configuration,
+        settings: Settings | None = None,
+        random: Callable[[int], bytes] = os.urandom,
+        port: int = IKE_PORT,
+    ) -> None:
+        self.host = Host(trusted, configuration, settings or Settings(), random)
+        self._reception = Reception(self.host)
+        self._acquires = Acquires(self.host, port)
+
+    # What arrives
+
+    def receive_datagram(
+        self, octets: bytes, local: Endpoint, remote: Endpoint, now: float
+    ) -> None:
+        """A UDP payload has come from ``remote`` to ``local``. Whatever it is, it does no harm."""
+        self.host.now = now
+        try:
+            header, first = Header.decode(octets)
+        except InvalidMajorVersion as error:
+            log.info("received from %s: %s", remote, error)
+            self._reception.refuse_version(octets, local, remote, error)
+            return
+        except PeerError as error:
+            log.info("received from %s: %s, dropped", remote, error)
+            return
+        # The initiator flag tells which of the two SPIs is the receiver's.
+        spi = header.spi_r if header.initiator else header.spi_i
+        sa = self.host.sas.get(spi)
+        if sa:
+            sa.receive(header, first, octets)
+        elif not self._reception.receive(header, first, octets, local, remote):
+            log.info(_VIA_SPI, spi.hex(), remote)
+
+    def acquire(self, reqid: int, now: float) -> None:
+        """Traffic waits for the Child SA of a policy.
+
+        :raises UnknownName: no child has this reqid.
+        """
+        self.host.now = now
+        log.info("ees: acquire received for reqid %d", reqid)
+        self._acquires.acquire(*self._child(reqid))
+
+    def expire(self, reqid: int, spi: bytes, *, hard: bool, now: float) -> None:
+        """The kernel says that a state's lifetime is over, or soon will be.
+
+        :param spi: of the state, as in packets.
+        """
+        self.host.now = now
+        expire(self.host, reqid, spi, hard=hard)
+
+    # Commands
+
+    def initiate(self, reqid: int, now: float) -> None:
+        """Set up a Child SA, and an IKE SA for it if there is none.
+
+        :raises UnknownName: no child has this reqid.
+        """
+        self.host.now = now
+        self._acquires.initiate(*self._child(reqid))
+
+    def rekey_child_sa(self, spi: bytes, now: float) -> None:
+        """Rekey the Child SA with this inbound SPI of ours.
+
+        :raises UnknownName: there is none.
+        """
+        self.host.now = now
+        sa, child = self._installed(spi)
+        sa.enqueue(RekeyChildSa(child))
+
+    def delete_child_sa(self, spi: bytes, reason: str, now: float) -> None:
+        """Delete the Child SA with this inbound SPI of ours.
+
+        :raises UnknownName: there is none.
+        """
+        self.host.now = now
+        sa, child = self._installed(spi)
+        sa.enqueue(DeleteChildSa(child, reason))
+
+    def _installed(self, spi: bytes) -> tuple[IkeSa, ChildSa]:
+        child = self.host.children.get(spi)
+        sa = current(self.host, child) if child else None
+        if child is None or sa is None:
+            raise UnknownName(f"no CHILD_SA has the inbound SPI {spi.hex()}")
+        return sa, child
+
+    def rekey_ike_sa(self, number: int, now: float) -> None:
+        """Rekey an IKE SA.
+
+        :raises UnknownName: there is none, or none that can be rekeyed.
+        """
+        self.host.now = now
+        for sa in self.sas():
+            if sa.id == number and sa.state is State.ESTABLISHED:
+                sa.enqueue(RekeyIkeSa())
+                return
+        raise UnknownName(f"no IKE_SA {number} to rekey")
+
+    def terminate(self, reason: str, now: float, connection: str | None = None) -> None:
+        """Delete the IKE SAs of a connection, or all."""
+        self.host.now = now
+        for sa in list(self.host.sas.values()):
+            known = sa.peer.connection
+            if connection is None or (known and known.name == connection):
+                sa.delete(reason)
+
+    def close(self, reason: str, now: float) -> None:
+        """Close all IKE SAs at once, and tell no peer."""
+        self.host.now = now
+        for sa in list(self.host.sas.values()):
+            sa.close(reason, wanted=True)
+
+    def _child(self, reqid: int) -> tuple[Connection, ChildConfig]:
+        found = self.host.configuration.child(reqid)
+        if found is None:
+            raise UnknownName(f"no child has reqid {reqid}")
+        return found
+
+    # Time
+
+    def next_timer(self) -> float | None:
+        """When :meth:`handle_timer` has something to do; ``None`` if nothing is waited for."""
+        times = [sa.next_timer() for sa in self.host.sas.values()]
+        times.append(self._acquires.next_timer())
+        return min((time for time in times if time is not None), default=None)
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due by ``now``."""
+        self.host.now = now
+        for sa in list(self.host.sas.values()):
+            time = sa.next_timer()
+            if time is not None and time <= now:
+                sa.handle_timer()
+        self._acquires.handle_timer()
+
+    # What leaves
+
+    def datagrams_to_send(self) -> list[Datagram]:
+        """Take the datagrams that have to be sent."""
+        datagrams, self.host.outbox = self.host.outbox, []
+        return datagrams
+
+    def take_events(self) -> list[Event]:
+        """Take what has happened."""
+        events, self.host.events = self.host.events, []
+        return events
+
+    @property
+    def is_idle(self) -> bool:
+        """No IKE SA is alive; those that linger hold nothing."""
+        return all(sa.state is State.GONE for sa in self.host.sas.values())
+
+    def status(self) -> list[dict[str, Any]]:
+        """IKE SAs and their Child SAs as data."""
+        return status(self.host)
+
+    def sas(self) -> list[IkeSa]:
+        """The IKE SAs that are alive."""
+        return [sa for sa in self.host.sas.values() if sa.state is not State.GONE]

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What an IKE SA has around it: the TKM, the configuration, the other IKE SAs, chance and time.
+
+Time and chance come from outside, so that a run can be repeated exactly.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from ike.address import Endpoint
+from ike.config.model import Configuration
+from ike.message.header import NO_SPI
+from ike.sa.events import Event
+from ike.sa.window import Datagrams, Retransmission
+from ike.trusted import Trusted
+from ike.value import Value
+
+if TYPE_CHECKING:
+    from ike.sa.child_sa import ChildSa
+    from ike.sa.ike_sa import IkeSa
+
+
+class Datagram(NamedTuple):
+    """A UDP payload to send."""
+
+    local: Endpoint
+    remote: Endpoint
+    octets: bytes
+
+
+class Settings(Value):
+    """How patient the engine is, and how much it bears. Times are in seconds.
+
+    :ivar half_open: how long a peer may take from IKE_SA_INIT to IKE_AUTH.
+    :ivar linger: how long an IKE SA that is over still repeats its last response.
+    :ivar retry: what a request that the peer refuses for the time being waits, up to twice that.
+    :ivar acquire_grace: an acquire for a Child SA younger than this has crossed its installation.
+    :ivar acquire_patience: an acquire waits so long for a negotiation that the peer has begun.
+    :ivar cookie_threshold: half-open IKE SAs from which on peers must return a cookie first.
+    :ivar half_open_limit: half-open IKE SAs from which on there are no more.
+    """
+
+    retransmission: Retransmission = Retransmission()
+    half_open: float = 30.0
+    linger: float = 60.0
+    retry: float = 2.0
+    acquire_grace: float = 10.0
+    acquire_patience: float = 1.0
+    cookie_threshold: int = 10
+    half_open_limit: int = 100
+
+
+class Host:
+    """Shared by all IKE SAs of an engine.
+
+    :param random: gives that many random octets, unpredictable ones.
+    :ivar now: the time, in seconds from anywhere; never goes back.
+    :ivar outbox: datagrams to send.
+    :ivar events: what has happened.
+    :ivar sas: IKE SAs by our SPI.
+    :ivar children: Child SAs by our inbound SPI.
+    """
+
+    def __init__(
+        self,
+        trusted: Trusted,
+        configuration: Configuration,
+        settings: Settings,
+        random: Callable[[int], bytes],
+    ) -> None:
+        self.trusted = trusted
+        self.configuration = configuration
+        self.settings = settings
+        self.random = random
+        self.now = 0.0
+        self.outbox: list[Datagram] = []
+        self.events: list[Event] = []
+        self.sas: dict[bytes, IkeSa] = {}
+        self.children: dict[bytes, ChildSa] = {}
+        self._last_number = {"IKE SA": 0, "Child SA": 0}
+
+    def send(self, local: Endpoint, remote: Endpoint, datagrams: Datagrams) -> None:
+        """Send datagrams."""
+        self.outbox += (Datagram(local, remote, octets) for octets in datagrams)
+
+    def tell(self, event: Event) -> None:
+        """Something has happened."""
+        self.events.append(event)
+
+    def number(self, kind: str) -> int:
+        """The next number for an ``IKE SA`` or a ``Child SA``."""
+        self._last_number[kind] += 1
+        return self._last_number[kind]
+
+    def new_ike_spi(self) -> bytes:
+        """An SPI of 8 octets that no IKE SA here has."""
+        while (spi := self.random(8)) in self.sas or spi == NO_SPI:
+            pass
+        return spi
+
+    def new_child_spi(self) -> bytes:
+        """An SPI of 4 octets that no Child SA here has; all begin with ``c``, as charon's do."""
+        while (spi := self._child_spi()) in self.children:
+            pass
+        return spi
+
+    def _child_spi(self) -> bytes:
+        octets = self.random(4)
+        return bytes((0xC0 | octets[0] & 0x0F, *octets[1:]))
+
+    def jitter(self, span: float) -> float:
+        """Seconds from 0 up to ``span``, so that two peers do not keep step."""
+        return span * int.from_bytes(self.random(2), "big") / 0x10000
+
+    def later(self) -> float:
+        """When to try again what the peer has refused for the time being."""
+        return self.now + self.settings.retry + self.jitter(self.settings.retry)

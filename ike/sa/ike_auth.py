@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""IKE_AUTH: both sides prove who they are, and set up the first Child SA (RFC 7296, 1.2)."""
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ike.config.model import ChildConfig, Connection
+from ike.config.proposals import without_key_exchange
+from ike.errors import AuthenticationFailed, PeerError, TrustedRefusal
+from ike.identity import Identity
+from ike.message.auth import Authentication
+from ike.message.identification import IdInitiator, IdResponder
+from ike.message.message import Message
+from ike.message.notify import Notify
+from ike.message.numbers import ExchangeType, NotifyType
+from ike.message.payload import Payload
+from ike.message.sa import SecurityAssociation
+from ike.sa import authentication
+from ike.sa.child_negotiation import ChildAnswer, ChildOffer, find, install
+from ike.sa.create_child_sa import fail_child
+from ike.sa.exchange import Exchange
+from ike.sa.informational import DeleteIkeSa, DeleteSpi
+from ike.sa.states import State, Trigger
+from ike.trusted import ChildKeys
+
+if TYPE_CHECKING:
+    from ike.sa.ike_sa import IkeSa
+
+log = logging.getLogger("ike")
+
+
+class IkeAuth(Exchange):
+    """Authenticate, and set up a first Child SA."""
+
+    kind = ExchangeType.IKE_AUTH
+
+    def __init__(self, child: ChildConfig) -> None:
+        self._config = child
+        self.creates = child
+        self._offer: ChildOffer | None = None
+
+    def request(self, sa: "IkeSa") -> Sequence[Payload]:
+        suites = [without_key_exchange(suite) for suite in self._config.proposals]
+        self._offer = ChildOffer(sa, self._config, suites)
+        local, remote = sa.connection.local_id, sa.connection.remote_id
+        log.info("establishing CHILD_SA %s", self._config.name)
+        return (
+            IdInitiator(local.kind, local.data),
+            *authentication.certificates(sa),
+            *_initial_contact(sa),
+            authentication.certificate_request(sa),
+            IdResponder(remote.kind, remote.data),
+            authentication.prove(sa),
+            self._offer.security_association(),
+            *self._offer.payloads(),
+        )
+
+    def response(self, sa: "IkeSa", message: Message) -> None:
+        if not message.find(Authentication):
+            message.raise_error()
+        identity = Identity.of(message.need(IdResponder))
+        if identity != sa.connection.remote_id:
+            raise AuthenticationFailed(f"the peer is {identity}, not {sa.connection.remote_id}")
+        authentication.verify(sa, message, sa.peer.remote_id)
+        sa.advance(Trigger.AUTHENTICATED)
+        sa.established()
+        try:
+            self._take_child(sa, message)
+        except PeerError as error:
+            sa.keys.skip_first_child()
+            fail_child(sa, self._config, error)
+            if self._offer and message.find(SecurityAssociation):
+                sa.agenda.put(DeleteSpi(self._offer.spi))
+
+    def _take_child(self, sa: "IkeSa", message: Message) -> None:
+        message.raise_error()
+        if self._offer is None:
+            raise LookupError("IKE_AUTH has not begun")
+        agreement, _ = self._offer.accept(message)
+        keys = ChildKeys.first(
+            sa.keys, self._config.reqid, agreement.spi_local, agreement.spi_remote
+        )
+        install(sa, agreement, keys).select()
+
+    def failed(self, sa: "IkeSa", error: PeerError) -> None:
+        """The peer is not who it should be, or takes us for somebody else (2.21.2)."""
+        log.info("authentication with %s failed: %s", sa.connection.remote_id, error)
+        fail_child(sa, self._config, error)
+        if isinstance(error, AuthenticationFailed | TrustedRefusal) and sa.channel.keys:
+            sa.agenda.take_waiting()
+            sa.agenda.put(DeleteIkeSa(str(error), NotifyType.AUTHENTICATION_FAILED))
+        else:
+            sa.close(str(error), wanted=False)
+
+
+def respond(sa: "IkeSa", message: Message) -> Sequence[Payload]:
+    """Answer IKE_AUTH: sign, then have the peer judged, then set up the Child SA."""
+    connection = _connection(sa, message)
+    sa.peer.connection = connection
+    auth = authentication.prove(sa)
+    sa.peer.remote_id = _remote_id(sa, message)
+    authentication.verify(sa, message, sa.peer.remote_id)
+    sa.advance(Trigger.AUTHENTICATED)
+    if message.notify(NotifyType.INITIAL_CONTACT):
+        _close_older(sa)
+    sa.established()
+    return (
+        IdResponder(connection.local_id.kind, connection.local_id.data),
+        *authentication.certificates(sa),
+        auth,
+        *_first_child(sa, message),
+    )
+
+
+def _connection(sa: "IkeSa", message: Message) -> Connection:
+    """The connection that the peer means, by its identity and the one it asks for."""
+    remote = Identity.of(message.need(IdInitiator))
+    asked = message.find(IdResponder)
+    for connection in sa.candidates():
+        wanted = asked is None or Identity.of(asked) == connection.local_id
+        if connection.remote_id == remote and wanted:
+            return connection
+    raise AuthenticationFailed(f"no connection with {remote}")
+
+
+def _remote_id(sa: "IkeSa", message: Message) -> int:
+    """The TKM's number of the identity that the peer must have: that of the policy it asks for."""
+    children = sa.connection.children
+    try:
+        return find(sa, message, children)[0].reqid
+    except PeerError:
+        return children[0].reqid
+
+
+def _first_child(sa: "IkeSa", message: Message) -> Sequence[Payload]:
+    """The part of the response that is about the Child SA; the IKE SA stands without one, too."""
+    if not message.find(SecurityAssociation):
+        sa.keys.skip_first_child()
+        return ()
+    try:
+        answer = ChildAnswer(sa, message, sa.peer.possible_children(), without_key_exchange)
+        agreement = answer.agreement
+        keys = ChildKeys.first(
+            sa.keys, agreement.config.reqid, agreement.spi_local, agreement.spi_remote
+        )
+    except PeerError as error:
+        log.info("%s: no child SA: %s", sa.name, error)
+        sa.keys.skip_first_child()
+        return (Notify(error.notify, error.data),)
+    install(sa, agreement, keys).select()
+    return (answer.security_association(), *answer.payloads())
+
+
+def _initial_contact(sa: "IkeSa") -> Sequence[Payload]:
+    """Said when there is no other IKE SA with this peer (2.4)."""
+    others = any(
+        other.peer.connection is sa.connection and other.state is State.ESTABLISHED
+        for other in sa.host.sas.values()
+    )
+    return () if others else (Notify(NotifyType.INITIAL_CONTACT),)
+
+
+def _close_older(sa: "IkeSa") -> None:
+    """The peer has lost the IKE SAs that there were before this one was begun.
+
+    Those that came up since may be younger than what it says: both sides can initiate at once.
+    """
+    for other in list(sa.host.sas.values()):
+        same = other.peer.connection is sa.connection and other.state is State.ESTABLISHED
+        if same and other.peer is not sa.peer and other.established_at < sa.created_at:
+            other.close("the peer says that it has no other IKE SA", wanted=False)

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One IKE SA: its life, its answers, its timers.
+
+Our own requests are exchanges on its :class:`~ike.sa.agenda.Agenda`. Requests of the peer go to the
+function that :mod:`ike.sa.responders` names for their type.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Optional
+
+from ike.address import Endpoint
+from ike.config.model import Connection
+from ike.errors import MalformedMessage, PeerError, Unauthenticated
+from ike.message.header import Header
+from ike.message.notify import Notify
+from ike.message.numbers import ExchangeType, NotifyType, name
+from ike.message.payload import Payload
+from ike.sa.agenda import Agenda
+from ike.sa.channel import Channel
+from ike.sa.events import ChildSaFailed, IkeSaClosed, IkeSaEstablished, IkeSaRekeyed
+from ike.sa.exchange import Exchange
+from ike.sa.host import Host
+from ike.sa.informational import DeleteIkeSa, Liveness
+from ike.sa.peer import Peer
+from ike.sa.rekey_ike_sa import RekeyIkeSa
+from ike.sa.responders import RESPONDERS
+from ike.sa.states import ANSWERED, IKE_SA, State, Trigger, advance
+from ike.trusted import IkeKeys, Shares
+
+log = logging.getLogger("ike")
+
+
+class IkeSa:
+    """An IKE SA.
+
+    :ivar id: its number in this process.
+    :ivar peer: whom it is with; shared with the IKE SAs that it follows and that follow it.
+    :ivar hash_algorithms: those that the peer has announced (RFC 7427).
+    :ivar rekey_at: when it is rekeyed.
+    :ivar rival: the peer has rekeyed it, too, while our own request to do so was out: what came of
+        that, and the lower of the two nonces.
+    :ivar deleted_early: the peer's SPIs of Child SAs that it deletes before we know that they
+        exist, because its response to our own request is still on its way.
+    :ivar ending: set while a request is answered: what to close with once the answer is sent.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        local: Endpoint,
+        remote: Endpoint,
+        peer: Peer,
+        *,
+        initiator: bool,
+        spi: bytes = b"",
+    ) -> None:
+        self.host = host
+        self.id = host.number("IKE SA")
+        spi = spi or host.new_ike_spi()
+        self.channel = Channel(host, local, remote, spi, initiator=initiator)
+        self.peer = peer
+        self.state = State.NEW
+        self.created_at = self.established_at = self.last_heard = host.now
+        self.hash_algorithms: tuple[int, ...] = ()
+        self.agenda = Agenda(self)
+        self.deadline: float | None = None
+        self.rekey_at: float | None = None
+        self.rival: Optional[tuple[IkeSa, bytes]] = None  # noqa: UP045
+        self.deleted_early: set[bytes] = set()
+        self.ending: str | None = None
+        host.sas[self.channel.spi_local] = self
+        peer.join(self)
+
+    # What others want to know
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, once it is known."""
+        if self.peer.connection is None:
+            raise LookupError(f"IKE SA {self.id} does not know its peer yet")
+        return self.peer.connection
+
+    def candidates(self) -> list[Connection]:
+        """The connections between its two addresses."""
+        local, remote = self.channel.local.host, self.channel.remote.host
+        return [
+            connection
+            for connection in self.host.configuration.connections
+            if local in connection.local_addrs and remote in connection.remote_addrs
+        ]
+
+    @property
+    def keys(self) -> IkeKeys:
+        """Its keys, from IKE_SA_INIT to its end."""
+        if self.channel.keys is None:
+            raise LookupError(f"IKE SA {self.id} has no keys")
+        return self.channel.keys
+
+    @property
+    def name(self) -> str:
+        """For log lines, as ``conn1[3]``."""
+        connection = self.peer.connection
+        return f"{connection.name if connection else '(unnamed)'}[{self.id}]"
+
+    def advance(self, trigger: Trigger) -> None:
+        """Move on in the table of states."""
+        self.state = advance(IKE_SA, self.state, trigger)
+
+    def enqueue(self, exchange: Exchange) -> None:
+        """Do an exchange as soon as those before it are done."""
+        self.agenda.put(exchange)
+        self.agenda.start_next()
+
+    # Requests of the peer
+
+    def receive(self, header: Header, first: int, datagram: bytes) -> None:
+        """A datagram has arrived that names this IKE SA."""
+        if header.response:
+            self.agenda.receive(header, first, datagram)
+        elif not self.channel.respond_again(header, datagram):
+            self._request(header, first, datagram)
+
+    def _request(self, header: Header, first: int, datagram: bytes) -> None:
+        expected = header.message_id == self.channel.responses.expected
+        if not expected or header.exchange not in ANSWERED.get(self.state, ()):
+            exchange = name(ExchangeType, header.exchange)
+            log.info("%s: %s request %d dropped", self.name, exchange, header.message_id)
+            return
+        try:
+            message = self.channel.open(header, first, datagram)
+            self.last_heard = self.host.now
+            payloads = RESPONDERS[header.exchange](self, message)
+        except Unauthenticated as error:
+            log.info("%s: request %d dropped: %s", self.name, header.message_id, error)
+            return
+        except PeerError as error:
+            payloads = self._refuse(error)
+        self.channel.respond(header, datagram, payloads)
+        if self.ending is not None:
+            self.close(self.ending, wanted=self.state is not State.HALF_OPEN)
+        self.agenda.start_next()
+
+    def _refuse(self, error: PeerError) -> Sequence[Payload]:
+        """The answer to a request that is no good; whether the IKE SA survives it, see 2.21.3."""
+        log.info("%s: %s, sending %s", self.name, error, name(NotifyType, error.notify))
+        if self.state is State.HALF_OPEN or isinstance(error, MalformedMessage):
+            self.ending = str(error)
+        return (Notify(error.notify, error.data),)
+
+    # Its life
+
+    def established(self) -> None:
+        """Both sides are authenticated, or it takes the place of one where they are."""
+        host, connection = self.host, self.connection
+        self.established_at = host.now
+        self.deadline = None
+        self.channel.init_local = self.channel.init_remote = b""
+        self._schedule_rekeying()
+        local, remote = self.channel.local, self.channel.remote
+        log.info(
+            "IKE_SA %s established between %s[%s]...%s[%s]",
+            self.name,
+            local.host,
+            connection.local_id,
+            remote.host,
+            connection.remote_id,
+        )
+        host.tell(
+            IkeSaEstablished(
+                self.id,
+                connection.name,
+                self.channel.initiator,
+                local,
+                remote,
+                connection.remote_id,
+            )
+        )
+
+    def _schedule_rekeying(self) -> None:
+        span = self.connection.rekey_time
+        if span:
+            self.rekey_at = self.host.now + span - self.host.jitter(span / 10)
+
+    def succeed(self, shares: Shares) -> "IkeSa":
+        """An IKE SA that may take the place of this one, with the same peer (2.18).
+
+        :raises TrustedRefusal: the TKM does not give it keys.
+        """
+        keys = self.keys.successor(shares)
+        successor = IkeSa(
+            self.host,
+            self.channel.local,
+            self.channel.remote,
+            self.peer,
+            initiator=shares.initiator,
+            spi=shares.spi_local,
+        )
+        successor.channel.spi_remote = shares.spi_remote
+        successor.channel.keys = keys
+        successor.advance(Trigger.SUCCEED)
+        successor.established_at = self.established_at
+        successor._schedule_rekeying()
+        return successor
+
+    def replaced_by(self, successor: "IkeSa") -> None:
+        """Another takes its place: what waits is done there."""
+        if self.state is not State.ESTABLISHED:
+            return
+        self.advance(Trigger.REPLACED)
+        self.rekey_at = None
+        self.deadline = self.host.now + self.host.settings.linger
+        log.info("IKE_SA %s rekeyed, new one is %s", self.name, successor.name)
+        self.host.tell(IkeSaRekeyed(self.id, successor.id))
+        for exchange in self.agenda.take_waiting():
+            successor.agenda.put(exchange)
+        successor.agenda.start_next()
+
+    def is_redundant(self) -> None:
+        """The peer will delete it; if it does not, because it never heard of it, we do."""
+        self.deadline = self.host.now + self.host.settings.linger
+
+    def delete(self, reason: str) -> None:
+        """Tell the peer that it is over, then close."""
+        if self.state in (State.CONNECTING, State.HALF_OPEN):
+            self.close(reason, wanted=True)
+        elif self.state not in (State.DELETING, State.GONE):
+            for exchange in self.agenda.take_waiting():
+                exchange.abandon()
+            self.enqueue(DeleteIkeSa(reason))
+
+    def close(self, reason: str, *, wanted: bool) -> None:
+        """It is over, now: everything it has taken goes back."""
+        if self.state is State.GONE:
+            return
+        self.advance(Trigger.CLOSE)
+        self._hand_over(reason)
+        self.rekey_at = None
+        self.deadline = self.host.now + self.host.settings.linger
+        self.peer.leave(self, reason)
+        self.channel.free()
+        log.info("IKE_SA %s closed: %s", self.name, reason)
+        connection = self.peer.connection
+        self.host.tell(IkeSaClosed(self.id, connection.name if connection else "", reason, wanted))
+
+    def _hand_over(self, reason: str) -> None:
+        """Nothing can be exchanged any more here; what was to be done is done by the heir."""
+        heir = self.peer.heir(self)
+        for exchange in self.agenda.take_all():
+            exchange.abandon()
+            another = exchange.again() if heir else None
+            if heir and another:
+                heir.agenda.put(another)
+            elif exchange.creates:
+                self.host.tell(ChildSaFailed(self.id, exchange.creates, reason))
+        if heir:
+            heir.agenda.start_next()
+
+    # Time
+
+    def next_timer(self) -> float | None:
+        """When :meth:`handle_timer` has something to do."""
+        times = (
+            self.channel.requests.deadline,
+            self.deadline,
+            self.rekey_at,
+            self._liveness_at(),
+            self.agenda.due(),
+        )
+        return min((time for time in times if time is not None), default=None)
+
+    def _liveness_at(self) -> float | None:
+        """When the peer is asked for a sign of life."""
+        idle = self.state is State.ESTABLISHED and self.agenda.is_empty
+        delay = self.peer.connection.dpd_delay if idle and self.peer.connection else 0
+        return self.last_heard + delay if delay else None
+
+    def handle_timer(self) -> None:
+        """Do what is due; a deadline that :meth:`next_timer` gave has passed."""
+        now = self.host.now
+        if self.deadline is not None and self.deadline <= now:
+            self._overdue()
+        elif self.channel.requests.deadline is not None and self.channel.requests.deadline <= now:
+            if not self.channel.repeat():
+                reason = self.agenda.doubt or f"no answer from {self.channel.remote}"
+                self.close(str(reason), wanted=self.state is State.DELETING)
+        else:
+            if self.rekey_at is not None and self.rekey_at <= now:
+                self.rekey_at = None
+                self.agenda.put(RekeyIkeSa())
+            liveness = self._liveness_at()
+            if liveness is not None and liveness <= now:
+                self.agenda.put(Liveness())
+            self.agenda.start_next()
+
+    def _overdue(self) -> None:
+        self.deadline = None
+        if self.state is State.GONE:
+            del self.host.sas[self.channel.spi_local]
+        elif self.state in (State.ESTABLISHED, State.REKEYED):
+            self.delete("another has its place")
+        else:
+            self.close("the peer took too long", wanted=False)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Our half of a derivation of keys: a nonce, and a key exchange if there is one."""
+
+from collections.abc import Sequence
+
+from ike.message.ke import KeyExchange as KeyExchangePayload
+from ike.message.message import Message
+from ike.message.nonce import Nonce as NoncePayload
+from ike.message.payload import Payload
+from ike.message.sa import Proposal
+from ike.sa import negotiation
+from ike.trusted import KeyExchange, Nonce, Shares, Trusted
+
+
+class Keying:
+    """What we have taken from the TKM for an exchange; as a context manager it gives it back.
+
+    :param method: of the key exchange; 0: none.
+    """
+
+    def __init__(self, trusted: Trusted, method: int) -> None:
+        self._trusted = trusted
+        self._nonce = Nonce(trusted)
+        self._key_exchange: KeyExchange | None = None
+        if method:
+            try:
+                self._key_exchange = KeyExchange(trusted, method)
+            except BaseException:
+                self._nonce.free()
+                raise
+
+    @property
+    def method(self) -> int:
+        """The key exchange's method; 0: there is none."""
+        return self._key_exchange.method if self._key_exchange else 0
+
+    def change_method(self, method: int) -> None:
+        """Another key exchange in place of the one that there is."""
+        if self._key_exchange:
+            self._key_exchange.free()
+        self._key_exchange = KeyExchange(self._trusted, method)
+
+    def payloads(self) -> Sequence[Payload]:
+        """Our Nonce and KE payloads."""
+        nonce = NoncePayload(self._nonce.octets)
+        exchange = self._key_exchange
+        if not exchange:
+            return (nonce,)
+        return nonce, KeyExchangePayload(exchange.method, exchange.public_value)
+
+    def complete(
+        self,
+        chosen: Proposal,
+        message: Message,
+        *,
+        initiator: bool,
+        spis: tuple[bytes, bytes],
+    ) -> Shares:
+        """Take the peer's half from its message.
+
+        :param chosen: the proposal.
+        :param spis: of the new SA, ours and the peer's.
+        :raises PeerError: there is none, or it is no good.
+        """
+        exchanges: list[KeyExchange] = []
+        if negotiation.group_of(chosen) and self._key_exchange:
+            self._key_exchange.complete(negotiation.public_value_for(chosen, message))
+            exchanges.append(self._key_exchange)
+        return Shares(
+            nonce=self._nonce,
+            peer_nonce=message.need(NoncePayload).octets,
+            key_exchanges=exchanges,
+            initiator=initiator,
+            spi_local=spis[0],
+            spi_remote=spis[1],
+        )
+
+    def free(self) -> None:
+        """Give back what has not been used up."""
+        self._nonce.free()
+        if self._key_exchange:
+            self._key_exchange.free()
+
+    def __enter__(self) -> "Keying":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.free()

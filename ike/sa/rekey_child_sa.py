@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""CREATE_CHILD_SA that rekeys a Child SA (RFC 7296, 1.3.3, 2.8 and 2.25.1).
+
+Who has rekeyed a Child SA deletes the old one. If both sides do it at once there are two new ones:
+the one that was made with the lowest of the four nonces is deleted by the side that asked for it,
+the other one stays, and the side that asked for that deletes the old one (2.8.1). Each side knows
+all four nonces when the response to its own request comes in; it settles the matter then.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ike.errors import PeerError, TemporaryFailure
+from ike.message.message import Message
+from ike.message.notify import Notify
+from ike.message.numbers import NotifyType, Protocol
+from ike.message.payload import Payload
+from ike.sa import create_child_sa
+from ike.sa.child_sa import ChildSa
+from ike.sa.create_child_sa import CreateChildSa
+from ike.sa.exchange import Exchange
+from ike.sa.informational import DeleteChildSa
+from ike.sa.states import ChildState, ChildTrigger
+from ike.trusted import Shares
+
+if TYPE_CHECKING:
+    from ike.sa.ike_sa import IkeSa
+
+log = logging.getLogger("ike")
+
+
+class RekeyChildSa(CreateChildSa):
+    """Put another Child SA in the place of one."""
+
+    def __init__(self, child: ChildSa, method: int | None = None, tries: int = 0) -> None:
+        super().__init__(child.config, method, tries)
+        self._child = child
+
+    def is_wanted(self, sa: "IkeSa") -> bool:
+        alive = self._child.spi_local in sa.peer.children
+        return alive and self._child.state is ChildState.INSTALLED
+
+    def request(self, sa: "IkeSa") -> Sequence[Payload]:
+        payloads = super().request(sa)
+        self._child.advance(ChildTrigger.REKEY)
+        rekey = Notify(NotifyType.REKEY_SA, protocol=Protocol.ESP, spi=self._child.spi_local)
+        return (rekey, *payloads)
+
+    def replaces(self) -> ChildSa | None:
+        return self._child
+
+    def installed(self, sa: "IkeSa", child: ChildSa, shares: Shares) -> None:
+        old = self._child
+        rival = self._living_rival(sa)
+        if rival and shares.lowest_nonce < rival[1]:
+            log.info("CHILD_SA %s{%d} is redundant", child.config.name, child.id)
+            self._replace(rival[0])
+            sa.agenda.put(DeleteChildSa(child, "the peer has rekeyed it, too"))
+            return
+        self._replace(child)
+        child.select()
+        if old.state is not ChildState.GONE:
+            sa.agenda.put(DeleteChildSa(old, "it was rekeyed"))
+
+    def _living_rival(self, sa: "IkeSa") -> tuple[ChildSa, bytes] | None:
+        """What the peer has put in the same place, unless it has deleted it again."""
+        rival = self._child.rival
+        return rival if rival and rival[0].spi_local in sa.peer.children else None
+
+    def _replace(self, successor: ChildSa) -> None:
+        self._child.successor = successor
+        if self._child.state is ChildState.REKEYING:
+            self._child.advance(ChildTrigger.REPLACED)
+
+    def failed(self, sa: "IkeSa", error: PeerError) -> None:
+        if rival := self._living_rival(sa):
+            log.info("the peer has rekeyed CHILD_SA %s first", self.config.name)
+            self.abandon()
+            self._replace(rival[0])
+        elif error.notify == NotifyType.CHILD_SA_NOT_FOUND:
+            self.abandon()
+            sa.peer.remove(sa, self._child, "the peer does not have it")
+            if not any(c.config == self.config for c in sa.peer.children.values()):
+                sa.agenda.put(CreateChildSa(self.config))
+        else:
+            super().failed(sa, error)
+
+    def copy(self, method: int) -> Exchange:
+        return RekeyChildSa(self._child, method, self._tries + 1)
+
+    def abandon(self) -> None:
+        super().abandon()
+        if self._child.state is ChildState.REKEYING:
+            self._child.advance(ChildTrigger.KEEP)
+
+
+def respond(sa: "IkeSa", message: Message, rekey: Notify) -> Sequence[Payload]:
+    """Answer a request to rekey the Child SA that ``rekey`` names."""
+    create_child_sa.check_collision(sa)
+    old = sa.peer.by_remote_spi(rekey.spi) if rekey.protocol == Protocol.ESP else None
+    if old is None:
+        if sa.agenda.current and sa.agenda.current.creates:
+            raise TemporaryFailure("it may be the CHILD_SA that is just being set up")
+        log.info("%s: no CHILD_SA with SPI %s to rekey", sa.name, rekey.spi.hex())
+        return (Notify(NotifyType.CHILD_SA_NOT_FOUND, b"", rekey.protocol, rekey.spi),)
+    if old.state not in (ChildState.INSTALLED, ChildState.REKEYING):
+        raise TemporaryFailure(f"CHILD_SA {old.config.name}{{{old.id}}} is {old.state.value}")
+    child, shares, payloads = create_child_sa.answer(sa, message, (old.config,), old)
+    old.successor = child
+    if old.state is ChildState.REKEYING:
+        old.rival = child, shares.lowest_nonce
+    else:
+        old.advance(ChildTrigger.REPLACED)
+    return payloads

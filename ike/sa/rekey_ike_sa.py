@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""CREATE_CHILD_SA that rekeys the IKE SA itself (RFC 7296, 1.3.2, 2.18 and 2.25.2).
+
+The new IKE SA inherits the authenticated peer with its Child SAs, see :mod:`ike.sa.peer`. Who has
+asked for it deletes the old one. Two at once are settled by the nonces, as with Child SAs.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ike.config import proposals
+from ike.errors import PeerError, TemporaryFailure
+from ike.message.message import Message
+from ike.message.numbers import ExchangeType, NotifyType, Protocol
+from ike.message.payload import Payload
+from ike.message.sa import Proposal, SecurityAssociation
+from ike.sa import negotiation
+from ike.sa.exchange import About, Exchange
+from ike.sa.keying import Keying
+from ike.sa.states import State
+
+if TYPE_CHECKING:
+    from ike.sa.ike_sa import IkeSa
+
+log = logging.getLogger("ike")
+
+_SPI_SIZE = 8
+_LATER = 60.0
+
+
+class RekeyIkeSa(Exchange):
+    """Put another IKE SA in the place of the one that this is done on.
+
+    :param method: of the key exchange; by default the preferred one of the configuration.
+    """
+
+    kind = ExchangeType.CREATE_CHILD_SA
+    is_about = About.IKE_SA
+
+    def __init__(self, method: int | None = None) -> None:
+        self._method = method
+        self._spi = b""
+        self._offer = SecurityAssociation(())
+        self._keying: Keying | None = None
+
+    def is_wanted(self, sa: "IkeSa") -> bool:
+        return sa.state is State.ESTABLISHED
+
+    def request(self, sa: "IkeSa") -> Sequence[Payload]:
+        suites = sa.connection.proposals
+        log.info("initiating rekeying of IKE_SA %s", sa.name)
+        self._spi = sa.host.new_ike_spi()
+        self._offer = negotiation.offer(suites, Protocol.IKE, self._spi)
+        self._keying = Keying(sa.host.trusted, self._method or proposals.groups(suites[0])[0])
+        return (self._offer, *self._keying.payloads())
+
+    def response(self, sa: "IkeSa", message: Message) -> None:
+        message.raise_error()
+        if self._keying is None:
+            raise LookupError("the rekeying has not begun")
+        chosen = negotiation.check(self._offer, message.need(SecurityAssociation), _SPI_SIZE)
+        spis = self._spi, chosen.spi
+        shares = self._keying.complete(chosen, message, initiator=True, spis=spis)
+        successor = sa.succeed(shares)
+        self._keying.free()
+        rival = sa.rival
+        if rival and rival[0].state is State.ESTABLISHED and shares.lowest_nonce < rival[1]:
+            sa.replaced_by(rival[0])
+            successor.delete("it is redundant, the peer has rekeyed, too")
+            return
+        sa.replaced_by(successor)
+        if rival and rival[0].state is State.ESTABLISHED:
+            rival[0].is_redundant()
+        sa.delete("it was rekeyed")
+
+    def failed(self, sa: "IkeSa", error: PeerError) -> None:
+        super().failed(sa, error)
+        rival, sa.rival = sa.rival, None
+        if rival and rival[0].state is State.ESTABLISHED:
+            sa.replaced_by(rival[0])
+        elif error.notify == NotifyType.TEMPORARY_FAILURE:
+            sa.rekey_at = sa.host.later()
+        elif (method := self._other_method(sa, error)) is not None:
+            sa.agenda.put_first(RekeyIkeSa(method))
+        elif sa.state is State.ESTABLISHED:
+            sa.rekey_at = sa.host.now + _LATER
+
+    def _other_method(self, sa: "IkeSa", error: PeerError) -> int | None:
+        """The key exchange that the peer wants in place of ours."""
+        offered = {g for suite in sa.connection.proposals for g in proposals.groups(suite)}
+        wanted = int.from_bytes(error.data, "big")
+        first = error.notify == NotifyType.INVALID_KE_PAYLOAD and self._method is None
+        return wanted if first and wanted in offered else None
+
+    def abandon(self) -> None:
+        if self._keying:
+            self._keying.free()
+
+
+def respond(sa: "IkeSa", message: Message) -> Sequence[Payload]:
+    """Answer a request to rekey the IKE SA."""
+    current = sa.agenda.current
+    if sa.state is not State.ESTABLISHED or sa.rival:
+        raise TemporaryFailure(f"IKE SA {sa.name} is {sa.state.value}")
+    if current and current.is_about is About.CHILD_SA:
+        raise TemporaryFailure("a Child SA of this IKE SA is being set up or deleted")
+    offered = message.need(SecurityAssociation)
+    chosen = negotiation.choose(sa.connection.proposals, offered, Protocol.IKE, _SPI_SIZE)
+    spi = sa.host.new_ike_spi()
+    with Keying(sa.host.trusted, negotiation.group_of(chosen)) as keying:
+        payloads = keying.payloads()
+        shares = keying.complete(chosen, message, initiator=False, spis=(spi, chosen.spi))
+        successor = sa.succeed(shares)
+    if current and current.is_about is About.IKE_SA:
+        sa.rival = successor, shares.lowest_nonce
+    else:
+        sa.replaced_by(successor)
+    answer = Proposal(chosen.number, Protocol.IKE, spi, chosen.transforms)
+    return (SecurityAssociation((answer,)), *payloads)

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""States of IKE SAs and Child SAs.
+
+The tables are the whole truth: what is not in them does not happen. ``advance`` raises on it, for
+it is our own mistake; what a peer may do in which state is checked before, by :data:`ANSWERED`.
+
+An IKE SA begins as ``NEW``. Ours goes through ``CONNECTING`` (IKE_SA_INIT is sent) and
+``AUTHENTICATING`` (IKE_AUTH is sent), the peer's through ``HALF_OPEN`` (IKE_SA_INIT is answered);
+one that takes another's place starts out ``ESTABLISHED``. ``REKEYED`` means that another has taken
+its place, and it waits to be deleted. ``DELETING``: we have said that we delete it. ``GONE``: it
+holds nothing any more, but still answers the repetition of the peer's last request for a while.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import TypeVar
+
+from ike.errors import LocalError
+from ike.message.numbers import ExchangeType
+
+
+class State(Enum):
+    """Of an IKE SA."""
+
+    NEW = "new"
+    CONNECTING = "connecting"
+    AUTHENTICATING = "authenticating"
+    HALF_OPEN = "half open"
+    ESTABLISHED = "established"
+    REKEYED = "rekeyed"
+    DELETING = "deleting"
+    GONE = "gone"
+
+
+class Trigger(Enum):
+    """What moves an IKE SA on."""
+
+    INITIATE = "we send IKE_SA_INIT"
+    ANSWER = "we answer IKE_SA_INIT"
+    KEYED = "IKE_SA_INIT is done"
+    AUTHENTICATED = "IKE_AUTH is done"
+    SUCCEED = "it takes the place of a rekeyed one"
+    REPLACED = "another takes its place"
+    DELETE = "we send a Delete"
+    CLOSE = "it is over"
+
+
+IKE_SA: Mapping[State, Mapping[Trigger, State]] = {
+    State.NEW: {
+        Trigger.INITIATE: State.CONNECTING,
+        Trigger.ANSWER: State.HALF_OPEN,
+        Trigger.SUCCEED: State.ESTABLISHED,
+        Trigger.CLOSE: State.GONE,
+    },
+    State.CONNECTING: {Trigger.KEYED: State.AUTHENTICATING, Trigger.CLOSE: State.GONE},
+    State.AUTHENTICATING: {
+        Trigger.AUTHENTICATED: State.ESTABLISHED,
+        Trigger.DELETE: State.DELETING,
+        Trigger.CLOSE: State.GONE,
+    },
+    State.HALF_OPEN: {Trigger.AUTHENTICATED: State.ESTABLISHED, Trigger.CLOSE: State.GONE},
+    State.ESTABLISHED: {
+        Trigger.REPLACED: State.REKEYED,
+        Trigger.DELETE: State.DELETING,
+        Trigger.CLOSE: State.GONE,
+    },
+    State.REKEYED: {
+        Trigger.REPLACED: State.REKEYED,
+        Trigger.DELETE: State.DELETING,
+        Trigger.CLOSE: State.GONE,
+    },
+    State.DELETING: {Trigger.CLOSE: State.GONE},
+    State.GONE: {},
+}
+
+ANSWERED: Mapping[State, frozenset[int]] = {
+    State.HALF_OPEN: frozenset({ExchangeType.IKE_AUTH}),
+    State.ESTABLISHED: frozenset({ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL}),
+    State.REKEYED: frozenset({ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL}),
+    State.DELETING: frozenset({ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL}),
+}
+"""The requests that an IKE SA answers in each state; all others are dropped."""
+
+
+class ChildState(Enum):
+    """Of a Child SA."""
+
+    INSTALLED = "installed"
+    REKEYING = "rekeying"
+    REKEYED = "rekeyed"
+    DELETING = "deleting"
+    GONE = "gone"
+
+
+class ChildTrigger(Enum):
+    """What moves a Child SA on."""
+
+    REKEY = "we ask to rekey it"
+    KEEP = "the peer does not rekey it"
+    REPLACED = "another takes its place"
+    DELETE = "we send a Delete"
+    CLOSE = "it is over"
+
+
+CHILD_SA: Mapping[ChildState, Mapping[ChildTrigger, ChildState]] = {
+    ChildState.INSTALLED: {
+        ChildTrigger.REKEY: ChildState.REKEYING,
+        ChildTrigger.REPLACED: ChildState.REKEYED,
+        ChildTrigger.DELETE: ChildState.DELETING,
+        ChildTrigger.CLOSE: ChildState.GONE,
+    },
+    ChildState.REKEYING: {
+        ChildTrigger.KEEP: ChildState.INSTALLED,
+        ChildTrigger.REPLACED: ChildState.REKEYED,
+        ChildTrigger.DELETE: ChildState.DELETING,
+        ChildTrigger.CLOSE: ChildState.GONE,
+    },
+    ChildState.REKEYED: {
+        ChildTrigger.REPLACED: ChildState.REKEYED,
+        ChildTrigger.DELETE: ChildState.DELETING,
+        ChildTrigger.CLOSE: ChildState.GONE,
+    },
+    ChildState.DELETING: {ChildTrigger.CLOSE: ChildState.GONE},
+    ChildState.GONE: {},
+}
+
+S = TypeVar("S", bound=Enum)
+T = TypeVar("T", bound=Enum)
+
+
+def advance(table: Mapping[S, Mapping[T, S]], state: S, trigger: T) -> S:
+    """The state after ``trigger``.
+
+    :raises LocalError: the table does not have it.
+    """
+    try:
+        return table[state][trigger]
+    except KeyError:
+        raise LocalError(f"{trigger.value}: impossible while {state.value}") from None

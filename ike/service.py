@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The loop around the engine: sockets, timers, signals.
+
+Everything that is served in this process registers with :attr:`Service.selector`, the callable to
+call as ``data``; afterwards the loop sends what the engine has to send. A control interface joins
+here, next to the event service, and asks :attr:`Service.engine`.
+"""
+
+import logging
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Self
+
+from ike.address import Endpoint
+from ike.sa.engine import Ike
+from ike.sa.events import Event
+from ike.udp import UdpSocket
+
+log = logging.getLogger("ike")
+
+_FAREWELL = 1.0
+"""Seconds in which peers may confirm that their IKE SAs are deleted."""
+
+
+class Service:
+    """Runs an engine on sockets, until a signal comes.
+
+    :ivar listeners: called with each event.
+    """
+
+    def __init__(self, engine: Ike, endpoints: Sequence[Endpoint]) -> None:
+        self.engine = engine
+        self.selector = selectors.DefaultSelector()
+        self.listeners: list[Callable[[Event], None]] = []
+        self._stopping_until: float | None = None
+        self._signals = 0
+        self._sockets: dict[Endpoint, UdpSocket] = {}
+        self._wakeup, self._waker = socket.socketpair()
+        for endpoint in endpoints:
+            udp = UdpSocket(endpoint)
+            self._sockets[endpoint] = udp
+            self.selector.register(udp, selectors.EVENT_READ, lambda udp=udp: self._receive(udp))
+
+    def __enter__(self) -> Self:
+        for end in (self._wakeup, self._waker):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        self.selector.register(self._wakeup, selectors.EVENT_READ, lambda: self._wakeup.recv(4096))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(-1)
+        for udp in self._sockets.values():
+            udp.close()
+        self.selector.close()
+        self._wakeup.close()
+        self._waker.close()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._signals += 1
+
+    def _receive(self, udp: UdpSocket) -> None:
+        received = udp.receive()
+        if received:
+            octets, remote = received
+            path = f"from {remote} to {udp.local}"
+            log.info("received packet: %s (%d bytes)", path, len(octets))
+            self.engine.receive_datagram(octets, udp.local, remote, time.monotonic())
+
+    def run(self) -> None:
+        """Serve, until SIGTERM or SIGINT; then delete all IKE SAs, and give peers a moment.
+
+        :raises RpcError: the TKM is gone.
+        """
+        self.flush()
+        while not self._is_over():
+            for key, _events in self.selector.select(self._patience()):
+                key.data()
+            now = time.monotonic()
+            self.engine.handle_timer(now)
+            if self._signals and self._stopping_until is None:
+                log.info("shutting down")
+                self._stopping_until = now + _FAREWELL
+                self.engine.terminate("shutting down", now)
+            self.flush()
+        self.engine.close("shutting down", time.monotonic())
+
+    def _is_over(self) -> bool:
+        if self._stopping_until is None:
+            return False
+        over = time.monotonic() >= self._stopping_until or self._signals > 1
+        return over or self.engine.is_idle
+
+    def _patience(self) -> float | None:
+        """Seconds until something is due."""
+        times = (self.engine.next_timer(), self._stopping_until)
+        due = min((moment for moment in times if moment is not None), default=None)
+        return None if due is None else max(0.0, due - time.monotonic())
+
+    def flush(self) -> None:
+        """Send what the engine has to send, tell what has happened."""
+        for datagram in self.engine.datagrams_to_send():
+            self._sockets[datagram.local].send(datagram)
+        for event in self.engine.take_events():
+            for listener in self.listeners:
+                listener(event)

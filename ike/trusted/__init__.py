@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The trusted side, as the IKE engine sees it: the one place that talks to the TKM.
+
+Each context of the TKM that we hold is an object here. It has taken a number when it was made, and
+gives it back when it is freed or when the TKM has used it up; what cannot be made has taken none.
+Whoever holds such an object owns it, and frees it on every path.
+
+The TKM's refusals come out as :class:`~ike.errors.TrustedRefusal`, which knows the Notify that
+tells the peer. That the TKM is gone (``tkm.rpc.result.RpcError``) passes through: without it there
+is nothing left to do.
+"""
+
+from ike.trusted.gate import Trusted
+from ike.trusted.keys import AuthenticatedEndpoint, ChildKeys, IkeKeys
+from ike.trusted.shares import KeyExchange, Nonce, Shares
+
+__all__ = [
+    "AuthenticatedEndpoint",
+    "ChildKeys",
+    "IkeKeys",
+    "KeyExchange",
+    "Nonce",
+    "Shares",
+    "Trusted",
+]

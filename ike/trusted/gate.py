@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The way to the TKM, and what every context of it has in common."""
+
+import logging
+from typing import Any, TypeVar
+
+from ike.errors import LocalError, OutOfContexts, TrustedRefusal
+from ike.message.numbers import NotifyType
+from tkm.rpc import rpc2
+from tkm.rpc.client import Client
+from tkm.rpc.interface import Request
+from tkm.rpc.record import Record
+from tkm.rpc.result import FieldError, Refused, Result
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R", bound=Record)
+
+_NOTIFIES = {
+    Result.AUTH_FAILURE: NotifyType.AUTHENTICATION_FAILED,
+    Result.CERTIFICATE_FAILURE: NotifyType.AUTHENTICATION_FAILED,
+    Result.SIGN_FAILURE: NotifyType.AUTHENTICATION_FAILED,
+    Result.MATH_ERROR: NotifyType.INVALID_SYNTAX,
+    Result.INVALID_PARAMETER: NotifyType.INVALID_SYNTAX,
+    Result.INVALID_ID: NotifyType.NO_PROPOSAL_CHOSEN,
+    Result.KERNEL_FAILURE: NotifyType.NO_ADDITIONAL_SAS,
+}
+"""How a peer hears of a refusal; of any other as of a temporary failure."""
+
+
+class Pool:
+    """Numbers of one kind of context: 1 to ``limit``."""
+
+    def __init__(self, kind: str, limit: int) -> None:
+        self.kind = kind
+        self._limit = limit
+        self._highest = 0
+        self._returned: list[int] = []
+
+    def take(self) -> int:
+        """A number that is not in use.
+
+        :raises OutOfContexts: all are.
+        """
+        if self._returned:
+            return self._returned.pop()
+        if self._highest == self._limit:
+            raise OutOfContexts(f"all {self._limit} {self.kind} contexts of the TKM are in use")
+        self._highest += 1
+        return self._highest
+
+    def give_back(self, number: int) -> None:
+        """Nobody uses ``number`` any more."""
+        self._returned.append(number)
+
+    @property
+    def in_use(self) -> int:
+        """How many numbers are taken."""
+        return self._highest - len(self._returned)
+
+
+class Trusted:
+    """The TKM at the other end of ``client``; all its contexts are reset first.
+
+    :raises LocalError: it speaks another generation of the protocol.
+    :param local_id: number of our identity in the TKM's configuration (``lc``).
+    :param ike_algorithms: that of the algorithms of IKE SAs (``ia``).
+    :param esp_algorithms: that of the algorithms of Child SAs (``ea``).
+    """
+
+    def __init__(
+        self, client: Client, *, local_id: int = 1, ike_algorithms: int = 1, esp_algorithms: int = 1
+    ) -> None:
+        self._client = client
+        self.local_id = local_id
+        self.ike_algorithms = ike_algorithms
+        self.esp_algorithms = esp_algorithms
+        generation = client.call(rpc2.TkmVersion()).version
+        if generation != rpc2.VERSION:
+            raise LocalError(f"the TKM speaks generation {generation}, not {rpc2.VERSION}")
+        self.reset()
+        limits = client.call(rpc2.TkmLimits())
+        self.pools = {
+            kind: Pool(kind, getattr(limits, kind))
+            for kind in ("nc", "ke", "cc", "ae", "isa", "esa")
+        }
+
+    def reset(self) -> None:
+        """Reset every context; what was made here before is void."""
+        self._client.call(rpc2.TkmReset())
+
+    def call(self, request: Request[R]) -> R:
+        """Ask the TKM.
+
+        :raises TrustedRefusal: it says no, and nothing has changed.
+        """
+        try:
+            return self._client.call(request)
+        except (Refused, FieldError) as error:
+            notify = _NOTIFIES.get(error.result, NotifyType.TEMPORARY_FAILURE)
+            raise TrustedRefusal(notify, f"TKM: {error}", error.result) from error
+
+    @property
+    def contexts_in_use(self) -> dict[str, int]:
+        """How many contexts of each kind we hold."""
+        return {kind: pool.in_use for kind, pool in self.pools.items()}
+
+
+class Context:
+    """A context of the TKM, ours until it is freed.
+
+    :ivar id: its number.
+    """
+
+    kind: str
+
+    def __init__(self, trusted: Trusted) -> None:
+        self.trusted = trusted
+        self.id = trusted.pools[self.kind].take()
+        self._held = True
+
+    def _reset(self) -> Request[Any]:
+        """The request that resets it."""
+        raise NotImplementedError
+
+    def free(self) -> None:
+        """Reset it, once; again is no error."""
+        if not self._held:
+            return
+        try:
+            self.trusted.call(self._reset())
+        except TrustedRefusal as error:
+            # Its number stays taken: nobody can tell what the TKM still holds there.
+            self._held = False
+            log.error("%s context %d is lost: %s", self.kind, self.id, error)
+            return
+        self.used_up()
+
+    def used_up(self) -> None:
+        """The TKM holds nothing there any more."""
+        if self._held:
+            self._held = False
+            self.trusted.pools[self.kind].give_back(self.id)
+
+    def _made_by(self, request: Request[R]) -> R:
+        """Make the context by ``request``; whatever stops that, it is freed."""
+        try:
+            return self.trusted.call(request)
+        except TrustedRefusal:
+            self.free()
+            raise

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Two engines, each with a TKM, in one process: a network with its own time that misbehaves.
+
+The network loses, duplicates, delays and thereby reorders datagrams, all by the numbers of one
+seeded generator; so do the engines' random octets come. (The TKMs' do not: nonces and private
+values are theirs alone. They change which of two simultaneous rekeyings wins.)
+"""
+
+import random
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from ike.address import Endpoint
+from ike.config import proposals
+from ike.config.model import Authority, ChildConfig, Configuration, Connection, Mode
+from ike.identity import Identity
+from ike.message.numbers import Protocol
+from ike.sa.engine import Ike
+from ike.sa.events import Event
+from ike.sa.host import Datagram, Settings
+from ike.trusted import Trusted
+from ike.x509 import Certificate
+from tests.unit import trusted
+from tests.unit.trusted import ADDRESSES, NAMES, RecordingKernel, identity
+
+REQID = 1
+
+
+class Weather(NamedTuple):
+    """How the network behaves: probabilities, and the range of delays in seconds."""
+
+    loss: float = 0.0
+    duplication: float = 0.0
+    delays: tuple[float, float] = (0.01, 0.01)
+
+
+FINE = Weather()
+STORM = Weather(loss=0.2, duplication=0.2, delays=(0.01, 1.5))
+
+
+def configuration(
+    name: str,
+    *,
+    ike: str = "aes256-sha512-modp3072",
+    esp: str = "aes256-sha512",
+    rekey_time: float = 0.0,
+    dpd_delay: float = 0.0,
+) -> Configuration:
+    """What ``tkm_cfgtool`` would write for a host."""
+    (other,) = (each for each in NAMES if each != name)
+    pki = trusted.pki()
+    child = ChildConfig("net", REQID, Mode.TRANSPORT, proposals.parse(esp, Protocol.ESP))
+    connection = Connection(
+        name=f"to-{other}",
+        local_addrs=(str(ADDRESSES[name]),),
+        remote_addrs=(str(ADDRESSES[other]),),
+        proposals=proposals.parse(ike, Protocol.IKE),
+        local_id=Identity.parse(identity(name)),
+        remote_id=Identity.parse(identity(other)),
+        certificates=(Certificate.read(pki.certificates[name]),),
+        children=(child,),
+        rekey_time=rekey_time,
+        dpd_delay=dpd_delay,
+    )
+    ca = Certificate.read(pki.ca.root.certificate.der)
+    return Configuration((connection,), (Authority(1, ca),))
+
+
+class Side:
+    """One host: engine, TKM, kernel."""
+
+    def __init__(
+        self, name: str, config: Configuration, settings: Settings, chance: random.Random
+    ) -> None:
+        host = trusted.host(name)
+        self.name = name
+        self.endpoint = Endpoint(str(ADDRESSES[name]), 500)
+        self.kernel: RecordingKernel = host.kernel
+        self.manager = host.manager
+        self.trusted = Trusted(host.client)
+        self.engine = Ike(self.trusted, config, settings, chance.randbytes)
+        self.events: list[Event] = []
+
+    def states(self) -> set[trusted.State]:
+        """What is in the kernel."""
+        return set(self.kernel.states)
+
+    def contexts(self) -> dict[str, int]:
+        """How many contexts of each kind are taken, by our books."""
+        return {kind: count for kind, count in self.trusted.contexts_in_use.items() if count}
+
+    def in_tkm(self) -> dict[str, int]:
+        """The same by the TKM's books: contexts that are not clean."""
+        kinds = [context.table.name for context in self.manager.contexts]
+        return {kind: kinds.count(kind) for kind in kinds}
+
+    def ike_sas(self) -> list[str]:
+        """The states of the IKE SAs that are alive."""
+        return [sa["state"] for sa in self.engine.status()]
+
+
+Meddler = Callable[[Datagram], list[bytes]]
+"""Sees each datagram and says what gets on the wire in its place."""
+
+
+class Network:
+    """Two sides and what is between them; :attr:`now` is the only clock there is."""
+
+    def __init__(
+        self,
+        seed: int = 0,
+        weather: Weather = FINE,
+        settings: Settings | None = None,
+        **options: str | float,
+    ) -> None:
+        self.chance = random.Random(seed)
+        self.weather = weather
+        self.now = 1000.0
+        self.meddler: Meddler = lambda datagram: [datagram.octets]
+        self.sent: list[Datagram] = []
+        self._flying: list[tuple[float, int, Datagram]] = []
+        self._order = 0
+        given = settings or Settings()
+        self.alice, self.bob = (
+            Side(name, configuration(name, **options), given, self.chance)  # type: ignore[arg-type]
+            for name in NAMES
+        )
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Both."""
+        return self.alice, self.bob
+
+    def _collect(self) -> None:
+        for side in self.sides:
+            side.events += side.engine.take_events()
+            for datagram in side.engine.datagrams_to_send():
+                self.sent.append(datagram)
+                for octets in self.meddler(datagram):
+                    self._launch(datagram._replace(octets=octets))
+
+    def _launch(self, datagram: Datagram) -> None:
+        weather = self.weather
+        copies = 1 + (self.chance.random() < weather.duplication)
+        for _ in range(copies):
+            if self.chance.random() >= weather.loss:
+                arrival = self.now + self.chance.uniform(*weather.delays)
+                self._order += 1
+                heappush(self._flying, (arrival, self._order, datagram))
+
+    def _next(self) -> float | None:
+        times = [side.engine.next_timer() for side in self.sides]
+        times.append(self._flying[0][0] if self._flying else None)
+        return min((time for time in times if time is not None), default=None)
+
+    def _step(self) -> None:
+        while self._flying and self._flying[0][0] <= self.now:
+            _, _, datagram = heappop(self._flying)
+            for side in self.sides:
+                if side.endpoint == datagram.remote:
+                    side.engine.receive_datagram(
+                        datagram.octets, datagram.remote, datagram.local, self.now
+                    )
+            self._collect()
+        for side in self.sides:
+            side.engine.handle_timer(self.now)
+        self._collect()
+
+    def run(self, seconds: float) -> None:
+        """Let time pass."""
+        end = self.now + seconds
+        self._collect()
+        while (time := self._next()) is not None and time <= end:
+            self.now = max(self.now, time)
+            self._step()
+        self.now = end
+
+    def run_until(self, condition: Callable[[], bool], seconds: float = 300.0) -> None:
+        """Let time pass until ``condition`` holds, for at most ``seconds``."""
+        end = self.now + seconds
+        self._collect()
+        while not condition():
+            time = self._next()
+            assert time is not None, "nothing is going to happen any more"
+            assert time <= end, "it does not happen"
+            self.now = max(self.now, time)
+            self._step()
+
+    def ping(self, side: Side) -> None:
+        """The kernel asks ``side`` for a Child SA."""
+        side.engine.acquire(REQID, self.now)
+
+    def is_up(self) -> bool:
+        """Both sides have a Child SA, and the same ones."""
+        return bool(self.alice.states()) and self.alice.states() == self.bob.states()

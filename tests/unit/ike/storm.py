@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Random schedules: both sides do everything at any time, while the network is at its worst.
+
+Afterwards the weather clears up, time passes, and then all must be in order. A seed replays
+exactly: the TKMs' nonces, too, come of it while the storm lasts.
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import SimpleNamespace
+
+from ike.errors import UnknownName
+from ike.sa.states import State
+from tests.unit.ike.network import FINE, STORM, Network, Side
+from tkm.operations import key_exchange
+
+ESP = ("aes256-sha512", "aes256-sha512-modp3072")
+CALM = 700.0
+"""Seconds after which all repetition and lingering has come to an end."""
+
+
+@contextmanager
+def seeded_nonces(chance: random.Random) -> Iterator[None]:
+    """Nonces of both TKMs by the numbers of a generator."""
+    original = key_exchange.os
+    key_exchange.os = SimpleNamespace(urandom=chance.randbytes)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        key_exchange.os = original
+
+
+def act(network: Network, side: Side) -> None:
+    """Something happens on one side."""
+    engine, chance = side.engine, network.chance
+    spis = sorted(engine.host.children)
+    established = [sa.id for sa in engine.sas() if sa.state is State.ESTABLISHED]
+    deeds = {
+        "ping": 2,
+        "soft": 2 if spis else 0,
+        "hard": 1 if spis else 0,
+        "delete child": 1 if spis else 0,
+        "rekey": 2 if established else 0,
+        "delete": 0.3 if established else 0,
+    }
+    (deed,) = chance.choices(list(deeds), list(deeds.values()))
+    with suppress(UnknownName):  # a Child SA may have lost its IKE SA for the moment
+        if deed == "ping":
+            network.ping(side)
+        elif deed == "delete child":
+            engine.delete_child_sa(chance.choice(spis), "storm", network.now)
+        elif deed == "rekey":
+            engine.rekey_ike_sa(chance.choice(established), network.now)
+        elif deed == "delete":
+            engine.terminate("storm", network.now)
+        else:
+            child = engine.host.children[chance.choice(spis)]
+            spi = child.spi_remote
+            engine.expire(1, spi, hard=deed == "hard", now=network.now)
+
+
+def storm(seed: int) -> Network:
+    """A network after the storm of ``seed``."""
+    network = Network(seed, STORM, esp=ESP[seed % 2])
+    chance = network.chance
+    with seeded_nonces(chance):
+        for _ in range(chance.randrange(3, 14)):
+            for _ in range(chance.choice([1, 1, 2])):
+                act(network, chance.choice(network.sides))
+            network.run(chance.choice([0.0, 0.5, 3.0, 20.0]))
+        network.weather = FINE
+        network.run(CALM)
+    return network
+
+
+def faults(network: Network) -> list[str]:
+    """What is not in order once the storm is over."""
+    alice, bob = network.sides
+    rules = [(alice.states() != bob.states(), "the Child SAs or their keys differ")]
+    spis = [
+        {(sa["initiator_spi"], sa["responder_spi"]) for sa in side.engine.status()}
+        for side in network.sides
+    ]
+    rules.append((spis[0] != spis[1], "the IKE SAs differ"))
+    for side in network.sides:
+        sas = side.engine.status()
+        children = [child for sa in sas for child in sa["children"]]
+        expected = {"isa": len(sas), "ae": len(sas), "esa": len(children)}
+        taken = {kind: count for kind, count in expected.items() if count}
+        stuck = {sa["state"] for sa in sas} | {child["state"] for child in children}
+        rules += [
+            (side.contexts() != taken, f"{side.name} holds {side.contexts()}, not {taken}"),
+            (2 * len(children) != len(side.states()), f"{side.name}'s kernel holds others"),
+            (bool(stuck - {"ESTABLISHED", "INSTALLED"}), f"{side.name} is stuck: {stuck}"),
+            (side.in_tkm() != side.contexts(), f"{side.name}'s TKM holds {side.in_tkm()}"),
+        ]
+    return [fault for broken, fault in rules if broken]

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""swanctl.conf: what tkm_cfgtool writes is understood, everything else is refused with its line."""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from ike.address import Network
+from ike.config import proposals, settings
+from ike.config.model import Mode
+from ike.config.swanctl import load
+from ike.errors import ConfigError
+from ike.identity import Identity
+from ike.message.numbers import Protocol
+from ike.message.sa import Transform
+from tests.unit.trusted import pki
+
+CONFIG = """\
+connections {
+  conn1 {
+    version = 2
+    local_addrs = 192.168.0.1
+    remote_addrs = 192.168.0.2
+    proposals = aes256-sha512-modp4096
+    local { auth = pubkey
+      certs = aliceCert.der
+      id = alice@strongswan.org }
+    remote { auth = pubkey
+      id = bob@strongswan.org }
+    children {
+      conn1 {
+        reqid = 1
+        mode = transport
+        esp_proposals = aes256-sha512-modp4096
+        start_action = trap
+        life_time = 7200s
+        rekey_time = 6900s
+      }
+    }
+  }
+}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, file, octets in (
+        ("x509", "aliceCert.der", pki().certificates["alice"]),
+        ("x509ca", "ca.der", pki().ca.root.certificate.der),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_bytes(octets)
+    return tmp_path
+
+
+def write(folder: Path, text: str = CONFIG) -> Path:
+    path = folder / "swanctl.conf"
+    path.write_text(text)
+    return path
+
+
+def test_what_cfgtool_writes(folder: Path) -> None:
+    configuration = load(write(folder))
+    (connection,) = configuration.connections
+    assert connection.name == "conn1"
+    assert connection.local_addrs == ("192.168.0.1",)
+    assert connection.remote_addrs == ("192.168.0.2",)
+    assert connection.local_id == Identity(3, b"alice@strongswan.org")
+    assert connection.remote_id == Identity(3, b"bob@strongswan.org")
+    assert connection.certificates[0].der == pki().certificates["alice"]
+    assert proposals.groups(connection.proposals[0]) == [16]
+    (child,) = connection.children
+    assert (child.name, child.reqid, child.mode) == ("conn1", 1, Mode.TRANSPORT)
+    assert child.start_action == "trap"
+    assert (child.local_ts, child.remote_ts) == (None, None)
+    (authority,) = configuration.authorities
+    assert (authority.number, authority.certificate.der) == (1, pki().ca.root.certificate.der)
+    assert configuration.child(1) == (connection, child)
+    assert configuration.child(2) is None
+
+
+def test_options(folder: Path) -> None:
+    text = CONFIG.replace("version = 2", "version = 2\nrekey_time = 2h\ndpd_delay = 30")
+    text = text.replace("mode = transport", "mode = tunnel\nlocal_ts = 10.1.0.0/16, 10.2.0.1")
+    (connection,) = load(write(folder, text)).connections
+    assert (connection.rekey_time, connection.dpd_delay) == (7200.0, 30.0)
+    networks = (
+        Network(bytes((10, 1, 0, 0)), bytes((10, 1, 255, 255))),
+        Network(bytes((10, 2, 0, 1)), bytes((10, 2, 0, 1))),
+    )
+    assert connection.children[0].local_ts == networks
+
+
+def test_certificates_as_pem_and_numbered_authorities(folder: Path) -> None:
+    own = folder / "x509" / "aliceCert.der"
+    body = base64.encodebytes(own.read_bytes()).decode()
+    own.write_text(f"text\n-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n")
+    configuration = load(write(folder), [(folder / "x509ca" / "ca.der", 7)])
+    assert configuration.connections[0].certificates[0].der == pki().certificates["alice"]
+    assert configuration.authorities[0].number == 7
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        ("version = 2", "version = 1", "3: version: '1' is not supported"),
+        ("version = 2", "vesrion = 2", "3: vesrion is not supported in conn1"),
+        ("version = 2", "version = 2\n version = 2", "4: version is there twice"),
+        ("192.168.0.1", "alice", "4: local_addrs: alice: not an address"),
+        ("remote_addrs = 192.168.0.2\n", "\n", "2: conn1 has no remote_addrs"),
+        ("aes256-sha512-modp4096", "aes128-sha512-modp4096", "6: proposals: .*'aes128'"),
+        ("aes256-sha512-modp4096\n", "aes256-sha512\n", "6: proposals: .*type KE"),
+        ("auth = pubkey", "auth = psk", "7: auth: 'psk' is not supported"),
+        ("aliceCert.der", "nobody.der", "nobody.der: No such file"),
+        ("reqid = 1", "reqid = 101", "14: reqid: '101' is not 1 to 100"),
+        ("reqid = 1", "reqid = x", "14: reqid: 'x' is not 1 to 100"),
+        ("mode = transport", "mode = beet", "15: mode: 'beet' is not supported"),
+        ("version = 2", "dpd_delay = soon", "3: dpd_delay: 'soon' is no time"),
+        ("mode = transport", "local_ts = 10.0.0.1/8", "15: local_ts: .*bits behind"),
+        ("mode = transport", "local_ts = 10.0.0.0/33", "15: local_ts: .*33 bits"),
+        ("children {", "kids {", "12: section kids is not supported"),
+        ("remote { auth = pubkey\n      id = bob@strongswan.org }", "", "2: conn1 has no section"),
+        ("version = 2", "{", "3: a key or a section expected"),
+        ("version = 2", "version", "3: '=' or '{' expected behind version"),
+        ("version = 2", "version = {", "3: '{' cannot be in a value"),
+        ("version = 2", 'version = "2', '3: " is not understood'),
+    ],
+)
+def test_refused_with_its_line(folder: Path, before: str, after: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        load(write(folder, CONFIG.replace(before, after, 1)))
+
+
+def test_section_that_is_not_closed(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"swanctl.conf:23: section connections is not closed"):
+        load(write(folder, CONFIG.rstrip()[:-1]))
+
+
+def test_reqid_that_is_used_twice(folder: Path) -> None:
+    twice = CONFIG.replace("conn1 {\n    version", "conn0 {\n    version")
+    text = twice.rstrip()[:-1] + CONFIG.partition("\n")[2]
+    with pytest.raises(ConfigError, match=r"conn0\.conn1 and conn1\.conn1 share reqid 1"):
+        load(write(folder, text))
+
+
+def test_several_authorities_need_numbers(folder: Path) -> None:
+    (folder / "x509ca" / "other.der").write_bytes(pki().ca.root.certificate.der)
+    with pytest.raises(ConfigError, match="2 CA certificates; say with -r"):
+        load(write(folder))
+
+
+def test_file_that_is_no_certificate(folder: Path) -> None:
+    (folder / "x509" / "aliceCert.der").write_bytes(b"\x30\x03\x02\x01\x01")
+    with pytest.raises(ConfigError, match=r"aliceCert.der: no certificate"):
+        load(write(folder))
+
+
+def test_settings_syntax() -> None:
+    root = settings.parse(
+        'a = 1 # one\nb = "x # y\\n\\"z" c\nempty =\ns { k=v }\n# end\nt {\n  u { w = 2 }\n}\n', "f"
+    )
+    assert {key: entry.value for key, entry in root.values.items()} == {
+        "a": "1",
+        "b": 'x # y\n"z c',
+        "empty": "",
+    }
+    assert root.sections["s"].values["k"] == ("v", 4)
+    assert root.sections["t"].sections["u"].values["w"] == ("2", 7)
+
+
+def test_esp_proposals() -> None:
+    aes, sha, no_esn = Transform(1, 12, 256), Transform(3, 14), Transform(5, 0)
+    with_pfs, without = proposals.parse("aes256-sha512-modp3072, aes256-sha512", Protocol.ESP)
+    assert with_pfs == (aes, sha, Transform(4, 15), no_esn)
+    assert without == (aes, sha, no_esn)
+    assert proposals.without_key_exchange(with_pfs) == without
+    assert proposals.spell(with_pfs) == "AES_CBC_256/HMAC_SHA2_512_256/MODP_3072"
+
+
+@pytest.mark.parametrize(("text", "kind"), [("a@b.c", 3), ("moon.strongswan.org", 2), ("Alice", 2)])
+def test_identities(text: str, kind: int) -> None:
+    identity = Identity.parse(text)
+    assert (identity.kind, str(identity)) == (kind, text)
+
+
+def test_identities_of_other_types_are_shown() -> None:
+    assert str(Identity(1, bytes((10, 0, 0, 1)))) == "10.0.0.1"
+    assert str(Identity(11, b"\x01")) == "KEY_ID:01"
+    assert str(Identity(2, b"\xff")) == "\\xff"

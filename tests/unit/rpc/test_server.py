@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The server on a real Unix socket, its selector turned by hand: nothing here waits for a clock."""
+
+import os
+import selectors
+import socket
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.unit.rpc.echo import Say, WordReply, dispatcher
+from tests.unit.rpc.test_frames import cut_all
+from tkm.rpc.interface import Header, SizedFrames
+from tkm.rpc.server import Server
+
+
+class Serving:
+    """A server, and clients that know how many turns they may wait."""
+
+    def __init__(self, path, **options):
+        self.selector = selectors.DefaultSelector()
+        self.heard = []
+        self.path = str(path)
+        self.server = Server(self.path, dispatcher(self.heard), self.selector, **options)
+
+    def turn(self, times=1):
+        for _ in range(times):
+            for key, _ in self.selector.select(0):
+                key.data()
+
+    def connect(self):
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        client.connect(self.path)
+        client.setblocking(False)
+        self.turn()
+        return client
+
+    def read(self, client):
+        """All that a client gets if it reads on and on."""
+        received = bytearray()
+        while True:
+            self.turn(2)
+            try:
+                received += client.recv(1 << 20)
+            except BlockingIOError:
+                return words(bytes(received))
+
+    def close(self):
+        self.server.close()
+        self.selector.close()
+
+
+@pytest.fixture
+def serving(tmp_path):
+    with closing(Serving(tmp_path / "socket")) as serving:
+        yield serving
+
+
+def say(word, times=1):
+    return SizedFrames().request(Header(Say.code, 0), Say(word=word, times=times).encode())
+
+
+def words(octets):
+    frames = cut_all(SizedFrames(), [octets], responses=True)
+    return [WordReply.decode(body).word for _, body in frames]
+
+
+def heard_by(client):
+    """The words that have arrived at a client."""
+    return words(client.recv(1 << 20))
+
+
+def send_until_full(serving, client, request):
+    """How often it could be sent to a server that is not read from."""
+    for times in range(10_000):
+        try:
+            client.send(request)
+        except BlockingIOError:
+            return times
+        serving.turn(4)
+    raise AssertionError("the server takes everything")
+
+
+def test_a_half_sent_frame_blocks_nobody(serving):
+    with serving.connect() as first, serving.connect() as second:
+        first.send(say(b"first")[:-2])
+        serving.turn()
+        second.send(say(b"second"))
+        serving.turn()
+        assert heard_by(second) == [b"second"]
+        first.send(say(b"first")[-2:])
+        serving.turn()
+        assert heard_by(first) == [b"first"]
+
+
+def test_a_half_sent_frame_costs_no_turns(serving):
+    with serving.connect() as client:
+        client.send(say(b"word")[:-2])
+        serving.turn()
+        assert serving.selector.select(0) == []
+
+
+def test_a_client_that_asks_for_much_keeps_nobody_waiting(serving):
+    with serving.connect() as greedy, serving.connect() as modest:
+        greedy.send(b"".join(say(b"%d" % number) for number in range(100)))
+        modest.send(say(b"modest"))
+        serving.turn(2)
+        assert heard_by(modest) == [b"modest"]
+        assert len(serving.heard) <= 4
+        assert serving.read(greedy) == [b"%d" % number for number in range(100)]
+
+
+def test_a_client_that_does_not_read_blocks_nobody_and_is_not_read_from(serving):
+    with serving.connect() as deaf, serving.connect() as other:
+        times = send_until_full(serving, deaf, say(b"x" * 4096, times=15))
+        other.send(say(b"other"))
+        serving.turn()
+        assert heard_by(other) == [b"other"]
+        assert serving.read(deaf) == [b"x" * 4096 * 15] * times
+
+
+def test_clients_come_and_go(serving):
+    for _ in range(50):
+        with serving.connect() as client:
+            client.send(say(b"word"))
+        serving.turn(4)
+    assert serving.heard == [b"word"] * 50
+    assert len(serving.selector.get_map()) == 1
+
+
+def test_a_client_that_goes_amid_its_answers_harms_nobody(serving):
+    with serving.connect() as client, serving.connect() as other:
+        client.send(b"".join(say(b"x" * 4096, times=15) for _ in range(10)))
+        serving.turn(2)
+        client.close()
+        serving.turn(20)
+        other.send(say(b"other"))
+        serving.turn()
+        assert heard_by(other) == [b"other"]
+
+
+def test_a_stale_socket_is_replaced(tmp_path):
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    with closing(Serving(path)) as serving, serving.connect() as client:
+        client.send(say(b"word"))
+        serving.turn()
+        assert heard_by(client) == [b"word"]
+    assert not path.exists()
+
+
+def test_a_socket_that_is_served_is_left_alone(serving):
+    with pytest.raises(OSError, match="another process serves it"):
+        Serving(serving.path)
+    serving.turn(3)
+    with serving.connect() as client:
+        client.send(say(b"word"))
+        serving.turn()
+        assert heard_by(client) == [b"word"]
+
+
+def test_a_file_that_is_no_socket_is_left_alone(tmp_path):
+    path = tmp_path / "socket"
+    path.write_text("mine")
+    with pytest.raises(OSError, match="in use"):
+        Serving(path)
+    assert path.read_text() == "mine"
+
+
+def test_a_name_that_somebody_took_over_is_left_alone(tmp_path):
+    path = tmp_path / "socket"
+    with closing(Serving(path)):
+        path.unlink()
+        path.write_text("somebody else's")
+    assert path.exists()
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o660])
+def test_the_mode_says_who_may_connect(tmp_path, mode):
+    mask = os.umask(0)
+    try:
+        with closing(Serving(tmp_path / "socket", mode=mode)) as serving:
+            assert stat.S_IMODE(Path(serving.path).stat().st_mode) == mode
+            assert os.umask(0) == 0
+    finally:
+        os.umask(mask)
+
+
+def test_the_kernel_says_who_connects(tmp_path):
+    seen = []
+
+    def allowed(pid, uid, gid):
+        seen.append((pid, uid, gid))
+        return len(seen) > 1
+
+    with closing(Serving(tmp_path / "socket", allowed=allowed)) as serving:
+        with serving.connect() as refused:
+            assert refused.recv(1) == b""
+        with serving.connect() as welcome:
+            welcome.send(say(b"word"))
+            serving.turn()
+            assert heard_by(welcome) == [b"word"]
+    assert seen == [(os.getpid(), os.getuid(), os.getgid())] * 2

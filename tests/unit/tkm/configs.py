@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Configurations, all of which are valid."""
+
+from ipaddress import ip_address, ip_network
+
+from hypothesis import strategies as st
+
+from tkm.config.model import (
+    HIGHEST_POLICY,
+    Config,
+    Lifetime,
+    Local,
+    LocalIdentity,
+    Mode,
+    Policy,
+    Proposals,
+    Remote,
+)
+
+NAMES = st.from_regex(r"[A-Za-z0-9._@/+-]{1,40}", fullmatch=True)
+IDS = st.integers(1, 1 << 31)
+OFFER = "aes256-sha512-modp4096"
+PROPOSALS = st.builds(
+    Proposals,
+    ike=st.sampled_from(["", OFFER, f"{OFFER},aes256-sha512-modp3072-ke1_modp4096"]),
+    esp=st.sampled_from(["", OFFER, "aes256-sha512", f"{OFFER},aes256-sha512"]),
+)
+
+
+def bounds(longest: int) -> st.SearchStrategy:
+    """A soft bound and a hard one."""
+    return st.tuples(st.integers(0, longest), st.integers(0, longest)).filter(
+        lambda pair: not pair[1] or pair[0] < pair[1]
+    )
+
+
+COUNTS = st.just((0, 0)) | bounds((1 << 63) - 1)
+LIFETIMES = st.tuples(bounds(0xFFFFFFFF), COUNTS, COUNTS).map(
+    lambda pairs: Lifetime(*pairs[0], *pairs[1], *pairs[2])
+)
+
+
+def addresses(version: int) -> st.SearchStrategy:
+    return st.ip_addresses(v=version)
+
+
+def networks(version: int) -> st.SearchStrategy:
+    lengths = st.integers(0, 32 if version == 4 else 128)
+    return st.tuples(addresses(version), lengths).map(
+        lambda pair: ip_network(f"{pair[0]}/{pair[1]}", strict=False)
+    )
+
+
+@st.composite
+def policies(draw, number: int, identity_id: int) -> Policy:
+    version = draw(st.sampled_from([4, 6]))
+    ours, theirs = draw(st.lists(addresses(version), min_size=2, max_size=2, unique=True))
+    mode = draw(st.sampled_from(Mode))
+    nets = [None, None]
+    if mode is Mode.TUNNEL:
+        inner = draw(st.sampled_from([4, 6]))
+        nets = [draw(st.none() | networks(inner)) for _ in nets]
+    return Policy(
+        number,
+        mode,
+        Local(identity_id, ours, nets[0]),
+        Remote(draw(NAMES), theirs, nets[1], draw(st.integers(0, 9))),
+        draw(LIFETIMES),
+        draw(PROPOSALS),
+    )
+
+
+@st.composite
+def configs(draw) -> Config:
+    ids = draw(st.lists(IDS, min_size=1, max_size=3, unique=True))
+    identities = {number: LocalIdentity(number, draw(NAMES), draw(NAMES)) for number in ids}
+    numbers = draw(st.lists(st.integers(1, HIGHEST_POLICY), max_size=3, unique=True))
+    return Config(
+        identities,
+        {number: draw(policies(number, draw(st.sampled_from(ids)))) for number in numbers},
+    )
+
+
+def tunnel() -> Config:
+    """One policy between two networks."""
+    policy = Policy(
+        7,
+        Mode.TUNNEL,
+        Local(1, ip_address("192.168.0.1"), ip_network("10.1.0.0/16")),
+        Remote("gw.example.org", ip_address("192.168.0.2"), ip_network("10.2.0.0/16")),
+        Lifetime(30, 60),
+    )
+    return Config({1: LocalIdentity(1, "alice@example.org", "certs/aliceCert.pem")}, {7: policy})

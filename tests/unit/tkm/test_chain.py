@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Certificate chains: what a valid one is, and everything that makes one invalid."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lab.pki import CA
+from tests.unit.tkm import vectors
+from tests.unit.trusted import config_of, host, identity, pki
+from tkm.certs import path
+from tkm.certs.identity import speaks_for
+from tkm.errors import CertificateError, InvalidId
+from tkm.keys import TrustAnchors
+from tkm.manager import KeyManager
+from tkm.rpc import rpc2
+
+BOB = identity("bob")
+NOW = datetime.now(UTC)
+DAY = timedelta(days=1)
+
+
+def der(certificate: x509.Certificate | bytes) -> bytes:
+    if isinstance(certificate, bytes):
+        return certificate
+    return certificate.public_bytes(Encoding.DER)
+
+
+def manager(anchors: TrustAnchors, now: datetime = NOW) -> KeyManager:
+    alice = host("alice")
+    return KeyManager(config_of("alice"), pki().keys["alice"], anchors, alice.kernel, lambda: now)
+
+
+def judge(anchor: bytes, *certificates: bytes, now: datetime = NOW, given: bytes = b"") -> None:
+    """Alice's TKM checks a chain for bob.
+
+    :raises CertificateError: it is not accepted.
+    """
+    trusted = manager({1: path.load(anchor)}, now)
+    trusted.perform(rpc2.CcCheckCa(cc=1, ca=1, certificate=given or anchor))
+    for certificate in certificates:
+        trusted.perform(rpc2.CcAddCertificate(cc=1, certificate=certificate))
+    trusted.perform(rpc2.CcCheckChain(cc=1, ri=1))
+
+
+def root(name: str = "root", **options: object) -> CA:
+    return CA(name, key=pki().keys["alice"], **options)
+
+
+def below(ca: CA, /, name: str = "issuing", **options: object) -> CA:
+    return ca.create_child_ca(name, key=pki().ca.key.rsa, **options)
+
+
+def bob(ca: CA, *names: str, **options: object) -> bytes:
+    return ca.issue_cert(*(names or (BOB,)), key=pki().keys["bob"], **options).certificate.der
+
+
+def of(ca: CA) -> bytes:
+    return ca.certificate.der
+
+
+def old_style(ca: CA, *attributes: tuple[x509.ObjectIdentifier, str]) -> bytes:
+    """A certificate without subjectAltName."""
+    subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(ca.subject)
+        .public_key(pki().keys["bob"].public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - DAY)
+        .not_valid_after(NOW + DAY)
+    )
+    return der(builder.sign(ca.key.rsa, hashes.SHA256()))
+
+
+def test_below_the_root():
+    ca = root()
+    judge(of(ca), bob(ca))
+
+
+def test_below_intermediates():
+    ca = root()
+    issuing = below(ca)
+    judge(of(ca), of(issuing), bob(issuing))
+    last = below(issuing, "last")
+    judge(of(ca), of(issuing), of(last), bob(last))
+
+
+def test_recorded_certificates_of_the_original():
+    now = vectors.rsa_certificate("bob").not_valid_before_utc + DAY
+    ca, peer = vectors.certificate("ca"), vectors.certificate("bob")
+    path.validate([path.load(ca), path.load(peer)], now)
+    assert speaks_for(path.load(peer), "bob@strongswan.org")
+    assert not speaks_for(path.load(peer), "ob@strongswan.org")
+
+
+@pytest.mark.parametrize(
+    ("names", "accepted"),
+    [
+        ((BOB,), True),
+        (("x.example", BOB), True),
+        ((BOB.upper().replace("BOB", "bob"),), True),
+        (("Bob@tkm-lab.test",), False),
+        (("bob@tkm-lab.test.example",), False),
+        (("ob@tkm-lab.test",), False),
+        (("bobb@tkm-lab.test",), False),
+        (("tkm-lab.test",), False),
+        (("*@tkm-lab.test",), False),
+        ((identity("alice"),), False),
+    ],
+)
+def test_the_identity_equals_a_name(names, accepted):
+    ca = root()
+    if accepted:
+        judge(of(ca), bob(ca, *names))
+    else:
+        with pytest.raises(CertificateError, match=f"does not speak for '{BOB}'"):
+            judge(of(ca), bob(ca, *names))
+
+
+def test_the_common_name_does_not_count_beside_a_subject_alt_name():
+    ca = root()
+    with pytest.raises(CertificateError, match="does not speak for"):
+        judge(of(ca), bob(ca, "carol@tkm-lab.test", common_name=BOB))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "accepted"),
+    [
+        ([(NameOID.COMMON_NAME, BOB)], True),
+        ([(NameOID.EMAIL_ADDRESS, BOB)], True),
+        ([(NameOID.ORGANIZATION_NAME, BOB), (NameOID.COMMON_NAME, "bob")], False),
+        ([(NameOID.COMMON_NAME, f"not {BOB}")], False),
+        ([(NameOID.COMMON_NAME, f"{BOB}, CN=carol")], False),
+    ],
+)
+def test_old_certificates_have_it_in_the_subject(attributes, accepted):
+    ca = root()
+    if accepted:
+        judge(of(ca), old_style(ca, *attributes))
+    else:
+        with pytest.raises(CertificateError, match="does not speak for"):
+            judge(of(ca), old_style(ca, *attributes))
+
+
+def test_a_domain_is_no_address_and_an_address_no_domain():
+    ca = root()
+    certificate = path.load(bob(ca, "gw.example.org", "bob@example.org"))
+    assert speaks_for(certificate, "GW.example.ORG")
+    assert speaks_for(certificate, "bob@EXAMPLE.org")
+    assert not speaks_for(certificate, "example.org")
+    names = x509.SubjectAlternativeName([x509.DNSName("eve@example.org")])
+    forged = path.load(_with_extensions(ca, (names, False)))
+    assert not speaks_for(forged, "eve@example.org")
+
+
+def _with_extensions(ca: CA, *extensions: tuple[x509.ExtensionType, bool]) -> bytes:
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, BOB)]))
+        .issuer_name(ca.subject)
+        .public_key(pki().keys["bob"].public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - DAY)
+        .not_valid_after(NOW + DAY)
+    )
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    return der(builder.sign(ca.key.rsa, hashes.SHA256()))
+
+
+VALIDITIES = [
+    ({"not_before": NOW - 2 * DAY, "not_after": NOW - DAY}, "expired"),
+    ({"not_before": NOW + DAY, "not_after": NOW + 2 * DAY}, "not yet valid"),
+]
+
+
+@pytest.mark.parametrize(
+    "validity", [v for v, _ in VALIDITIES], ids=[name for _, name in VALIDITIES]
+)
+@pytest.mark.parametrize("level", ["root", "issuing", "peer"])
+def test_a_certificate_outside_of_its_time(validity, level):
+    ca = root(**validity) if level == "root" else root()
+    issuing = below(ca, **validity) if level == "issuing" else below(ca)
+    peer = bob(issuing, **validity) if level == "peer" else bob(issuing)
+    with pytest.raises(CertificateError, match="not valid at validation time"):
+        judge(of(ca), of(issuing), peer)
+
+
+def test_the_same_chain_at_another_time():
+    ca = root()
+    peer = bob(ca)
+    judge(of(ca), peer, now=NOW)
+    for now in (NOW - 2 * DAY, NOW + 400 * DAY):
+        with pytest.raises(CertificateError, match="not valid"):
+            judge(of(ca), peer, now=now)
+
+
+def test_an_issuer_without_the_ca_flag():
+    ca = root()
+    issuing = below(ca, ca=False)
+    with pytest.raises(CertificateError):
+        judge(of(ca), of(issuing), bob(issuing))
+
+
+def test_a_host_that_issues():
+    ca = root()
+    carol = ca.issue_cert("carol@tkm-lab.test", key=pki().ca.key.rsa)
+    forged = CA("carol@tkm-lab.test", key=pki().ca.key.rsa)
+    assert carol.certificate.der != of(forged)
+    with pytest.raises(CertificateError):
+        judge(of(ca), carol.certificate.der, bob(forged))
+
+
+def test_more_cas_than_the_path_length_allows():
+    ca = root(path_length=0)
+    judge(of(ca), bob(ca))
+    issuing = below(ca)
+    with pytest.raises(CertificateError):
+        judge(of(ca), of(issuing), bob(issuing))
+
+
+def test_a_foreign_ca():
+    ca, foreign = root(), CA("foreign", key=pki().ca.key.rsa)
+    with pytest.raises(CertificateError, match="is not CA 1"):
+        judge(of(ca), bob(foreign), given=of(foreign))
+    with pytest.raises(CertificateError, match="was not issued by"):
+        judge(of(ca), bob(foreign))
+
+
+def test_a_foreign_ca_of_the_same_name():
+    ca, foreign = root(), CA("root", key=pki().ca.key.rsa)
+    with pytest.raises(CertificateError, match="was not issued by"):
+        judge(of(ca), bob(foreign))
+    again = root()
+    assert of(again) != of(ca)
+    with pytest.raises(CertificateError, match="is not CA 1"):
+        judge(of(ca), bob(ca), given=of(again))
+
+
+def test_a_row_with_a_gap_or_out_of_order():
+    ca = root()
+    issuing = below(ca)
+    last = below(issuing, "last")
+    for row in ([of(last), bob(last)], [of(last), of(issuing), bob(last)], [bob(last)]):
+        with pytest.raises(CertificateError, match="was not issued by"):
+            judge(of(ca), *row)
+
+
+def test_nothing_below_the_root():
+    ca = root()
+    with pytest.raises(CertificateError, match="no certificate below the CA"):
+        judge(of(ca))
+
+
+def test_what_is_not_configured():
+    ca = root()
+    trusted = manager({1: path.load(of(ca)), 7: path.load(of(below(ca)))})
+    with pytest.raises(InvalidId, match="there is no CA 2"):
+        trusted.perform(rpc2.CcCheckCa(cc=1, ca=2, certificate=of(ca)))
+    with pytest.raises(CertificateError, match="is not CA 7"):
+        trusted.perform(rpc2.CcCheckCa(cc=1, ca=7, certificate=of(ca)))
+    trusted.perform(rpc2.CcCheckCa(cc=1, ca=1, certificate=of(ca)))
+    trusted.perform(rpc2.CcAddCertificate(cc=1, certificate=bob(ca)))
+    with pytest.raises(InvalidId, match="there is no remote identity 2"):
+        trusted.perform(rpc2.CcCheckChain(cc=1, ri=2))
+
+
+def test_a_chain_without_end():
+    ca = root()
+    trusted = manager({1: path.load(of(ca))})
+    trusted.perform(rpc2.CcCheckCa(cc=1, ca=1, certificate=of(ca)))
+    again = rpc2.CcAddCertificate(cc=1, certificate=of(ca))
+    for _ in range(path.LONGEST_PATH - 1):
+        trusted.perform(again)
+    with pytest.raises(CertificateError, match="longer than 10"):
+        trusted.perform(again)
+
+
+def test_a_key_that_may_not_sign():
+    ca = root()
+    usage = x509.KeyUsage(False, False, True, False, False, False, False, False, False)
+    names = x509.SubjectAlternativeName([x509.RFC822Name(BOB)])
+    with pytest.raises(CertificateError):
+        judge(of(ca), _with_extensions(ca, (names, False), (usage, True)))
+    usage = x509.KeyUsage(True, False, True, False, False, False, False, False, False)
+    judge(of(ca), _with_extensions(ca, (names, False), (usage, True)))
+
+
+def test_a_key_of_another_kind():
+    ca = root()
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, BOB)]))
+        .issuer_name(ca.subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW - DAY)
+        .not_valid_after(NOW + DAY)
+    )
+    with pytest.raises(CertificateError, match="is not RSA"):
+        judge(of(ca), der(builder.sign(ca.key.rsa, hashes.SHA256())))
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_changed_octets_never_make_another_certificate(data):
+    octets = bytearray(pki().certificates["bob"])
+    for place in data.draw(st.lists(st.integers(0, len(octets) - 1), min_size=1, max_size=3)):
+        octets[place] = data.draw(st.integers(0, 255))
+    if bytes(octets) == pki().certificates["bob"]:
+        return
+    ca = path.load(pki().ca.root.certificate.der)
+    with pytest.raises(CertificateError):
+        path.check_issued(path.load(bytes(octets)), ca)
+
+
+@settings(max_examples=100, deadline=None)
+@given(octets=st.binary(max_size=1500))
+def test_any_octets_are_no_certificate(octets):
+    with pytest.raises(CertificateError):
+        path.load(octets)

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whole conversations, as IKE daemons lead them: both sides always come to the same states."""
+
+import logging
+
+import pytest
+
+from tests.unit.tkm.conversation import (
+    MODP_3072,
+    MODP_4096,
+    Conversation,
+    contexts_in_use,
+    established,
+    states,
+)
+from tests.unit.trusted import NAMES, config_of, host, hosts
+from tkm.config.model import Mode
+from tkm.rpc import rpc2
+from tkm.rpc.result import Refused, Result
+
+PLAIN = bytes(range(16)) * 3
+METHODS = pytest.mark.parametrize("method", [MODP_3072, MODP_4096])
+BY = pytest.mark.parametrize("by", [0, 1], ids=["by alice", "by bob"])
+
+
+@METHODS
+def test_start(method):
+    talk = Conversation(*hosts()).start(method)
+    assert len(states(talk)) == 2
+    assert sorted(contexts_in_use(talk)) == sorted(["ae 1", "isa 1", "esa 1"] * 2)
+    assert {(state.source, state.destination) for state in states(talk)} == {
+        ("192.168.0.1", "192.168.0.2"),
+        ("192.168.0.2", "192.168.0.1"),
+    }
+
+
+def test_start_with_the_roles_swapped():
+    alice, bob = hosts()
+    talk = Conversation(bob, alice).start(MODP_3072)
+    assert len(states(talk)) == 2
+
+
+def test_keys_of_the_directions_differ_and_are_never_the_same_again():
+    seen = set()
+    for _ in range(3):
+        for state in states(established()):
+            seen |= {state.encryption, state.integrity}
+    assert len(seen) == 3 * 2 * 2
+
+
+def test_messages_both_ways():
+    talk = established()
+    for end in talk.ends:
+        assert talk.say(end, PLAIN) == PLAIN
+
+
+def test_ciphertexts_of_the_same_plain_text_differ():
+    talk = established()
+    request = rpc2.IsaEncrypt(isa=1, aad_length=0, message=PLAIN)
+    assert len({talk.initiator.call(request).protected for _ in range(5)}) == 5
+
+
+@BY
+@pytest.mark.parametrize(
+    "methods", [(), (MODP_4096,), (MODP_3072, MODP_4096)], ids=["no pfs", "pfs", "two ke"]
+)
+def test_child_rekey(by, methods):
+    talk = established()
+    host, before = talk.ends[by].host, states(talk)
+    talk.create_child(host, 2, *methods)
+    assert len(states(talk)) == 4
+    assert before < states(talk)
+    talk.delete_child(1)
+    assert len(states(talk)) == 2
+    assert not before & states(talk)
+
+
+@BY
+@pytest.mark.parametrize("methods", [(MODP_4096,), (MODP_3072, MODP_4096)], ids=["one", "two"])
+def test_ike_rekey(by, methods):
+    talk = established()
+    before = states(talk)
+    successor = talk.rekey_ike(talk.ends[by].host, 2, *methods)
+    assert states(successor) == before
+    assert sorted(contexts_in_use(successor)) == sorted(["ae 1", "isa 2", "esa 1"] * 2)
+    for end in successor.ends:
+        assert successor.say(end, PLAIN) == PLAIN
+    successor.rekey_child(talk.ends[1 - by].host, 1, 2, MODP_3072)
+    assert len(states(successor)) == 2
+    again = successor.rekey_ike(talk.ends[1 - by].host, 1, MODP_3072)
+    again.rekey_child(talk.ends[by].host, 2, 1)
+    assert len(states(again)) == 2
+
+
+def test_skip_create_first():
+    talk = Conversation(*hosts())
+    talk.ike_sa_init(MODP_3072)
+    talk.ike_auth()
+    talk.skip_first()
+    assert states(talk) == set()
+    talk.create_child(talk.initiator.host, 1, MODP_3072)
+    assert len(states(talk)) == 2
+
+
+@pytest.mark.parametrize("further", [(MODP_4096,), (MODP_4096, MODP_3072)], ids=["one", "two"])
+def test_several_key_exchanges(further):
+    talk = Conversation(*hosts())
+    talk.ike_sa_init(MODP_3072)
+    for method in further:
+        before = _keys(talk)
+        talk.ike_intermediate(method)
+        assert _keys(talk) != before
+        assert talk.say(talk.initiator, PLAIN) == PLAIN
+    talk.ike_auth()
+    talk.first_child()
+    assert len(states(talk)) == 2
+
+
+def test_an_intermediate_message_that_was_changed_is_not_authenticated():
+    talk = Conversation(*hosts())
+    talk.ike_sa_init(MODP_3072)
+    for end in talk.ends:
+        for verify in (False, True):
+            message = b"a message" if end.initiator != verify else b"the same on both sides"
+            if end.initiator and not verify:
+                message = b"another message"
+            end.call(rpc2.IsaIntAuth(isa=1, verify=verify, message=message))
+    with pytest.raises(Refused) as caught:
+        talk.ike_auth()
+    assert caught.value.result is Result.AUTH_FAILURE
+
+
+def test_reauthentication():
+    talk = established()
+    talk.create_child(talk.responder.host, 2)
+    again = Conversation(talk.responder.host, talk.initiator.host, isa=2, ae=2)
+    again.ike_sa_init(MODP_3072)
+    again.ike_auth()
+    again.first_child(3)
+    talk.delete_child(1)
+    talk.delete_child(2)
+    talk.delete()
+    assert len(states(again)) == 2
+    assert sorted(contexts_in_use(again)) == sorted(["ae 2", "isa 2", "esa 3"] * 2)
+
+
+def test_delete_leaves_nothing():
+    talk = established()
+    talk.delete_child(1)
+    talk.delete()
+    assert contexts_in_use(talk) == []
+    assert states(talk) == set()
+
+
+def test_reset_leaves_nothing_but_the_policies():
+    talk = established()
+    talk.exchange_keys(MODP_3072)
+    for end in talk.ends:
+        end.call(rpc2.TkmReset())
+        assert len(end.host.kernel.policies) == 1
+    assert contexts_in_use(talk) == []
+    assert states(talk) == set()
+
+
+def test_stopping_leaves_nothing_at_all():
+    talk = established()
+    for end in talk.ends:
+        end.host.manager.stop()
+        assert end.host.kernel.policies == []
+    assert contexts_in_use(talk) == []
+    assert states(talk) == set()
+
+
+def test_a_kernel_that_refuses_changes_nothing_and_may_be_asked_again():
+    talk = Conversation(*hosts())
+    talk.ike_sa_init(MODP_3072)
+    talk.ike_auth()
+    for end in talk.ends:
+        end.host.kernel.refuses = True
+    before = contexts_in_use(talk)
+    with pytest.raises(Refused) as caught:
+        talk.first_child()
+    assert caught.value.result is Result.KERNEL_FAILURE
+    assert contexts_in_use(talk) == before
+    for end in talk.ends:
+        end.host.kernel.refuses = False
+    talk.first_child()
+    assert len(states(talk)) == 2
+
+
+def test_limits_and_version():
+    alice, _ = hosts()
+    limits = alice.client.call(rpc2.TkmLimits())
+    assert limits.max_active_requests == 1
+    assert {limits.nc, limits.ke, limits.cc, limits.ae, limits.isa, limits.esa} == {4096}
+    assert alice.client.call(rpc2.TkmVersion()).version == 2
+
+
+def test_no_line_of_the_log_has_a_secret(caplog):
+    caplog.set_level(logging.DEBUG)
+    talk = Conversation(*hosts())
+    secrets = []
+    for step in (
+        lambda: talk.exchange_keys(MODP_3072, MODP_4096),
+        lambda: [end.call(rpc2.TkmReset()) for end in talk.ends],
+        lambda: talk.ike_sa_init(MODP_3072),
+        lambda: talk.ike_intermediate(MODP_3072),
+        talk.ike_auth,
+        talk.first_child,
+        lambda: talk.create_child(talk.initiator.host, 2, MODP_3072),
+    ):
+        step()
+        secrets += _secrets(talk)
+    talk.rekey_ike(talk.responder.host, 2, MODP_3072)
+    assert len(set(secrets)) == 24
+    assert len(caplog.messages) > 60
+    for line in caplog.messages:
+        text = line.lower()
+        for secret in secrets:
+            assert secret.hex() not in text
+            assert repr(secret)[2:-1] not in line
+        # Nothing is as long as a key, either: the longest are SPIs.
+        assert not any(len(word) > 24 and _is_hex(word) for word in text.split())
+
+
+def _is_hex(word: str) -> bool:
+    return all(character in "0123456789abcdef" for character in word)
+
+
+def _keys(talk: Conversation) -> list[bytes]:
+    (isa,) = (each for each in talk.initiator.host.manager.contexts if each.table.name == "isa")
+    return [bytes(key.octets) for key in isa.keys]
+
+
+def _secrets(talk: Conversation) -> list[bytes]:
+    """All that a TKM must keep to itself just now."""
+    found = []
+    for end in talk.ends:
+        for state in end.host.kernel.states:
+            found += [state.encryption, state.integrity]
+        for context in end.host.manager.contexts:
+            found += [bytes(key.octets) for key in getattr(context, "keys", None) or ()]
+            if shared := getattr(context, "shared", None):
+                found.append(bytes(shared.octets))
+    return found
+
+
+def test_tunnel_mode():
+    talk = Conversation(*(host(name, config_of(name, Mode.TUNNEL)) for name in NAMES)).start(
+        MODP_3072
+    )
+    assert len(states(talk)) == 2

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Policies in a real kernel: a network namespace of its own for each test, read back by ip xfrm.
+
+States need ESP, which this kernel may not have; they are for tests/e2e.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+NAMESPACE = ["unshare", "--net"] if os.getuid() == 0 else ["unshare", "--net", "--map-root-user"]
+
+
+def run(code: str, namespace: list[str] = NAMESPACE) -> object:
+    """What code prints as JSON, run in a namespace of its own."""
+    done = subprocess.run(
+        [*namespace, sys.executable, "-W", "error", "-c", f"{PREAMBLE}\n{code}"],
+        capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+PREAMBLE = """
+import json, subprocess
+from tests.unit.tkm.configs import tunnel
+from tests.unit.trusted import config_of
+from tkm.xfrm.kernel import XfrmKernel
+
+def policies():
+    shown = subprocess.run(["ip", "xfrm", "policy"], capture_output=True, text=True, check=True)
+    rows = shown.stdout.replace(chr(9), " ").splitlines()
+    # Policies of sockets are not ours.
+    words = [" ".join(row.split()) for row in rows if "socket" not in row]
+    return [row.removesuffix(" ptype main") for row in words]
+
+kernel = XfrmKernel()
+"""
+
+
+def test_the_tools_are_here():
+    assert shutil.which("ip")
+    assert shutil.which("unshare")
+
+
+def test_policies_in_transport_mode():
+    rows = run("kernel.add_policy(config_of('alice').policies[1]); print(json.dumps(policies()))")
+    assert rows == [
+        "src 192.168.0.2/32 dst 192.168.0.1/32",
+        "dir in priority 3843",
+        "tmpl src 192.168.0.2 dst 192.168.0.1",
+        "proto esp reqid 1 mode transport",
+        "src 192.168.0.1/32 dst 192.168.0.2/32",
+        "dir out priority 3843",
+        "tmpl src 192.168.0.1 dst 192.168.0.2",
+        "proto esp reqid 1 mode transport",
+    ]
+
+
+def test_policies_in_tunnel_mode():
+    rows = run("kernel.add_policy(tunnel().policies[7]); print(json.dumps(policies()))")
+    inbound = ["src 10.2.0.0/16 dst 10.1.0.0/16", "tmpl src 192.168.0.2 dst 192.168.0.1"]
+    outbound = ["src 10.1.0.0/16 dst 10.2.0.0/16", "tmpl src 192.168.0.1 dst 192.168.0.2"]
+    assert rows == [
+        row
+        for direction, (selector, template) in (
+            ("fwd", inbound),
+            ("in", inbound),
+            ("out", outbound),
+        )
+        for row in (
+            selector,
+            f"dir {direction} priority 3843",
+            template,
+            "proto esp reqid 7 mode tunnel",
+        )
+    ]
+
+
+def test_flushing():
+    code = """
+kernel.flush()
+kernel.add_policy(tunnel().policies[7])
+kernel.add_policy(config_of('alice').policies[1])
+before = len(policies())
+kernel.flush()
+print(json.dumps([before, policies()]))
+"""
+    assert run(code) == [20, []]
+
+
+def test_a_policy_that_is_there_already():
+    code = """
+from tkm.errors import KernelError
+kernel.add_policy(tunnel().policies[7])
+try:
+    kernel.add_policy(tunnel().policies[7])
+except KernelError as error:
+    print(json.dumps([str(error), error.result.name]))
+"""
+    assert run(code) == ["the kernel does not add policy 7: File exists", "KERNEL_FAILURE"]
+
+
+def test_deleting_states_that_are_not_there():
+    code = """
+from tkm.xfrm.model import StatePair
+policy = config_of('alice').policies[1]
+kernel.delete_states(StatePair(policy, bytes([192, 0, 0, 1]), bytes([192, 0, 0, 2])))
+print("[]")
+"""
+    assert run(code) == []
+
+
+def test_events_that_are_too_many_are_lost_and_no_error():
+    code = """
+import socket
+from tkm.xfrm.netlink import NetlinkSocket
+POLICIES = 4  # XFRMNLGRP_POLICY: the one group whose events need no ESP
+events = NetlinkSocket(POLICIES)
+events._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+assert list(events.events()) == []
+for _ in range(50):
+    kernel.add_policy(tunnel().policies[7])
+    kernel.flush()
+seen = sum(len(list(events.events())) for _ in range(200))
+kernel.add_policy(tunnel().policies[7])
+after = [len(list(events.events())) for _ in range(3)]
+print(json.dumps([0 < seen < 200, after]))
+"""
+    # Two of the three policies overflow: told first, and then there is the one that fitted.
+    assert run(code) == [True, [0, 1, 0]]
+
+
+def test_the_kernel_has_nothing_for_an_ordinary_process():
+    code = """
+import os
+from tkm.errors import KernelError
+if os.getuid() == 0:
+    os.setuid(65534)
+try:
+    XfrmKernel().flush()
+except KernelError as error:
+    print(json.dumps(str(error)))
+"""
+    # Whoever is not root here is an ordinary user as it is, and root only in a namespace.
+    namespace = NAMESPACE if os.getuid() == 0 else []
+    assert run(code, namespace) == "the kernel does not flush the SPD: Operation not permitted"

@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the untrusted side may not have, whatever it asks for and in whatever order."""
+
+import dataclasses
+from contextlib import contextmanager
+
+import pytest
+
+from tests.unit.tkm.conversation import MODP_3072, Conversation, End, established, states
+from tests.unit.trusted import config_of, host, hosts
+from tkm.config.model import LocalIdentity
+from tkm.rpc import rpc2
+from tkm.rpc.result import Refused, Result
+
+SPI_LOC, SPI_REM = b"\xc0\0\0\1", b"\xc0\0\0\2"
+REST = {"ea": 1, "spi_loc": SPI_LOC, "spi_rem": SPI_REM}
+
+
+@contextmanager
+def refused(result: Result):
+    """The request in the block is refused with that result."""
+    with pytest.raises(Refused) as caught:
+        yield
+    assert caught.value.result is result
+
+
+def first(end: End, isa: int = 1, **values: object) -> None:
+    end.call(rpc2.EsaCreateFirst(**{"esa": 1, "isa": isa, "sp": 1, **REST, **values}))
+
+
+def without_pfs(end: End, isa: int = 1, **values: object) -> None:
+    end.call(rpc2.NcReset(nc=9))
+    end.call(rpc2.NcCreate(nc=9, length=32))
+    request = {"esa": 2, "isa": isa, "sp": 1, "nc_loc": 9, "nonce_rem": bytes(32)}
+    end.call(rpc2.EsaCreateNoPfs(**{**request, "initiator": True, **REST, **values}))
+
+
+def child(end: End, parent: int, isa: int) -> None:
+    end.call(rpc2.NcReset(nc=9))
+    end.call(rpc2.KeReset(ke=9))
+    end.call(rpc2.NcCreate(nc=9, length=32))
+    value = end.call(rpc2.KeGet(ke=9, method=15)).public_value
+    end.call(rpc2.KeSet(ke=9, method=15, public_value=value))
+    end.call(
+        rpc2.IsaCreateChild(
+            isa=isa, parent=parent, ia=1, ke=(9,), nc_loc=9, nonce_rem=bytes(32),
+            initiator=True, spi_loc=bytes(8), spi_rem=bytes(8),
+        )
+    )  # fmt: skip
+
+
+@pytest.fixture
+def talk() -> Conversation:
+    """After IKE_SA_INIT."""
+    talk = Conversation(*hosts())
+    talk.ike_sa_init(MODP_3072)
+    return talk
+
+
+def nothing_is_allowed(end: End, isa: int = 1) -> None:
+    """No ESP SA and no IKE SA comes of this IKE SA."""
+    for attempt in (first, without_pfs):
+        with refused(Result.INVALID_STATE):
+            attempt(end, isa)
+    with refused(Result.INVALID_STATE):
+        child(end, isa, 7)
+    with refused(Result.INVALID_STATE):
+        end.call(rpc2.IsaSkipCreateFirst(isa=isa))
+    assert end.host.kernel.states == set()
+
+
+def test_nothing_before_auth(talk):
+    nothing_is_allowed(talk.initiator)
+
+
+def test_nothing_after_our_own_signature(talk):
+    talk.sign(talk.initiator)
+    nothing_is_allowed(talk.initiator)
+
+
+def test_no_authentication_before_our_own_signature(talk):
+    auth = talk.sign(talk.responder)
+    talk.check_chain(*talk.ends)
+    with refused(Result.INVALID_STATE):
+        talk.authenticate(*talk.ends, auth)
+    nothing_is_allowed(talk.initiator)
+
+
+def test_no_child_sa_of_its_own_before_the_first(talk):
+    talk.ike_auth()
+    for attempt in (without_pfs, lambda end: child(end, 1, 7)):
+        with refused(Result.INVALID_STATE):
+            attempt(talk.initiator)
+    first(talk.initiator)
+    without_pfs(talk.initiator, spi_loc=b"\xc0\0\0\3", spi_rem=b"\xc0\0\0\4")
+
+
+def test_the_first_child_sa_is_made_once():
+    talk = established()
+    for esa in (1, 2):
+        with refused(Result.INVALID_STATE):
+            first(talk.initiator, esa=esa)
+    with refused(Result.INVALID_STATE):
+        talk.initiator.call(rpc2.IsaSkipCreateFirst(isa=1))
+    talk.delete_child(1)
+    with refused(Result.INVALID_STATE):
+        first(talk.initiator)
+
+
+def test_no_chain_that_is_not_checked(talk):
+    auth = talk.sign(talk.responder)
+    talk.sign(talk.initiator)
+    alice, bob = talk.ends
+    steps = (
+        rpc2.CcCheckCa(cc=1, ca=1, certificate=alice.host.ca),
+        rpc2.CcAddCertificate(cc=1, certificate=bob.host.certificate),
+    )
+    for step in steps:
+        with refused(Result.INVALID_STATE):
+            talk.authenticate(alice, bob, auth)
+        alice.call(step)
+    with refused(Result.INVALID_STATE):
+        talk.authenticate(alice, bob, auth)
+    alice.call(rpc2.CcCheckChain(cc=1, ri=1))
+    # A checked chain is finished.
+    for step in (*steps, rpc2.CcCheckChain(cc=1, ri=1)):
+        with refused(Result.INVALID_STATE):
+            alice.call(step)
+    talk.authenticate(alice, bob, auth)
+
+
+def test_a_chain_starts_at_its_ca(talk):
+    certificate = talk.responder.host.certificate
+    with refused(Result.INVALID_STATE):
+        talk.initiator.call(rpc2.CcAddCertificate(cc=1, certificate=certificate))
+    with refused(Result.INVALID_STATE):
+        talk.initiator.call(rpc2.CcCheckChain(cc=1, ri=1))
+
+
+def signature_of_bob(talk: Conversation) -> rpc2.SignatureReply:
+    auth = talk.sign(talk.responder)
+    talk.sign(talk.initiator)
+    talk.check_chain(*talk.ends)
+    return auth
+
+
+def test_only_the_very_signature_authenticates(talk):
+    auth = signature_of_bob(talk)
+    alice, bob = talk.ends
+    flipped = bytearray(auth.signature)
+    flipped[-1] ^= 1
+    for wrong in (
+        {"signature": bytes(flipped)},
+        {"signature": auth.signature[:-1]},
+        {"signature": auth.signature + b"\0"},
+        {"method": 1},
+        {"method": 2},
+        {"init_message": alice.init_message},
+        {"init_message": bob.init_message[:-1]},
+    ):
+        right = {"init_message": bob.init_message, **vars(auth)}
+        with refused(Result.AUTH_FAILURE):
+            alice.call(rpc2.IsaAuth(isa=1, cc=1, **{**right, **wrong}))
+        nothing_is_allowed(alice)
+    talk.authenticate(alice, bob, auth)
+
+
+def test_our_own_signature_does_not_authenticate_the_peer(talk):
+    ours = talk.sign(talk.initiator)
+    talk.check_chain(*talk.ends)
+    with refused(Result.AUTH_FAILURE):
+        talk.initiator.call(
+            rpc2.IsaAuth(isa=1, cc=1, init_message=talk.initiator.init_message, **vars(ours))
+        )
+    # Nor does a chain to ourselves help.
+    talk.initiator.call(rpc2.CcReset(cc=1))
+    with refused(Result.CERTIFICATE_FAILURE):
+        talk.check_chain(talk.initiator, talk.initiator)
+
+
+def test_a_signature_for_another_ike_sa(talk):
+    auth = signature_of_bob(talk)
+    for end in talk.ends:
+        end.call(rpc2.IsaReset(isa=1))
+        end.call(rpc2.AeReset(ae=1))
+    talk.ike_sa_init(MODP_3072)
+    talk.sign(talk.initiator)
+    with refused(Result.AUTH_FAILURE):
+        talk.authenticate(*talk.ends, auth)
+
+
+def test_signing_happens_once_and_for_a_configured_identity(talk):
+    with refused(Result.INVALID_ID):
+        talk.initiator.call(rpc2.IsaSign(isa=1, lc=2, hash_algorithms=(), init_message=b"message"))
+    talk.sign(talk.initiator)
+    with refused(Result.INVALID_STATE):
+        talk.sign(talk.initiator)
+
+
+def test_another_policy_than_the_authenticated_one():
+    config = config_of("alice")
+    other = dataclasses.replace(
+        config.policies[1],
+        id=2,
+        remote=dataclasses.replace(config.policies[1].remote, identity="carol@tkm-lab.test"),
+    )
+    same_peer = dataclasses.replace(config.policies[1], id=3)
+    config.policies.update({2: other, 3: same_peer})
+    talk = Conversation(host("alice", config), host("bob"))
+    talk.ike_sa_init(MODP_3072)
+    talk.ike_auth()
+    for sp in (2, 3):
+        with refused(Result.AUTH_FAILURE):
+            first(talk.initiator, sp=sp)
+    with refused(Result.INVALID_ID):
+        first(talk.initiator, sp=4)
+    assert talk.initiator.host.kernel.states == set()
+    first(talk.initiator)
+    for sp in (2, 3):
+        with refused(Result.AUTH_FAILURE):
+            without_pfs(talk.initiator, sp=sp, spi_loc=b"\xc0\0\0\3")
+
+
+def test_another_local_identity_than_the_policys():
+    config = config_of("alice")
+    config.local_identities[2] = LocalIdentity(2, "other@tkm-lab.test", "otherCert.pem")
+    talk = Conversation(host("alice", config), host("bob"))
+    talk.ike_sa_init(MODP_3072)
+    auth = talk.sign(talk.responder)
+    talk.initiator.call(rpc2.IsaSign(isa=1, lc=2, hash_algorithms=(), init_message=b"message"))
+    talk.check_chain(*talk.ends)
+    talk.authenticate(*talk.ends, auth)
+    with refused(Result.AUTH_FAILURE):
+        first(talk.initiator)
+
+
+def test_an_endpoint_that_was_reset_and_made_again_serves_no_older_ike_sa():
+    talk = established()
+    alice = talk.initiator
+    talk.delete_child(1)
+    alice.call(rpc2.AeReset(ae=1))
+    for attempt in (without_pfs, lambda end: child(end, 1, 7)):
+        with refused(Result.INVALID_STATE):
+            attempt(alice)
+    # The number in use again, and authenticated again: by another IKE SA.
+    again = Conversation(*(end.host for end in talk.ends), isa=2, ae=1)
+    again.responder.ae = 2
+    again.ike_sa_init(MODP_3072)
+    again.ike_auth()
+    again.first_child(5)
+    for attempt in (without_pfs, lambda end: child(end, 1, 7)):
+        with refused(Result.INVALID_STATE):
+            attempt(alice)
+    assert len(states(again)) == 2
+
+
+def test_an_endpoint_is_made_by_one_ike_sa(talk):
+    with refused(Result.INVALID_STATE):
+        Conversation(*(end.host for end in talk.ends), isa=2, ae=1).ike_sa_init(MODP_3072)
+
+
+@pytest.mark.parametrize("spi", [bytes(4), b"\0\0\0\1", b"\0\0\0\xff"])
+@pytest.mark.parametrize("which", ["spi_loc", "spi_rem"])
+def test_reserved_spis(talk, spi, which):
+    talk.ike_auth()
+    with refused(Result.INVALID_PARAMETER):
+        first(talk.initiator, **{which: spi})
+    first(talk.initiator, **{which: b"\0\0\1\0"})
+
+
+def test_algorithms_that_are_none(talk):
+    talk.ike_auth()
+    with refused(Result.INVALID_ID):
+        first(talk.initiator, ea=2)
+
+
+def isa_create(end: End, **values: object) -> None:
+    request = {"isa": 2, "ae": 2, "ia": 1, "ke": 1, "nc_loc": 1, "nonce_rem": bytes(32)}
+    spis = {"spi_loc": bytes(8), "spi_rem": bytes(8)}
+    end.call(rpc2.IsaCreate(**{**request, "initiator": True, **spis, **values}))
+
+
+def test_nonces_and_secrets_are_used_once(talk):
+    talk.exchange_keys(MODP_3072, MODP_3072)
+    alice = talk.initiator
+    isa_create(alice)
+    with refused(Result.INVALID_STATE):
+        isa_create(alice, isa=3, ae=3, ke=2)
+    alice.call(rpc2.NcCreate(nc=1, length=32))
+    with refused(Result.INVALID_STATE):
+        isa_create(alice, isa=3, ae=3)
+    isa_create(alice, isa=3, ae=3, ke=2)
+
+
+def test_a_key_exchange_that_is_half_done_gives_no_keys(talk):
+    alice = talk.initiator
+    alice.call(rpc2.NcCreate(nc=1, length=32))
+    with refused(Result.INVALID_STATE):
+        isa_create(alice)
+    value = alice.call(rpc2.KeGet(ke=1, method=15)).public_value
+    with refused(Result.INVALID_STATE):
+        isa_create(alice)
+    for request in (rpc2.KeGet(ke=1, method=15), rpc2.NcCreate(nc=1, length=32)):
+        with refused(Result.INVALID_STATE):
+            alice.call(request)
+    with refused(Result.INVALID_PARAMETER):
+        alice.call(rpc2.KeSet(ke=1, method=16, public_value=value + value[:128]))
+    with refused(Result.MATH_ERROR):
+        alice.call(rpc2.KeSet(ke=1, method=15, public_value=b"\1".rjust(384, b"\0")))
+    alice.call(rpc2.KeSet(ke=1, method=15, public_value=value))
+    with refused(Result.INVALID_STATE):
+        alice.call(rpc2.KeSet(ke=1, method=15, public_value=value))
+    isa_create(alice)
+
+
+def test_one_key_exchange_is_not_several():
+    talk = established()
+    alice = talk.initiator
+    talk.exchange_keys(MODP_3072)
+    request = {"esa": 2, "isa": 1, "sp": 1, "ke": (1, 1), "nc_loc": 1, "nonce_rem": bytes(32)}
+    with refused(Result.INVALID_STATE):
+        alice.call(rpc2.EsaCreate(**request, initiator=True, **REST))
+
+
+def test_keys_stay_as_they_are_once_signed(talk):
+    talk.exchange_keys(MODP_3072)
+    talk.sign(talk.initiator)
+    with refused(Result.INVALID_STATE):
+        talk.initiator.call(rpc2.IsaUpdate(isa=1, ke=1))
+    with refused(Result.INVALID_STATE):
+        talk.initiator.call(rpc2.IsaIntAuth(isa=1, verify=False, message=b"late"))
+
+
+def test_messages_that_were_changed_are_not_opened(talk):
+    plain = bytes(32)
+    sealed = talk.initiator.call(rpc2.IsaEncrypt(isa=1, aad_length=4, message=b"head" + plain))
+    good = b"head" + sealed.protected
+    for place in range(len(good)):
+        bad = bytearray(good)
+        bad[place] ^= 0x80
+        with refused(Result.INTEGRITY_FAILURE):
+            talk.responder.call(rpc2.IsaDecrypt(isa=1, aad_length=4, message=bytes(bad)))
+    for message in (good[:-1], good[:-16], good + b"\0", good[:4] + bytes(16), b"head"):
+        with refused(Result.INTEGRITY_FAILURE):
+            talk.responder.call(rpc2.IsaDecrypt(isa=1, aad_length=4, message=message))
+    # Our own message, sent back to us, is not the peer's.
+    with refused(Result.INTEGRITY_FAILURE):
+        talk.initiator.call(rpc2.IsaDecrypt(isa=1, aad_length=4, message=good))
+    opened = talk.responder.call(rpc2.IsaDecrypt(isa=1, aad_length=4, message=good))
+    assert opened.plain == plain
+
+
+@pytest.mark.parametrize(
+    ("aad", "message"), [(0, b"x"), (0, bytes(17)), (4, b"head"), (5, b"head"), (9999, bytes(16))]
+)
+def test_messages_that_cannot_be_protected(talk, aad, message):
+    with refused(Result.INVALID_PARAMETER):
+        talk.initiator.call(rpc2.IsaEncrypt(isa=1, aad_length=aad, message=message))

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The programs at their edges: options, files, exit codes, one clear line for each error."""
+
+import logging
+import os
+import re
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from lab.pki import CA
+from tests.unit.tkm.configs import tunnel
+from tests.unit.tkm.test_xml import TUNNEL as XML
+from tests.unit.trusted import pki
+from tkm import cfgtool, keymanager, logs
+from tkm.config import conf
+from tkm.errors import ConfigError
+from tkm.keys import load_anchors, load_private_key
+from tkm.proxy import main as proxy
+
+OWN = 0o600
+LINE = re.compile(r"[A-Z][a-z]{2} \d\d \d{4} \d\d:\d\d:\d\d .+")
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A folder with all that tkm_keymanager needs."""
+    conf_file, key, ca = tmp_path / "tkm.conf", tmp_path / "key.der", tmp_path / "ca.der"
+    conf_file.write_text(conf.render(tunnel()))
+    key.write_bytes(key_der(pki().keys["alice"]))
+    key.chmod(OWN)
+    ca.write_bytes(pki().ca.root.certificate.der)
+    return tmp_path
+
+
+def key_der(key, encryption=None) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        encryption or serialization.NoEncryption(),
+    )
+
+
+def options(folder, **instead):
+    values = {"c": folder / "tkm.conf", "k": folder / "key.der", "r": folder / "ca.der", **instead}
+    return [part for name, value in values.items() for part in (f"-{name}", str(value))]
+
+
+def run(program, *arguments):
+    """Exit code and what went to standard error, of the program as a process."""
+    done = subprocess.run(
+        [sys.executable, "-m", program, *map(str, arguments)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stderr.splitlines()
+
+
+def cfgtool_run(folder, xml, capsys, ike="swanctl.conf"):
+    (folder / "config.xml").write_text(xml)
+    code = cfgtool.main(
+        ["-c", f"{folder}/config.xml", "-i", f"{folder}/{ike}", "-t", f"{folder}/tkm.conf"]
+    )
+    return code, capsys.readouterr().err.splitlines()
+
+
+def test_cfgtool_writes_both_files(tmp_path, capsys):
+    assert cfgtool_run(tmp_path, XML, capsys) == (0, [])
+    assert list(conf.load(tmp_path / "tkm.conf").policies) == [7]
+    assert "reqid = 7" in (tmp_path / "swanctl.conf").read_text()
+
+
+def test_cfgtool_and_a_bad_file(tmp_path, capsys):
+    code, lines = cfgtool_run(tmp_path, XML.replace("tunnel", "beet"), capsys)
+    assert code == 1
+    place = f"{tmp_path}/config.xml: line 7: <mode>"
+    assert lines == [f"tkm_cfgtool: {place}: 'beet' is neither transport nor tunnel"]
+    assert not (tmp_path / "tkm.conf").exists()
+    assert not (tmp_path / "swanctl.conf").exists()
+
+
+def test_cfgtool_and_files_that_are_not_there(tmp_path, capsys):
+    missing = f"{tmp_path}/missing"
+    assert cfgtool.main(["-c", missing, "-i", missing, "-t", missing]) == 1
+    assert capsys.readouterr().err == f"tkm_cfgtool: {missing}: No such file or directory\n"
+    code, lines = cfgtool_run(tmp_path, XML, capsys, ike="no/folder")
+    assert (code, lines) == (1, [f"tkm_cfgtool: {tmp_path}/no/folder: No such file or directory"])
+
+
+@pytest.mark.parametrize(
+    "program", ["tkm.cfgtool", "tkm.keymanager", "tkm.proxy.main"], ids=lambda name: name
+)
+def test_wrong_use_is_2(program):
+    code, lines = run(program, "--no-such-option")
+    assert code == 2
+    assert lines[-1].endswith(("--no-such-option", "are required: -c, -k, -r", ": -c, -i, -t"))
+    code, lines = run(program, "--version")
+    assert (code, lines) == (0, [])
+
+
+@pytest.mark.parametrize("main", [cfgtool.main, keymanager.main, proxy.main])
+def test_wrong_use_in_this_process(main, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--no-such-option"])
+    assert caught.value.code == 2
+    assert "usage: " in capsys.readouterr().err
+
+
+def fails(folder, **instead):
+    """The one critical line with which tkm_keymanager gives up."""
+    socket_path = folder / "socket"
+    code, lines = run("tkm.keymanager", *options(folder, **instead), "--socket", socket_path)
+    assert code == 1
+    assert all(LINE.fullmatch(line) for line in lines)
+    assert not socket_path.exists()
+    return lines[-1].split(" ", 4)[-1]
+
+
+def test_keymanager_and_a_key_that_others_may_read(files):
+    (files / "key.der").chmod(0o644)
+    assert fails(files) == (
+        f"private key '{files}/key.der' is open to others: chmod 600 {files}/key.der"
+    )
+
+
+def test_keymanager_and_a_configuration_of_another_version(files):
+    (files / "tkm.conf").write_text("version = 9")
+    assert fails(files) == (f"{files}/tkm.conf: version 9 is unknown, this program reads 1")
+
+
+def test_keymanager_and_a_socket_that_is_taken(files):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        other.bind(f"{files}/taken")
+        other.listen()
+        code, lines = run("tkm.keymanager", *options(files), "--socket", files / "taken")
+        assert code == 1
+        assert lines[-1].endswith(f"{files}/taken: another process serves it")
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o620, 0o602, 0o601, 0o666])
+def test_modes_that_are_too_open(files, mode):
+    (files / "key.der").chmod(mode)
+    if mode & 0o027:
+        with pytest.raises(ConfigError, match="is open to others"):
+            load_private_key(files / "key.der")
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o600, 0o640])
+def test_modes_that_are_not(files, mode):
+    (files / "key.der").chmod(mode)
+    assert load_private_key(files / "key.der").key_size == 3072
+
+
+def write_own(file, octets):
+    file.write_bytes(octets)
+    file.chmod(OWN)
+
+
+def test_keys_that_are_none(files):
+    key, file = pki().keys["alice"], files / "other.der"
+    with pytest.raises(ConfigError, match=r"other.der': No such file"):
+        load_private_key(file)
+    password = serialization.BestAvailableEncryption(b"secret")
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    for octets in (b"", b"no key", key_der(key)[:-1], key_der(key, password), pem):
+        write_own(file, octets)
+        with pytest.raises(ConfigError, match="is no private key in DER without password"):
+            load_private_key(file)
+    write_own(file, key_der(ec.generate_private_key(ec.SECP256R1())))
+    with pytest.raises(ConfigError, match=r"other.der' is not RSA"):
+        load_private_key(file)
+    with pytest.raises(ConfigError, match="Is a directory"):
+        load_private_key(files)
+
+
+def test_anchors(files):
+    ca = files / "ca.der"
+    assert list(load_anchors(f"{ca}")) == [1]
+    assert list(load_anchors(f"{ca}:7")) == [7]
+    assert list(load_anchors(f"{ca}:2,{ca},{ca}:3")) == [2, 1, 3]
+    for specification, reason in (
+        (f"{ca}:0", "CA number '0' is not a number from 1 up"),
+        (f"{ca}:x", "CA number 'x' is not a number"),
+        (f"{ca}:-1", "CA number '-1' is not a number"),
+        (f"{ca},{ca}:1", "CA number 1 is given twice"),
+        (f"{files}/none:1", "none': No such file"),
+        ("", "Is a directory"),
+        (f"{files}/tkm.conf", "not a certificate"),
+    ):
+        with pytest.raises(ConfigError, match=re.escape(reason)):
+            load_anchors(specification)
+
+
+def test_anchors_that_are_none(files):
+    now, day, key = datetime.now(UTC), timedelta(days=1), pki().keys["alice"]
+    bad = {
+        "expired": CA("x", key=key, not_before=now - 2 * day, not_after=now - day),
+        "not valid before": CA("x", key=key, not_before=now + day, not_after=now + 2 * day),
+        "its CA flag is not set": CA("x", key=key, ca=False),
+    }
+    for reason, ca in bad.items():
+        (files / "bad.der").write_bytes(ca.certificate.der)
+        with pytest.raises(ConfigError, match=f"^CA certificate '{files}/bad.der': .*{reason}"):
+            load_anchors(f"{files}/bad.der")
+
+
+def test_log_lines_have_the_form_of_the_original_and_are_lines(capsys):
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        logs.to()
+        logging.getLogger("tkm").info("Adding certificate '%s'", "CN=x\nAuthentication\x1b[2K é")
+        (line,) = capsys.readouterr().err.splitlines()
+    finally:
+        root.handlers[:], level = before
+        root.setLevel(level)
+        logging.captureWarnings(False)
+    assert LINE.fullmatch(line)
+    assert line.endswith(" Adding certificate 'CN=x\\nAuthentication\\x1b[2K é'")
+
+
+def test_nothing_needs_more_than_its_own_memory():
+    # Importing the TKM must not bring in what it has no use for.
+    code = "import sys, tkm.keymanager; print(*sorted({n.partition('.')[0] for n in sys.modules}))"
+    modules = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ).stdout.split()  # fmt: skip
+    assert not {"ike", "lab", "scapy", "click", "rich", "asyncio"} & set(modules)

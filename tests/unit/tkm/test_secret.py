@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Secrets: nobody sees them, and when they are gone they are gone."""
+
+import ctypes
+import json
+import os
+import pickle
+
+import pytest
+
+from tkm.crypto.derivation import Roles, ike_keys
+from tkm.secret import Secret, wipe_bytes
+
+
+def address(buffer: bytearray) -> int:
+    return ctypes.addressof((ctypes.c_char * len(buffer)).from_buffer(buffer))
+
+
+def test_wiping_zeroes_the_memory():
+    secret = Secret(bytearray(b"not for anybody"))
+    octets = secret.octets
+    place = address(octets)
+    secret.wipe()
+    assert ctypes.string_at(place, len(octets)) == bytes(len(octets))
+    assert len(secret) == 0
+    secret.wipe()
+
+
+def test_leaving_the_block_wipes_also_on_errors():
+    secret = Secret(bytearray(b"not for anybody"))
+    octets = secret.octets
+    with pytest.raises(KeyError), secret:
+        raise KeyError
+    assert octets == bytes(15)
+
+
+def test_taking_wipes_the_source():
+    source = os.urandom(64)
+    copy = bytes(bytearray(source))
+    secret = Secret.take(source)
+    assert source == bytes(64)
+    assert bytes(secret.octets) == copy
+
+
+def test_octets_that_python_shares_are_left_alone():
+    for octets in (b"", b"a"):
+        wipe_bytes(octets)
+    assert (bytes(0), bytes([97])) == (b"", b"a")
+
+
+def test_splitting_moves():
+    secret = Secret(bytearray(range(10)))
+    octets = secret.octets
+    parts = secret.split(3, 7)
+    assert [bytes(part.octets) for part in parts] == [bytes(range(3)), bytes(range(3, 10))]
+    assert octets == bytes(10)
+
+
+def test_keys_are_wiped_together():
+    keys = ike_keys(Roles(b"i" * 32, b"r" * 32), Secret(bytearray(b"shared")))
+    octets = [key.octets for key in keys]
+    assert all(any(key) for key in octets)
+    keys.wipe()
+    assert not any(any(key) for key in octets)
+
+
+@pytest.mark.parametrize("show", [repr, str, "{}".format, "{!r:>40}".format])
+def test_no_words_show_it(show):
+    shown = show(Secret(bytearray(b"confidential")))
+    assert "confidential" not in shown
+    assert b"confidential".hex() not in shown
+    assert "12 octets" in shown
+
+
+@pytest.mark.parametrize("carry", [pickle.dumps, json.dumps, hash])
+def test_it_does_not_travel(carry):
+    with pytest.raises(TypeError):
+        carry(Secret(bytearray(b"confidential")))
+
+
+def test_comparing():
+    assert Secret(bytearray(b"a")) == Secret(bytearray(b"a"))
+    assert Secret(bytearray(b"a")) != Secret(bytearray(b"b"))
+    assert Secret(bytearray(b"a")) != b"a"

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Any requests in any order, against a model of the specification.
+
+What the model grants must succeed; anything else must be refused and change nothing at all. The
+peer is genuine where a step needs one: its signature is made with bob's key over what alice's TKM
+has derived.
+"""
+
+import os
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from tests.unit.tkm.model import Model
+from tests.unit.tkm.snapshot import picture, snapshot
+from tests.unit.trusted import host, identity, pki
+from tkm.contexts.kinds import IkeSa
+from tkm.crypto.key_exchange import group
+from tkm.crypto.signature import sign, signed_octets
+from tkm.operations.ike_sa import _int_auth
+from tkm.rpc import rpc2
+from tkm.rpc.interface import Request
+from tkm.rpc.result import Refused
+
+IDS = st.integers(1, 3)
+KES = st.lists(IDS, min_size=1, max_size=2).map(tuple)
+GOOD = st.sampled_from([True, True, True, False])
+INIT = b"init message of bob"
+CERTIFICATES = {
+    "ca": pki().ca.root.certificate.der,
+    "bob": pki().certificates["bob"],
+    "alice": pki().certificates["alice"],
+    "none": b"no certificate",
+}
+RESETS = {
+    "nc": rpc2.NcReset,
+    "ke": rpc2.KeReset,
+    "cc": rpc2.CcReset,
+    "ae": rpc2.AeReset,
+    "isa": rpc2.IsaReset,
+    "esa": rpc2.EsaReset,
+}
+PUBLIC_VALUE = group(15).generate().public_value()
+
+
+class Sequences(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.host = host("alice")
+        self.model = Model()
+
+    def ask(self, request: Request[Any], granted: bool) -> None:
+        before = snapshot(self.host)
+        try:
+            self.host.client.call(request)
+        except Refused:
+            assert not granted, f"{request} was refused"
+            assert snapshot(self.host) == before
+        else:
+            assert granted, f"{request} was granted"
+
+    @invariant()
+    def the_states_are_those_of_the_model(self) -> None:
+        assert picture(self.host) == self.model.picture()
+        assert len(self.host.kernel.states) == 2 * len(self.model.esa)
+
+    @rule(kind=st.sampled_from(list(RESETS)), number=IDS)
+    def reset(self, kind, number):
+        self.model.reset_one(kind, number)
+        self.ask(RESETS[kind](**{kind: number}), True)
+
+    @rule(often=st.integers(0, 9))
+    def reset_all(self, often):
+        if not often:
+            self.model.reset()
+            self.ask(rpc2.TkmReset(), True)
+
+    @rule(refuses=GOOD)
+    def kernel(self, refuses):
+        self.host.kernel.refuses = not refuses
+
+    @rule(nc=IDS, length=st.integers(16, 256))
+    def nc_create(self, nc, length):
+        self.ask(rpc2.NcCreate(nc=nc, length=length), self.model.nc_create(nc))
+
+    @rule(ke=IDS, method=st.sampled_from([15, 15, 15, 16, 14]))
+    def ke_get(self, ke, method):
+        granted = self.model.ke_step(ke, "get", method, method != 14)
+        self.ask(rpc2.KeGet(ke=ke, method=method), granted)
+
+    @rule(ke=IDS, method=st.sampled_from([15, 15, 15, 16]), good=GOOD)
+    def ke_set(self, ke, method, good):
+        granted = self.model.ke_step(ke, "set", method, good and method == 15)
+        value = PUBLIC_VALUE if good else bytes(384)
+        self.ask(rpc2.KeSet(ke=ke, method=method, public_value=value), granted)
+
+    @rule(ke=IDS, nc=IDS)
+    def exchange_keys(self, ke, nc):
+        self.nc_create(nc, 32)
+        self.ke_get(ke, 15)
+        self.ke_set(ke, 15, True)
+
+    @rule(cc=IDS, ca=st.sampled_from([1, 1, 2]), name=st.sampled_from(list(CERTIFICATES)))
+    def cc_check_ca(self, cc, ca, name):
+        granted = self.model.cc_check_ca(cc, ca == 1 and name == "ca")
+        self.ask(rpc2.CcCheckCa(cc=cc, ca=ca, certificate=CERTIFICATES[name]), granted)
+
+    @rule(cc=IDS, name=st.sampled_from(list(CERTIFICATES)))
+    def cc_add_certificate(self, cc, name):
+        granted = name != "none" and self.model.cc_add(cc, name, "ca")
+        self.ask(rpc2.CcAddCertificate(cc=cc, certificate=CERTIFICATES[name]), granted)
+
+    @rule(cc=IDS, ri=st.sampled_from([1, 1, 2]))
+    def cc_check_chain(self, cc, ri):
+        self.ask(rpc2.CcCheckChain(cc=cc, ri=ri), self.model.cc_check_chain(cc, ri))
+
+    @rule(isa=IDS, ae=IDS, ke=IDS, nc=IDS, initiator=st.booleans(), good=GOOD)
+    def isa_create(self, isa, ae, ke, nc, initiator, good):
+        granted = self.model.isa_create(isa, ae, ke, nc, good)
+        self.ask(
+            rpc2.IsaCreate(
+                isa=isa, ae=ae, ia=1 if good else 2, ke=ke, nc_loc=nc,
+                nonce_rem=os.urandom(32), initiator=initiator, spi_loc=b"l" * 8, spi_rem=b"r" * 8,
+            ),
+            granted,
+        )  # fmt: skip
+
+    @rule(isa=IDS, parent=IDS, kes=KES, nc=IDS, initiator=st.booleans(), good=GOOD)
+    def isa_create_child(self, isa, parent, kes, nc, initiator, good):
+        granted = self.model.isa_create_child(isa, parent, kes, nc, good)
+        self.ask(
+            rpc2.IsaCreateChild(
+                isa=isa, parent=parent, ia=1 if good else 2, ke=kes, nc_loc=nc,
+                nonce_rem=os.urandom(32), initiator=initiator, spi_loc=b"l" * 8, spi_rem=b"r" * 8,
+            ),
+            granted,
+        )  # fmt: skip
+
+    @rule(isa=IDS, ke=IDS)
+    def isa_update(self, isa, ke):
+        self.ask(rpc2.IsaUpdate(isa=isa, ke=ke), self.model.isa_update(isa, ke))
+
+    @rule(isa=IDS, verify=st.booleans(), message=st.binary(min_size=1, max_size=40))
+    def isa_int_auth(self, isa, verify, message):
+        granted = self.model.state(isa) == "unauth"
+        self.ask(rpc2.IsaIntAuth(isa=isa, verify=verify, message=message), granted)
+
+    @rule(isa=IDS, lc=st.sampled_from([1, 1, 2]), announced=st.sampled_from([(), (2,), (4, 7)]))
+    def isa_sign(self, isa, lc, announced):
+        granted = self.model.isa_step(isa, "unauth", "loc_auth", lc == 1)
+        self.ask(
+            rpc2.IsaSign(isa=isa, lc=lc, hash_algorithms=announced, init_message=b"init"), granted
+        )
+
+    @rule(isa=IDS, cc=IDS, good=GOOD)
+    def isa_auth(self, isa, cc, good):
+        auth = self.signature_of_bob(isa)
+        good = good and cc in self.model.checked
+        granted = self.model.isa_step(isa, "loc_auth", "authenticated", good)
+        message = INIT if good else b"another message"
+        self.ask(
+            rpc2.IsaAuth(
+                isa=isa, cc=cc, init_message=message, method=auth.method, signature=auth.data
+            ),
+            granted,
+        )
+
+    def signature_of_bob(self, number):
+        isa = self.host.manager.contexts.store(IkeSa).at(number)
+        if isa.keys is None:
+            return sign(pki().keys["bob"], b"", ())
+        _, sk_p = isa.auth_keys
+        octets = signed_octets(INIT, isa.ae.nonce_loc, sk_p, identity("bob"), _int_auth(isa.ae))
+        return sign(pki().keys["bob"], octets, ())
+
+    @rule(isa=IDS)
+    def isa_skip_create_first(self, isa):
+        granted = self.model.isa_step(isa, "authenticated", "active")
+        self.ask(rpc2.IsaSkipCreateFirst(isa=isa), granted)
+
+    @rule(isa=IDS, ae=IDS, ke=IDS, nc=IDS, cc=IDS)
+    def handshake(self, isa, ae, ke, nc, cc):
+        self.exchange_keys(ke, nc)
+        self.isa_create(isa, ae, ke, nc, True, True)
+        self.isa_sign(isa, 1, (2,))
+        self.cc_check_ca(cc, 1, "ca")
+        self.cc_add_certificate(cc, "bob")
+        self.cc_check_chain(cc, 1)
+        self.isa_auth(isa, cc, True)
+
+    @rule(isa=IDS, length=st.sampled_from([0, 16, 17, 48]))
+    def isa_encrypt(self, isa, length):
+        granted = isa in self.model.isa and length % 16 == 0 and length > 0
+        message = b"head" + bytes(length)
+        self.ask(rpc2.IsaEncrypt(isa=isa, aad_length=4, message=message), granted)
+
+    @rule(isa=IDS, octets=st.binary(min_size=1, max_size=100))
+    def isa_decrypt(self, isa, octets):
+        self.ask(rpc2.IsaDecrypt(isa=isa, aad_length=0, message=octets), False)
+
+    def spis(self, good):
+        spi = b"\xc0" + os.urandom(3)
+        return {"spi_loc": spi, "spi_rem": b"\xc1" + spi[1:] if good else b"\0\0\0\1"}
+
+    @rule(
+        esa=IDS, isa=IDS, kes=KES, nc=IDS, initiator=st.booleans(), good=GOOD, sp=st.integers(1, 2)
+    )
+    def esa_create(self, esa, isa, kes, nc, initiator, good, sp):
+        fine = good and sp == 1 and not self.host.kernel.refuses
+        granted = self.model.esa_create(esa, isa, kes, nc, fine)
+        self.ask(
+            rpc2.EsaCreate(
+                esa=esa, isa=isa, sp=sp, ea=1, ke=kes, nc_loc=nc, nonce_rem=bytes(32),
+                initiator=initiator, **self.spis(good),
+            ),
+            granted,
+        )  # fmt: skip
+
+    @rule(esa=IDS, isa=IDS, nc=IDS, initiator=st.booleans(), good=GOOD)
+    def esa_create_no_pfs(self, esa, isa, nc, initiator, good):
+        fine = good and not self.host.kernel.refuses
+        granted = self.model.esa_create(esa, isa, (), nc, fine)
+        self.ask(
+            rpc2.EsaCreateNoPfs(
+                esa=esa, isa=isa, sp=1, ea=1, nc_loc=nc, nonce_rem=bytes(32),
+                initiator=initiator, **self.spis(good),
+            ),
+            granted,
+        )  # fmt: skip
+
+    @rule(esa=IDS, isa=IDS, good=GOOD)
+    def esa_create_first(self, esa, isa, good):
+        fine = good and not self.host.kernel.refuses
+        granted = self.model.esa_create_first(esa, isa, fine)
+        self.ask(rpc2.EsaCreateFirst(esa=esa, isa=isa, sp=1, ea=1, **self.spis(good)), granted)
+
+    @rule(esa=IDS)
+    def esa_select(self, esa):
+        self.ask(rpc2.EsaSelect(esa=esa), esa in self.model.esa)
+
+
+TestSequences = Sequences.TestCase
+TestSequences.settings = settings(
+    max_examples=40,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""AUTH: recorded octets and signatures, the schemes that are accepted, and all that is not."""
+
+import hashlib
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
+from cryptography.hazmat.primitives.hashes import MD5, SHA1, SHA256, SHA384, SHA512
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.tkm.vectors import recorded, rsa_certificate
+from tests.unit.trusted import pki
+from tkm.crypto.signature import Auth, id_payload, sign, signed_octets, verify
+from tkm.errors import AuthenticationError, SigningError
+from tkm.secret import Secret
+
+OCTETS = b"what is signed"
+# AlgorithmIdentifiers as RFC 7427, A.1 and A.4 print them.
+SHA256_RSA = "300d06092a864886f70d01010b0500"
+SHA384_RSA = "300d06092a864886f70d01010c0500"
+SHA512_RSA = "300d06092a864886f70d01010d0500"
+SHA1_RSA = "300d06092a864886f70d0101050500"
+PSS_SHA256 = (
+    "304106092a864886f70d01010a3034a00f300d06096086480165030402010500"
+    "a11c301a06092a864886f70d010108300d06096086480165030402010500a203020120"
+)
+PSS_DEFAULT = "300d06092a864886f70d01010a3000"
+
+
+@pytest.fixture(scope="module")
+def key() -> rsa.RSAPrivateKey:
+    return pki().keys["bob"]
+
+
+def with_scheme(identifier: str, signature: bytes) -> Auth:
+    octets = bytes.fromhex(identifier)
+    return Auth(14, bytes([len(octets)]) + octets + signature)
+
+
+@pytest.mark.parametrize("row", recorded()["auth"], ids=lambda row: f"{row['run']}-{row['signer']}")
+def test_recorded_auth(row):
+    octets = signed_octets(
+        bytes.fromhex(row["init_message"]),
+        bytes.fromhex(row["nonce"]),
+        Secret(bytearray.fromhex(row["sk_p"])),
+        row["identity"],
+    )
+    assert hashlib.sha256(octets).hexdigest() == row["octets_sha256"]
+    peer, signature = rsa_certificate(row["signer"]).public_key(), bytes.fromhex(row["signature"])
+    verify(peer, octets, Auth(1, signature))
+    with pytest.raises(AuthenticationError):
+        verify(peer, octets + b"\0", Auth(1, signature))
+
+
+@pytest.mark.parametrize(
+    ("identity", "payload"),
+    [
+        ("alice@example.org", b"\3\0\0\0alice@example.org"),
+        ("gw.example.org", b"\2\0\0\0gw.example.org"),
+    ],
+)
+def test_id_payload(identity, payload):
+    assert id_payload(identity) == payload
+
+
+def test_int_auth_stands_at_the_end():
+    sk_p = Secret(bytearray(b"p" * 64))
+    plain = signed_octets(b"message", b"nonce", sk_p, "alice")
+    assert signed_octets(b"message", b"nonce", sk_p, "alice", b"int auth") == plain + b"int auth"
+    assert plain.startswith(b"messagenonce")
+    assert len(plain) == 12 + 64
+
+
+@pytest.mark.parametrize(
+    ("announced", "method", "identifier"),
+    [
+        ((), 1, ""),
+        ((1,), 1, ""),
+        ((5, 6, 7), 1, ""),
+        ((2,), 14, SHA256_RSA),
+        ((3,), 14, SHA384_RSA),
+        ((4,), 14, SHA512_RSA),
+        ((4, 3, 2, 1), 14, SHA256_RSA),
+    ],
+)
+def test_signing_in_the_way_that_the_peer_understands(key, announced, method, identifier):
+    auth = sign(key, OCTETS, announced)
+    assert auth.method == method
+    if identifier:
+        octets = bytes.fromhex(identifier)
+        assert auth.data.startswith(bytes([len(octets)]) + octets)
+        assert len(auth.data) == 1 + len(octets) + 384
+    verify(key.public_key(), OCTETS, auth)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "padding", "algorithm"),
+    [
+        (SHA256_RSA, PKCS1v15(), SHA256()),
+        (SHA384_RSA, PKCS1v15(), SHA384()),
+        (SHA512_RSA, PKCS1v15(), SHA512()),
+        (PSS_SHA256, PSS(MGF1(SHA256()), 32), SHA256()),
+    ],
+)
+def test_schemes_that_are_accepted(key, identifier, padding, algorithm):
+    auth = with_scheme(identifier, key.sign(OCTETS, padding, algorithm))
+    verify(key.public_key(), OCTETS, auth)
+    with pytest.raises(AuthenticationError, match="the signature is wrong"):
+        verify(key.public_key(), OCTETS[:-1], auth)
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        Auth(0, b"x" * 384),
+        Auth(2, b"x" * 384),
+        Auth(9, b"x" * 384),
+        Auth(14, b"\0"),
+        Auth(14, b"\xff"),
+        Auth(14, b"\0" + b"x" * 384),
+        with_scheme("300d06092a864886f70d0101040500", b""),
+        with_scheme(SHA256_RSA[:-2], b""),
+        with_scheme(PSS_DEFAULT, b""),
+    ],
+    ids=["0", "psk", "ecdsa", "none", "cut", "empty", "md5", "cut scheme", "pss sha1"],
+)
+def test_other_methods_and_schemes_are_not_accepted(key, auth):
+    with pytest.raises(AuthenticationError, match="not accepted"):
+        verify(key.public_key(), OCTETS, auth)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "algorithm"), [(SHA1_RSA, SHA1()), ("300d06092a864886f70d0101040500", MD5())]
+)
+def test_weak_hashes_are_not_accepted_under_method_14(key, identifier, algorithm):
+    auth = with_scheme(identifier, key.sign(OCTETS, PKCS1v15(), algorithm))
+    with pytest.raises(AuthenticationError, match="not accepted"):
+        verify(key.public_key(), OCTETS, auth)
+
+
+def test_a_signature_of_one_scheme_is_none_of_another(key):
+    signature = key.sign(OCTETS, PKCS1v15(), SHA256())
+    for auth in (Auth(1, signature), with_scheme(SHA512_RSA, signature)):
+        with pytest.raises(AuthenticationError, match="the signature is wrong"):
+            verify(key.public_key(), OCTETS, auth)
+
+
+def test_a_signature_without_its_leading_zeros_is_padded(key):
+    # One in 256 has a leading zero; the original leaves it out.
+    for number in range(10_000):
+        octets = number.to_bytes(4, "big")
+        signature = key.sign(octets, PKCS1v15(), SHA1())
+        if signature[0] == 0:
+            break
+    assert signature[0] == 0
+    verify(key.public_key(), octets, Auth(1, signature))
+    verify(key.public_key(), octets, Auth(1, signature.lstrip(b"\0")))
+    with pytest.raises(AuthenticationError):
+        verify(key.public_key(), octets, Auth(1, signature[:-1]))
+    with pytest.raises(AuthenticationError):
+        verify(key.public_key(), octets, Auth(1, b"\0" + signature))
+
+
+@settings(max_examples=60, deadline=None)
+@given(place=st.integers(0, 8 * 384 - 1))
+def test_flipped_bits(place):
+    key = pki().keys["bob"]
+    auth = _signed()
+    data = bytearray(auth.data)
+    data[place // 8] ^= 1 << place % 8
+    with pytest.raises(AuthenticationError):
+        verify(key.public_key(), OCTETS, Auth(1, bytes(data)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(method=st.sampled_from([1, 14]), data=st.binary(min_size=1, max_size=900))
+def test_any_octets_are_refused(method, data):
+    with pytest.raises(AuthenticationError):
+        verify(pki().keys["bob"].public_key(), OCTETS, Auth(method, data))
+
+
+def test_the_key_of_another_is_not_enough(key):
+    with pytest.raises(AuthenticationError):
+        verify(pki().keys["alice"].public_key(), OCTETS, sign(key, OCTETS, (2,)))
+
+
+def test_a_key_too_small_for_a_hash_is_told():
+    small = rsa.generate_private_key(65537, 1024)
+    sign(small, OCTETS, (4,))
+
+    class Broken:
+        key_size = 3072
+
+        def sign(self, *_: object) -> bytes:
+            raise ValueError("Digest too large for key size")
+
+    with pytest.raises(SigningError, match="too large"):
+        sign(Broken(), OCTETS, (4,))
+
+
+def _signed() -> Auth:
+    if not _SIGNED:
+        _SIGNED.append(sign(pki().keys["bob"], OCTETS, ()))
+    return _SIGNED[0]
+
+
+_SIGNED: list[Auth] = []

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Messages of NETLINK_XFRM against the kernel's structures, laid out once more by ctypes."""
+
+import ctypes
+import dataclasses
+import errno
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from tests.unit.tkm import structures as c
+from tests.unit.tkm.configs import tunnel
+from tests.unit.trusted import config_of
+from tkm.config.model import Lifetime, Mode
+from tkm.errors import KernelError
+from tkm.secret import Secret
+from tkm.xfrm import kernel as kernel_module
+from tkm.xfrm import messages
+from tkm.xfrm.kernel import XfrmKernel
+from tkm.xfrm.messages import Type
+from tkm.xfrm.model import StateKeys, StatePair, hexadecimal
+from tkm.xfrm.netlink import Refusal, encode, make
+
+INFINITE = (1 << 64) - 1
+TRANSPORT = config_of("alice").policies[1]
+TUNNEL = tunnel().policies[7]
+PAIR = StatePair(TRANSPORT, b"\xc0\0\0\1", b"\xd0\0\0\2")
+
+
+def keys(octet: bytes) -> StateKeys:
+    return StateKeys(Secret(bytearray(octet * 32)), Secret(bytearray(octet.upper() * 64)))
+
+
+class Socket:
+    """In the place of a netlink socket: keeps the octets as they are sent."""
+
+    def __init__(self, *refusals: int) -> None:
+        self.sent: list[tuple[int, bytes]] = []
+        self.buffers: list[bytearray] = []
+        self.refusals = list(refusals)
+
+    def request(self, octets: bytearray) -> None:
+        self.sent.append((int.from_bytes(octets[4:6], "little"), bytes(octets[16:])))
+        self.buffers.append(octets)
+        code = self.refusals.pop(0) if self.refusals else 0
+        if code:
+            raise Refusal(code, "")
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    sock = Socket()
+    monkeypatch.setattr(kernel_module, "NetlinkSocket", lambda: sock)
+    return sock
+
+
+@pytest.mark.parametrize(
+    ("message", "structure"),
+    [
+        (messages.StateMessage, c.UserSaInfo),
+        (messages.StateIdMessage, c.UserSaId),
+        (messages.PolicyMessage, c.UserPolicyInfo),
+        (messages.FlushStatesMessage, c.UserSaFlush),
+        (messages.AcquireMessage, c.UserAcquire),
+        (messages.ExpireMessage, c.UserExpire),
+    ],
+)
+def test_sizes_are_the_kernels(message, structure):
+    assert len(encode(Type.NEWSA, make(message))) == 16 + (ctypes.sizeof(structure) + 3 & ~3)
+
+
+def test_types_are_the_kernels():
+    assert {name: int(Type[name]) for name in ("NEWSA", "DELSA", "NEWPOLICY", "ACQUIRE")} == {
+        "NEWSA": 0x10, "DELSA": 0x11, "NEWPOLICY": 0x13, "ACQUIRE": 0x17,
+    }  # fmt: skip
+    assert (Type.EXPIRE, Type.FLUSHSA, Type.FLUSHPOLICY) == (0x18, 0x1C, 0x1D)
+
+
+def attributes(octets: bytes) -> dict[int, bytes]:
+    found = {}
+    while octets:
+        size = int.from_bytes(octets[:2], "little")
+        found[int.from_bytes(octets[2:4], "little")] = octets[4:size]
+        octets = octets[size + 3 & ~3 :]
+    return found
+
+
+def test_policies(sent):
+    XfrmKernel().add_policy(TUNNEL)
+    directions = []
+    for kind, octets in sent.sent:
+        assert kind == Type.NEWPOLICY
+        info = c.UserPolicyInfo.from_buffer_copy(octets)
+        (template,) = attributes(octets[ctypes.sizeof(info) :]).values()
+        template = c.UserTemplate.from_buffer_copy(template)
+        directions.append(info.dir)
+        outbound = info.dir == 1
+        local, remote = ip_network("10.1.0.0/16"), ip_network("10.2.0.0/16")
+        source, destination = (local, remote) if outbound else (remote, local)
+        assert bytes(info.sel.saddr)[:4] == source.network_address.packed
+        assert bytes(info.sel.daddr)[:4] == destination.network_address.packed
+        assert (info.sel.prefixlen_s, info.sel.prefixlen_d, info.sel.family) == (16, 16, 2)
+        ends = [ip_address("192.168.0.1").packed, ip_address("192.168.0.2").packed]
+        found = [bytes(template.saddr)[:4], bytes(template.id.daddr)[:4]]
+        assert found == (ends if outbound else ends[::-1])
+        assert (template.id.proto, template.reqid, template.mode) == (50, 7, 1)
+        assert (template.optional, template.share) == (0, 0)
+        assert (info.priority, info.action) == (3843, 0)
+        assert {info.lft.soft_byte_limit, info.lft.hard_packet_limit} == {INFINITE}
+    assert directions == [1, 0, 2]
+
+
+def test_no_forwarding_in_transport_mode(sent):
+    XfrmKernel().add_policy(TRANSPORT)
+    found = [c.UserPolicyInfo.from_buffer_copy(octets) for _, octets in sent.sent]
+    assert [info.dir for info in found] == [1, 0]
+    assert {info.sel.prefixlen_s for info in found} == {32}
+
+
+def test_states(sent):
+    XfrmKernel().add_states(PAIR, keys(b"i"), keys(b"o"))
+    for (kind, octets), octet, spi, ends in zip(
+        sent.sent, (b"i", b"o"), (PAIR.spi_in, PAIR.spi_out), ((2, 1), (1, 2)), strict=True
+    ):
+        assert kind == Type.NEWSA
+        info = c.UserSaInfo.from_buffer_copy(octets)
+        assert bytes(info.id.spi) == spi
+        assert (bytes(info.saddr)[3], bytes(info.id.daddr)[3]) == ends
+        assert (info.id.proto, info.reqid, info.family, info.mode) == (50, 1, 2, 0)
+        assert info.replay_window == 32
+        assert (info.lft.soft_add_expires_seconds, info.lft.hard_add_expires_seconds) == (30, 60)
+        assert (info.lft.soft_byte_limit, info.lft.hard_packet_limit) == (INFINITE, INFINITE)
+        found = attributes(octets[ctypes.sizeof(info) :])
+        assert found[2] == b"cbc(aes)".ljust(64, b"\0") + (256).to_bytes(4, "little") + octet * 32
+        sizes = (512).to_bytes(4, "little") + (256).to_bytes(4, "little")
+        assert found[20] == b"hmac(sha512)".ljust(64, b"\0") + sizes + octet.upper() * 64
+
+
+def test_lifetimes_in_octets_and_packets(sent):
+    lifetime = Lifetime(0, 0, 5, 6, 7, 8)
+    policy = dataclasses.replace(TRANSPORT, lifetime=lifetime)
+    XfrmKernel().add_states(StatePair(policy, PAIR.spi_in, PAIR.spi_out), keys(b"i"), keys(b"o"))
+    info = c.UserSaInfo.from_buffer_copy(sent.sent[0][1])
+    assert (info.lft.soft_byte_limit, info.lft.hard_byte_limit) == (5, 6)
+    assert (info.lft.soft_packet_limit, info.lft.hard_packet_limit) == (7, 8)
+    assert (info.lft.soft_add_expires_seconds, info.lft.hard_add_expires_seconds) == (0, 0)
+
+
+def test_ipv6(sent):
+    policy = dataclasses.replace(
+        TRANSPORT,
+        mode=Mode.TUNNEL,
+        local=dataclasses.replace(TRANSPORT.local, ip=ip_address("2001:db8::1")),
+        remote=dataclasses.replace(TRANSPORT.remote, ip=ip_address("2001:db8::2")),
+    )
+    kernel = XfrmKernel()
+    kernel.add_policy(policy)
+    kernel.add_states(StatePair(policy, PAIR.spi_in, PAIR.spi_out), keys(b"i"), keys(b"o"))
+    info = c.UserPolicyInfo.from_buffer_copy(sent.sent[0][1])
+    assert (info.sel.family, info.sel.prefixlen_d) == (10, 128)
+    assert bytes(info.sel.daddr) == ip_address("2001:db8::2").packed
+    state = c.UserSaInfo.from_buffer_copy(sent.sent[-1][1])
+    assert (state.family, state.mode) == (10, 1)
+    assert bytes(state.saddr) == ip_address("2001:db8::1").packed
+
+
+def test_keys_do_not_stay_in_the_buffers(sent):
+    inbound = keys(b"i")
+    XfrmKernel().add_states(PAIR, inbound, keys(b"o"))
+    assert all(not any(buffer) for buffer in sent.buffers)
+    assert bytes(inbound.encryption.octets) == b"i" * 32
+
+
+def test_both_states_or_none(sent):
+    sent.refusals = [0, errno.EEXIST]
+    with pytest.raises(KernelError, match="does not add a state of policy 1: File exists"):
+        XfrmKernel().add_states(PAIR, keys(b"i"), keys(b"o"))
+    assert [kind for kind, _ in sent.sent] == [Type.NEWSA, Type.NEWSA, Type.DELSA]
+    deleted = c.UserSaId.from_buffer_copy(sent.sent[-1][1])
+    assert bytes(deleted.spi) == PAIR.spi_in
+    assert all(not any(buffer) for buffer in sent.buffers[:2])
+
+
+def test_states_that_have_expired_are_not_missed(sent):
+    sent.refusals = [errno.ESRCH, errno.ESRCH]
+    XfrmKernel().delete_states(PAIR)
+    found = [c.UserSaId.from_buffer_copy(octets) for _, octets in sent.sent]
+    assert [bytes(each.spi) for each in found] == [PAIR.spi_in, PAIR.spi_out]
+    assert [bytes(each.daddr)[3] for each in found] == [1, 2]
+    sent.refusals = [errno.EPERM]
+    with pytest.raises(KernelError, match="Operation not permitted"):
+        XfrmKernel().delete_states(PAIR)
+
+
+def test_flushing(sent):
+    XfrmKernel().flush()
+    assert [kind for kind, _ in sent.sent] == [Type.FLUSHPOLICY, Type.FLUSHSA]
+    assert [octets for _, octets in sent.sent] == [b"", bytes(1)] or sent.sent[1][1][:1] == b"\0"
+
+
+def test_a_field_that_is_none():
+    with pytest.raises(TypeError, match="StateIdMessage has no spii"):
+        make(messages.StateIdMessage, spii=b"")
+
+
+@pytest.mark.parametrize(
+    ("spi", "shown"), [("c0000001", "C0000001"), ("00000100", "100"), ("0a9f4e47", "A9F4E47")]
+)
+def test_spis_are_shown_as_the_original_does(spi, shown):
+    assert hexadecimal(bytes.fromhex(spi)) == shown
