@@ -26,10 +26,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from lab.cli import show
 from tests.unit.tkm.conversation import MODP_4096, Conversation
 from tests.unit.trusted import Host, RecordingKernel, hosts
-
-from lab.cli import show
 from tkm.reactor import Reactor
 from tkm.rpc.client import Client, SocketTransport
 from tkm.rpc.record import Record

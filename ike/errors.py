@@ -98,12 +98,6 @@ class TemporaryFailure(PeerError):
     notify = NotifyType.TEMPORARY_FAILURE
 
 
-class ChildSaNotFound(PeerError):
-    """The Child SA to be rekeyed is not there (2.25); ``data`` stays empty, the SPI is given."""
-
-    notify = NotifyType.CHILD_SA_NOT_FOUND
-
-
 class Declined(PeerError):
     """The peer answered our request with an error Notify.
 

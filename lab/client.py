@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Self
 
 from lab import rendezvous
 from lab.agent.programs import BUILTIN
+from lab.associations import read_messages
 from lab.channel import Channel, Message, raise_error
 from lab.errors import LabError, NotUp, UsageError
 from lab.execute import Execution
@@ -29,6 +30,7 @@ from lab.ipxfrm import read_policies, read_states
 from lab.kernel.probe import Choice, Kernel, choose
 from lab.kernel.process import memory
 from lab.report import (
+    Associations,
     CaptureFile,
     Completed,
     DaemonStatus,
@@ -68,6 +70,7 @@ class Lab:
         wait: bool = True,
         esp: bool = True,
         memory: str = "1G",
+        capture: int = 64 << 20,
         programs: Mapping[str, str] | None = None,
     ) -> Lab:
         """Start a lab; it has no nodes yet.
@@ -76,9 +79,10 @@ class Lab:
             name: of the lab; free to choose among this user's labs.
             kernel: what it runs on.
             progress: called for each step, see `Progress`.
-            wait: else return once the start is under way; `ready` must be called then.
+            wait: else return once the name is taken; `ready` must be called then.
             esp: False to take this host's kernel, when asked for, though it has no ESP.
             memory: of a guest, such as `1G`.
+            capture: octets of frames that are remembered; the oldest are forgotten.
             programs: warm programs beside the builtin ones, name -> `module:function`.
 
         Raises:
@@ -89,9 +93,12 @@ class Lab:
         kernel = _kernel(kernel)
         choice = choose(kernel) if esp or kernel is not Kernel.HOST else Choice(kernel, "asked for")
         lab = cls(name, choice)
-        plan = rendezvous.make_plan(name, choice.kernel, BUILTIN | dict(programs or {}), memory)
+        plan = rendezvous.make_plan(
+            name, choice.kernel, BUILTIN | dict(programs or {}), memory, capture
+        )
         lab._leash, lab._keeper = rendezvous.launch(plan)
         try:
+            lab._follow(until="keeper", progress=progress)
             if wait:
                 lab.ready(progress)
         except BaseException:
@@ -117,9 +124,13 @@ class Lab:
         return found
 
     def ready(self, progress: Callable[[Progress], None] | None = None) -> None:
-        """Wait for a lab that was started without waiting. Raises KernelError, NameInUse."""
+        """Wait for a lab that was started without waiting. Raises KernelError."""
+        self._follow(until="ready", progress=progress)
+
+    def _follow(self, *, until: str, progress: Callable[[Progress], None] | None) -> None:
+        """Wait for a step of the start, see `Progress`; raise what goes wrong before it."""
         step = ""
-        while step != "ready":
+        while step != until:
             if self._leash is None:
                 raise UsageError("only who starts a lab can wait for it")
             body = self._leash.receive().body
@@ -139,19 +150,22 @@ class Lab:
     def down(self) -> None:
         """End the lab, wherever it is; when this returns, nothing of it is left.
 
-        A lab that is down already is fine.
+        A lab that is down already is fine. Raises LabError for one that cannot be reached.
         """
         leash, self._leash = self._leash, None
         if leash is not None:
             leash.close()
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
-            _end_child(keeper)
+            _end(keeper)
+            os.waitpid(keeper, 0)
             return
-        with contextlib.suppress(NotUp):
+        with contextlib.suppress(NotUp, ProcessLookupError):
             channel, pid, _ = rendezvous.meet(self.name)
-            with contextlib.closing(channel):
-                _end(channel, pid)
+            channel.close()
+            if not pid:
+                raise LabError(f"{self.name} runs in another PID namespace: end it from there")
+            _end(pid)
 
     def __enter__(self) -> Self:
         return self
@@ -270,6 +284,11 @@ class Lab:
             texts.append(result.stdout.decode())
         return Xfrm(tuple(read_states(texts[0])), tuple(read_policies(texts[1])))
 
+    def associations(self, node: str) -> Associations:
+        """Every SA (with keys) that a node's kernel ever had; those that are gone, too."""
+        answer = self._ask({"do": "associations", "node": node})
+        return Associations(tuple(read_messages(answer.octets)), answer.body["done"]["lost"])
+
     def summary(self) -> Summary:
         """Who the lab is. Raises NotUp."""
         channel, _, hello = rendezvous.meet(self.name)
@@ -295,6 +314,8 @@ class Lab:
         return Status(
             summary=summary,
             links=tuple(done["links"]),
+            frames=done["frames"],
+            forgotten=done["forgotten"],
             nodes=nodes,
             agent_memory=done["agent"]["memory"],
             keeper_memory=memory(summary.keeper),
@@ -328,26 +349,17 @@ def _with_names(node: Node) -> Node:
     )
 
 
-def _end_child(pid: int) -> None:
-    """End a keeper that is our child."""
-    os.kill(pid, signal.SIGTERM)
+def _end(pid: int) -> None:
+    """End a keeper; when it has ended, all is gone.
+
+    Raises ProcessLookupError: it has ended already.
+    """
     watch = os.pidfd_open(pid)
-    ended, _, _ = select.select([watch], [], [], _DOWN_DEADLINE)
-    os.close(watch)
-    if not ended:
-        os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-
-
-def _end(channel: Channel, pid: int) -> None:
-    """End a keeper that is not our child: it closes our channel when all is gone."""
-    channel.socket.settimeout(_DOWN_DEADLINE)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-        try:
-            while channel.socket.recv(65536):
-                continue
-        except ConnectionResetError:
-            return
-        except TimeoutError:
-            os.kill(pid, signal.SIGKILL)
+    try:
+        signal.pidfd_send_signal(watch, signal.SIGTERM)
+        ended, _, _ = select.select([watch], [], [], _DOWN_DEADLINE)
+        if not ended:
+            signal.pidfd_send_signal(watch, signal.SIGKILL)
+            select.select([watch], [], [])
+    finally:
+        os.close(watch)

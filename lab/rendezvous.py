@@ -74,7 +74,7 @@ def launch(plan: Plan) -> tuple[Channel, int]:
     return Channel(ours), pid
 
 
-def make_plan(name: str, kernel: str, programs: dict[str, str], memory: str) -> Plan:
+def make_plan(name: str, kernel: str, programs: dict[str, str], memory: str, capture: int) -> Plan:
     """The plan of a lab that uses this very interpreter and module search path."""
     root = str(Path(__file__).parents[1])
     path = list(dict.fromkeys([root, *(str(Path(p).absolute()) for p in sys.path if p)]))
@@ -87,4 +87,5 @@ def make_plan(name: str, kernel: str, programs: dict[str, str], memory: str) -> 
         needs=[*path, sys.prefix, sys.base_prefix],
         programs=programs,
         memory=memory,
+        capture=capture,
     )

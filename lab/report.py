@@ -88,6 +88,10 @@ class NodeStatus:
 class Status:
     summary: Summary
     links: tuple[str, ...]
+    frames: int
+    """How many the links have seen; as `since` it gives what a capture gets from now on."""
+    forgotten: Mapping[str, int]
+    """How many `frames` and `SAs` memory had no room for."""
     nodes: tuple[NodeStatus, ...]
     agent_memory: int
     keeper_memory: int
@@ -110,7 +114,7 @@ class CaptureFile:
     next: int
     """Give it as `since` to get what comes after."""
     lost: int
-    """Frames of any link that memory had no room for; 0, or a capture proves nothing."""
+    """Frames of any link, from `since` on, that memory had no room for; 0, or it proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +130,12 @@ class Xfrm:
 
     states: tuple[State, ...]
     policies: tuple[Policy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Associations:
+    """Every SA that a node's kernel ever had, keys included, oldest first."""
+
+    states: tuple[State, ...]
+    lost: int
+    """SAs, at least, that memory had no room for; 0, or the record is not whole."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The Trusted Key Manager: all contexts, all operations, no I/O but the kernel's.
 
-:meth:`KeyManager.dispatcher` is the whole of what the untrusted side can reach.
+:meth:`KeyManager.dispatcher` is the whole of what the untrusted side can reach, unless it is
+served in generation 1 (``tkm.generation1``), which translates to the same handlers.
 """
 
 import logging
@@ -23,7 +24,7 @@ from tkm.operations.ike_sa import Authentication
 from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
 from tkm.rpc.record import Empty, Record
-from tkm.rpc.server import Dispatcher
+from tkm.rpc.server import Dispatcher, Handlers
 from tkm.xfrm.model import Kernel
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class KeyManager:
 
     :param kernel: where ESP happens.
     :param now: the time (UTC), for certificates.
+    :ivar key_size: bits of the private key.
     """
 
     def __init__(
@@ -56,17 +58,18 @@ class KeyManager:
     ) -> None:
         self._config = config
         self._kernel = kernel
+        self.key_size = private_key.key_size
         self._esp_sas = EspSas(config, kernel)
         self.contexts = Contexts(Nonce, KeyExchange, Chain, Endpoint, IkeSa, EspSa)
-        chains = Chains(config, anchors, now)
+        self.chains = Chains(config, anchors, now)
         authentication = Authentication(config, private_key)
         self._compute: dict[type[Request[Any]], Callable[..., Record]] = {
             rpc2.NcCreate: key_exchange.nc_create,
             rpc2.KeGet: key_exchange.ke_get,
             rpc2.KeSet: key_exchange.ke_set,
-            rpc2.CcCheckCa: chains.check_ca,
-            rpc2.CcAddCertificate: chains.add_certificate,
-            rpc2.CcCheckChain: chains.check_chain,
+            rpc2.CcCheckCa: self.chains.check_ca,
+            rpc2.CcAddCertificate: self.chains.add_certificate,
+            rpc2.CcCheckChain: self.chains.check_chain,
             rpc2.IsaCreate: ike_sa.create,
             rpc2.IsaCreateChild: ike_sa.create_child,
             rpc2.IsaUpdate: ike_sa.update,
@@ -104,18 +107,20 @@ class KeyManager:
         operation = OPERATIONS[request.operation]
         return self.contexts.perform(operation, request, self._compute[type(request)])
 
+    @property
+    def handlers(self) -> Handlers:
+        """What carries out each request of generation 2."""
+        return {
+            rpc2.TkmVersion: lambda _: rpc2.VersionReply(version=rpc2.VERSION),
+            rpc2.TkmLimits: self._limits,
+            rpc2.TkmReset: self._reset_all,
+            **dict.fromkeys(_RESETS, self._reset),
+            **dict.fromkeys(self._compute, self.perform),
+        }
+
     def dispatcher(self) -> Dispatcher:
         """Generation 2, ready to be served."""
-        return Dispatcher(
-            rpc2.RPC2,
-            {
-                rpc2.TkmVersion: lambda _: rpc2.VersionReply(version=rpc2.VERSION),
-                rpc2.TkmLimits: self._limits,
-                rpc2.TkmReset: self._reset_all,
-                **dict.fromkeys(_RESETS, self._reset),
-                **dict.fromkeys(self._compute, self.perform),
-            },
-        )
+        return Dispatcher(rpc2.RPC2, self.handlers)
 
     def _limits(self, _request: rpc2.TkmLimits) -> rpc2.LimitsReply:
         kinds = ("nc", "ke", "cc", "ae", "isa", "esa")

@@ -117,12 +117,6 @@ class CertEncoding(IntEnum):
     HASH_AND_URL_X509 = 12
 
 
-class AuthMethod(IntEnum):
-    RSA = 1
-    SHARED_KEY = 2
-    DIGITAL_SIGNATURE = 14
-
-
 class HashAlgorithm(IntEnum):
     """Of SIGNATURE_HASH_ALGORITHMS (RFC 7427)."""
 

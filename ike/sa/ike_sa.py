@@ -38,6 +38,7 @@ class IkeSa:
     :ivar peer: whom it is with; shared with the IKE SAs that it follows and that follow it.
     :ivar hash_algorithms: those that the peer has announced (RFC 7427).
     :ivar rekey_at: when it is rekeyed.
+    :ivar successor: the one that has taken its place.
     :ivar rival: the peer has rekeyed it, too, while our own request to do so was out: what came of
         that, and the lower of the two nonces.
     :ivar deleted_early: the peer's SPIs of Child SAs that it deletes before we know that they
@@ -66,6 +67,7 @@ class IkeSa:
         self.agenda = Agenda(self)
         self.deadline: float | None = None
         self.rekey_at: float | None = None
+        self.successor: Optional[IkeSa] = None  # noqa: UP045
         self.rival: Optional[tuple[IkeSa, bytes]] = None  # noqa: UP045
         self.deleted_early: set[bytes] = set()
         self.ending: str | None = None
@@ -208,6 +210,7 @@ class IkeSa:
         if self.state is not State.ESTABLISHED:
             return
         self.advance(Trigger.REPLACED)
+        self.successor = successor
         self.rekey_at = None
         self.deadline = self.host.now + self.host.settings.linger
         log.info("IKE_SA %s rekeyed, new one is %s", self.name, successor.name)
@@ -215,6 +218,18 @@ class IkeSa:
         for exchange in self.agenda.take_waiting():
             successor.agenda.put(exchange)
         successor.agenda.start_next()
+
+    def living_rival(self) -> "tuple[IkeSa, bytes] | None":
+        """What has become of :attr:`rival`, unless the peer has deleted it again.
+
+        The peer may have rekeyed that one in turn, before it is settled here which one stays.
+        """
+        if self.rival is None:
+            return None
+        rival, lowest_nonce = self.rival
+        while rival.successor:
+            rival = rival.successor
+        return (rival, lowest_nonce) if rival.state is State.ESTABLISHED else None
 
     def is_redundant(self) -> None:
         """The peer will delete it; if it does not, because it never heard of it, we do."""

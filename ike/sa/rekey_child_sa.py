@@ -64,9 +64,16 @@ class RekeyChildSa(CreateChildSa):
             sa.agenda.put(DeleteChildSa(old, "it was rekeyed"))
 
     def _living_rival(self, sa: "IkeSa") -> tuple[ChildSa, bytes] | None:
-        """What the peer has put in the same place, unless it has deleted it again."""
-        rival = self._child.rival
-        return rival if rival and rival[0].spi_local in sa.peer.children else None
+        """What the peer has put in the same place, or in turn in the place of that.
+
+        ``None`` if it has deleted it again, or has put nothing there.
+        """
+        if self._child.rival is None:
+            return None
+        rival, lowest_nonce = self._child.rival
+        while rival.successor:
+            rival = rival.successor
+        return (rival, lowest_nonce) if rival.spi_local in sa.peer.children else None
 
     def _replace(self, successor: ChildSa) -> None:
         self._child.successor = successor

@@ -64,20 +64,20 @@ class RekeyIkeSa(Exchange):
         shares = self._keying.complete(chosen, message, initiator=True, spis=spis)
         successor = sa.succeed(shares)
         self._keying.free()
-        rival = sa.rival
-        if rival and rival[0].state is State.ESTABLISHED and shares.lowest_nonce < rival[1]:
+        rival = sa.living_rival()
+        if rival and shares.lowest_nonce < rival[1]:
             sa.replaced_by(rival[0])
             successor.delete("it is redundant, the peer has rekeyed, too")
             return
         sa.replaced_by(successor)
-        if rival and rival[0].state is State.ESTABLISHED:
+        if rival:
             rival[0].is_redundant()
         sa.delete("it was rekeyed")
 
     def failed(self, sa: "IkeSa", error: PeerError) -> None:
         super().failed(sa, error)
-        rival, sa.rival = sa.rival, None
-        if rival and rival[0].state is State.ESTABLISHED:
+        rival, sa.rival = sa.living_rival(), None
+        if rival:
             sa.replaced_by(rival[0])
         elif error.notify == NotifyType.TEMPORARY_FAILURE:
             sa.rekey_at = sa.host.later()

@@ -3,7 +3,7 @@
 
 One packet socket in the wire's namespace sees frames as they come out of a node's port; frames on
 their way into a port are "outgoing" there, and ignored, as are the copies that a bridge gets for
-itself. Memory is bounded: past the bound the oldest are forgotten, and counted.
+itself. Memory is bounded: past the bound the oldest are forgotten. What is not here is counted.
 """
 
 from __future__ import annotations
@@ -15,16 +15,14 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import NamedTuple
 
+from lab.agent.sockets import make_room
 from lab.agent.wire import Port
 
-BOUND = 64 << 20
-"""Octets of frames that are kept."""
 _BUFFER = 16 << 20
 _ETH_P_ALL = 3
 _SOL_PACKET = 263
 _PACKET_STATISTICS = 6
 _PACKET_IGNORE_OUTGOING = 23
-_SO_RCVBUFFORCE = 33
 _SO_TIMESTAMPNS = 35
 _LONGEST = 65600
 
@@ -38,10 +36,11 @@ class _Captured(NamedTuple):
 
 
 class Capture:
-    """Starts with its making. `ports` may grow later."""
+    """Starts with its making, and keeps so many octets of frames. `ports` may grow later."""
 
-    def __init__(self, ports: Mapping[str, Port]) -> None:
-        self.lost = 0
+    def __init__(self, ports: Mapping[str, Port], bound: int) -> None:
+        self._bound = bound
+        self._missed: list[tuple[int, int]] = []
         self._ports = ports
         self._frames: deque[_Captured] = deque()
         self._size = 0
@@ -50,10 +49,7 @@ class Capture:
         self.socket.setblocking(False)
         self.socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
         self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        try:
-            self.socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-        except PermissionError:  # in a user namespace the host's limit holds
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        make_room(self.socket, _BUFFER)
 
     def read(self) -> None:
         """Take every frame that waits."""
@@ -71,9 +67,22 @@ class Capture:
         self._next += 1
         self._frames.append(frame)
         self._size += len(frame.octets)
-        while self._size > BOUND:
+        while self._size > self._bound:
             self._size -= len(self._frames.popleft().octets)
-            self.lost += 1
+
+    def count(self) -> int:
+        """How many frames were captured by now: the number of the next one."""
+        self.read()
+        counters = self.socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
+        if missed := struct.unpack("II", counters)[1]:
+            self._missed.append((self._next, missed))
+        return self._next
+
+    def lost(self, since: int) -> int:
+        """How many frames from number `since` on are not here: forgotten, or never captured."""
+        oldest = self._frames[0].number if self._frames else self._next
+        missed = sum(count for before, count in self._missed if before > since)
+        return max(0, oldest - since) + missed
 
     def fetch(self, link: str, since: int) -> tuple[bytes, list[str], int]:
         """The frames of a link from number `since` on.
@@ -82,9 +91,7 @@ class Capture:
             A pcap file (nanosecond time stamps, Ethernet), the sending node of each frame in it,
             and the number to go on from next time.
         """
-        self.read()
-        counters = self.socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
-        self.lost += struct.unpack("II", counters)[1]
+        self.count()
         skip = max(0, since - self._frames[0].number) if self._frames else 0
         chosen = [f for f in islice(self._frames, skip, None) if f.port.link == link]
         parts = [struct.pack("=IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, _LONGEST, 1)]

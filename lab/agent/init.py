@@ -8,7 +8,9 @@ JSON object per packet:
     to the node     {"spawn": id, "argv": [...], "program": target or null, "tty": path or null}
                         with three descriptors beside it: standard input, output and errors
                     {"signal": number, "id": id}        {"memory": [id, ...]}
-    from the node   {"started": id, "pid": pid} or {"failed": id, "why": "one line"}
+    from the node   {"up": name}, with a socket beside it (`recorder.subscribe`), if its kernel has
+                        SAs, or {"down": "one line"}; once, and first
+                    {"started": id, "pid": pid} or {"failed": id, "why": "one line"}
                     {"exited": id, "code": code}        {"memory": {id: octets}}
 """
 

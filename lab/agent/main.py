@@ -71,13 +71,14 @@ class Agent:
             "signal": self._signal,
             "stop": self._stop,
             "capture": self._fetch,
+            "associations": self._associations,
             "status": self._status,
         }
 
     async def run(self, line: Line) -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGCHLD, _reap)
-        self._capture = Capture(self._wire.ports)
+        self._capture = Capture(self._wire.ports, self._plan["capture"])
         loop.add_reader(self._capture.socket, self._capture.read)
         await line.run()
 
@@ -101,7 +102,7 @@ class Agent:
         name = request["node"]
         if name not in self._nodes:
             known = ", ".join(self._nodes) or "none"
-            raise LabError(f"no node {name} in this lab; there is: {known}")
+            raise UsageError(f"no node {name} in this lab; there is: {known}")
         return self._nodes[name]
 
     async def _create(self, _: AgentChannel, request: Request, __: bytes) -> Answer:
@@ -186,14 +187,28 @@ class Agent:
         link = request["link"]
         if link not in self._wire.links:
             known = ", ".join(self._wire.links) or "none"
-            raise LabError(f"no link {link} in this lab; there is: {known}")
-        pcap, senders, following = self._capture.fetch(link, request["since"])
-        return {"senders": senders, "next": following, "lost": self._capture.lost}, pcap
+            raise UsageError(f"no link {link} in this lab; there is: {known}")
+        since = request["since"]
+        pcap, senders, following = self._capture.fetch(link, since)
+        return {"senders": senders, "next": following, "lost": self._capture.lost(since)}, pcap
+
+    async def _associations(self, _: AgentChannel, request: Request, __: bytes) -> Answer:
+        recorder = self._node(request).recorder
+        octets = recorder.fetch() if recorder else b""
+        return {"lost": recorder.lost if recorder else 0}, octets
 
     async def _status(self, _: AgentChannel, __: Request, ___: bytes) -> Answer:
         nodes = [await self._describe(one) for one in self._nodes.values()]
         about = {"memory": process.memory(os.getpid()), "uptime": _uptime()}
-        return {"agent": about, "links": list(self._wire.links), "nodes": nodes}, b""
+        frames = self._capture.count()
+        sas = sum(one.recorder.lost for one in self._nodes.values() if one.recorder)
+        return {
+            "agent": about,
+            "links": list(self._wire.links),
+            "frames": frames,
+            "forgotten": {"frames": self._capture.lost(0), "SAs": sas},
+            "nodes": nodes,
+        }, b""
 
     async def _describe(self, one: Node) -> dict[str, Any]:
         memory = await one.memory()

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lab.agent.init import PACKET
-from lab.errors import LabError
+from lab.agent.recorder import Recorder
+from lab.errors import LabError, UsageError
 
 LOG_LINES = 20_000
 _STOP_DEADLINE = 5.0
@@ -103,6 +104,11 @@ class Node:
         self._starting: dict[int, asyncio.Future[Process]] = {}
         self._running: dict[int, Process] = {}
         self._memory: asyncio.Future[dict[str, int]] | None = None
+        self.recorder: Recorder | None = None
+        """Of the SAs in its kernel, if that has any."""
+        loop = asyncio.get_running_loop()
+        self._up: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(control, self._receive)
 
     async def up(self) -> None:
         """Wait until its namespaces are made.
@@ -110,10 +116,13 @@ class Node:
         Raises:
             LabError: they cannot be.
         """
-        answer = json.loads(await asyncio.get_running_loop().sock_recv(self._control, PACKET))
-        if "up" not in answer:
-            raise LabError(f"node {self.name} did not start: {answer.get('down')}")
-        asyncio.get_running_loop().add_reader(self._control, self._receive)
+        await self._up
+
+    def _is_up(self, fds: Sequence[int]) -> None:
+        for fd in fds:
+            self.recorder = Recorder(socket.socket(fileno=fd))
+            asyncio.get_running_loop().add_reader(fd, self.recorder.read)
+        self._up.set_result(None)
 
     def order(self, order: Mapping[str, Any], fds: Sequence[int] = ()) -> None:
         try:
@@ -160,7 +169,7 @@ class Node:
     def daemon(self, name: str) -> Daemon:
         if name not in self.daemons:
             known = ", ".join(self.daemons) or "none"
-            raise LabError(f"no daemon {name} on {self.name}; there is: {known}")
+            raise UsageError(f"no daemon {name} on {self.name}; there is: {known}")
         return self.daemons[name]
 
     def path(self, path: str) -> Path:
@@ -178,26 +187,36 @@ class Node:
 
     def _died(self) -> None:
         """Its init is gone, and with it all that ran in it."""
-        asyncio.get_running_loop().remove_reader(self._control)
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._control)
         self._control.close()
+        if self.recorder:
+            loop.remove_reader(self.recorder.socket)
+            self.recorder.close()
         for process in self._running.values():
             process.exited.set_result(128 + signal.SIGKILL)
         self._running.clear()
         waiting: list[asyncio.Future[Any]] = [*self._starting.values()]
         waiting += [self._memory] if self._memory else []
+        waiting += [] if self._up.done() else [self._up]
         for future in waiting:
             future.set_exception(LabError(f"node {self.name} has died"))
 
     def _receive(self) -> None:
         try:
-            octets = self._control.recv(PACKET)
+            octets, fds, _, _ = socket.recv_fds(self._control, PACKET, 1, socket.MSG_CMSG_CLOEXEC)
         except ConnectionResetError:
-            octets = b""
+            octets, fds = b"", []
         if not octets:
             self._died()
             return
         answer = json.loads(octets)
-        if "started" in answer:
+        if "up" in answer:
+            self._is_up(fds)
+        elif "down" in answer:
+            trouble = LabError(f"node {self.name} did not start: {answer['down']}")
+            self._up.set_exception(trouble)
+        elif "started" in answer:
             process = Process(self, answer["started"], answer["pid"])
             self._running[process.job] = process
             self._starting.pop(process.job).set_result(process)

@@ -7,11 +7,13 @@ the command that they run. Output for programs: ``--json``.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
@@ -89,7 +91,7 @@ def up(topology: str, name: str | None, kernel: str, as_json: bool) -> None:
         if not as_json:
             show.step(step)
 
-    with show.err.status(f"building {name} …"):
+    with show.busy(f"building {name}"):
         build.up(plan, name, kernel, report)
     seconds = time.monotonic() - began
     if as_json:
@@ -116,7 +118,7 @@ def down(name: str | None, every: bool) -> None:
         names = found
     for each in names:
         Lab(each).down()
-        click.echo(f"{each} is down")
+        click.echo(f"{each} is down" if each in found else f"{each} is not up")
     if not names:
         click.echo("no lab is up")
 
@@ -185,13 +187,12 @@ def check(name: str | None, as_json: bool) -> None:
     from lab import check as checking
     from lab.cli import show
 
-    with show.err.status("sending, capturing, verifying …"):
-        proofs = checking.check(_lab(name))
+    with show.busy("looking at the policies") as report:
+        proofs = checking.check(_lab(name), report)
     if as_json:
-        _print_json({proof.link: proof.verdict.to_json() for proof in proofs})
+        _print_json({p.link: p.verdict.to_json() | {"lost": p.lost} for p in proofs})
     else:
-        for proof in proofs:
-            show.proof(proof)
+        show.proofs(proofs)
     sys.exit(0 if all(proof.verdict.ok for proof in proofs) else 1)
 
 
@@ -261,15 +262,20 @@ def _lab(name: str | None) -> Lab:
 
 
 def _address(lab: Lab, destination: str) -> str:
-    """The address of a node; anything else is an address already."""
-    for node in lab.status().nodes:
-        if node.name == destination:
-            addresses = [a for interface in node.interfaces for a in interface.addresses]
-            return addresses[0].partition("/")[0]
-    if destination.replace("-", "").isalpha():
-        names = ", ".join(node.name for node in lab.status().nodes)
-        raise UsageError(f"there is no node '{destination}' here, only {names}")
-    return destination
+    """The first address of a node; an address is its own.
+
+    Raises UsageError: it is neither, or the node has none.
+    """
+    with contextlib.suppress(ValueError):
+        return str(ip_address(destination))
+    nodes = {node.name: node for node in lab.status().nodes}
+    if destination not in nodes:
+        there = ", ".join(nodes)
+        raise UsageError(f"{destination} is no address and no node in this lab; there is: {there}")
+    for interface in nodes[destination].interfaces:
+        for address in interface.addresses:
+            return address.partition("/")[0]
+    raise UsageError(f"{destination} has no address")
 
 
 def _status_json(state: Any, tables: Any) -> dict[str, Any]:

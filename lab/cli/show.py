@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,14 +15,24 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from lab.build import Step
-    from lab.check import Proof
+    from lab.check import Place, Proof
     from lab.kernel.probe import Finding
-    from lab.proof import Delivery
+    from lab.proof import Delivery, Verdict
     from lab.report import LogLine, Status, Summary, Xfrm
     from lab.topology import Topology
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_REASONS = 10
+"""How many reasons of a refusal are told; after a leak there may be thousands."""
+
+
+@contextmanager
+def busy(what: str) -> Iterator[Callable[[str], None]]:
+    """Say what is being done while it lasts; call what it gives when that is something else."""
+    with err.status(f"{what} …") as spinner:
+        yield lambda now: spinner.update(f"{escape(now)} …")
 
 
 def step(done: Step) -> None:
@@ -124,32 +135,52 @@ def labs(summaries: Iterable[Summary]) -> None:
     out.print(listing)
 
 
-def proof(found: Proof) -> None:
-    """The verdict on one link."""
+def proofs(found: Sequence[Proof]) -> None:
+    """The verdict on each link; those on which hosts talk come with what was sent."""
+    for number, each in enumerate(found):
+        if number:
+            out.print()
+        _proof(each)
+
+
+def _proof(found: Proof) -> None:
     verdict = found.verdict
     beside = ", ".join(f"{count} {kind}" for kind, count in verdict.other.items()) or "nothing"
-    seen = f"{verdict.frames} frames: {len(verdict.esp)} ESP; beside them {beside}"
-    out.print(f"[bold]{found.link}[/]  [dim]{seen}[/]\n")
+    when = "in this check" if found.lost else "since it is up"
+    seen = f"{verdict.frames} frames {when}: {len(verdict.esp)} ESP; beside them {beside}"
+    out.print(f"[bold]{found.link}[/]  [dim]{seen}[/]")
+    if found.lost:
+        out.print(f"[dim]not before it, for the lab has forgotten {found.lost}[/]")
+    out.print()
     rows = table("SENT", "", "ESP SPI", "SEQ", "FRAME", "ICV", "INSIDE", right=("SEQ", "FRAME"))
     for delivery in verdict.deliveries:
-        rows.add_row(*_delivery(delivery, found.names))
+        rows.add_row(*_delivery(delivery, found.places))
     if rows.row_count:
         out.print(rows)
         out.print()
-    for failure in verdict.failures:
+    for failure in verdict.failures[:_REASONS]:
         out.print(f"[bold red]✗[/] {escape(str(failure))}")
-    if verdict.ok:
-        count = len(verdict.deliveries)
-        out.print(f"[bold green]proven:[/] ESP carried all {count} messages, and no plain text")
-    else:
+    if len(verdict.failures) > _REASONS:
+        out.print(f"[dim]… and {len(verdict.failures) - _REASONS} more: tkm-lab check --json[/]")
+    out.print(_conclusion(verdict))
+
+
+def _conclusion(verdict: Verdict) -> str:
+    if not verdict.ok:
         count = len(verdict.failures)
-        reasons = "the reason above" if count == 1 else f"the {count} reasons above"
-        out.print(f"[bold red]refused[/] for {reasons}")
+        return f"[bold red]refused[/] for {'this reason' if count == 1 else f'{count} reasons'}"
+    if not verdict.deliveries and not verdict.esp:
+        return "[bold green]silent:[/] nobody is to talk here, and nobody did"
+    carriers = {packet.frames for delivery in verdict.deliveries for packet in delivery.carried_by}
+    others = len(verdict.esp) - len(carriers)
+    more = f"; {others} more ESP packets verified" if others else ""
+    messages = f"ESP carried all {len(verdict.deliveries)} messages{more}; no plain text"
+    return f"[bold green]proven:[/] {messages}"
 
 
-def _delivery(delivery: Delivery, names: Mapping[str, str]) -> tuple[str | Text, ...]:
+def _delivery(delivery: Delivery, places: Mapping[str, Place]) -> tuple[str | Text, ...]:
     message = delivery.message
-    ends = f"{names.get(message.src, message.src)} → {names.get(message.dst, message.dst)}"
+    ends = f"{places[message.src].node} → {places[message.dst].node}"
     what = f"echo {'reply' if message.is_reply else 'request'} {message.sequence}"
     if not delivery.carried_by:
         return ends, what, Text("never carried", "red"), "", "", "", ""

@@ -28,6 +28,8 @@ class Plan(NamedTuple):
     """Name of each warm program -> `module:function`."""
     memory: str = "1G"
     """Of a guest."""
+    capture: int = 64 << 20
+    """Octets of frames that are remembered."""
 
     def to_json(self) -> str:
         return json.dumps(self._asdict())

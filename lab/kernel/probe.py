@@ -76,19 +76,18 @@ def choose(wanted: Kernel = Kernel.AUTO) -> Choice:
         KernelError: there is none as wanted; says what to do.
     """
     if wanted is Kernel.UML:
-        return _choose_uml("asked for")
+        _need(_tools, _namespaces, _uml)
+        return Choice(Kernel.UML, "asked for")
     _need(_tools, _namespaces)
     esp = _esp()
     if esp.good:
         return Choice(Kernel.HOST, "it does ESP")
     if wanted is Kernel.HOST:
         raise KernelError(f"{esp.text}: use --kernel uml")
-    return _choose_uml(esp.text)
-
-
-def _choose_uml(reason: str) -> Choice:
-    _need(_tools, _namespaces, _uml)
-    return Choice(Kernel.UML, reason)
+    found = _uml()
+    if not found.good:
+        raise KernelError(f"{esp.text}, and {found.text}: {found.mend}")
+    return Choice(Kernel.UML, esp.text)
 
 
 def _need(*looks: Callable[[], Finding]) -> None:

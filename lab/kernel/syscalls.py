@@ -19,9 +19,11 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
+MS_RDONLY = 0x1
 MS_NOSUID = 0x2
 MS_NODEV = 0x4
 MS_NOEXEC = 0x8
+MS_REMOUNT = 0x20
 MS_BIND = 0x1000
 MS_MOVE = 0x2000
 MS_REC = 0x4000
@@ -48,7 +50,9 @@ def setns(fd: int, kind: int) -> None:
     _check(_libc.setns(fd, kind), "setns")
 
 
-def mount(source: str, target: str | Path, kind: str, flags: int = 0, options: str = "") -> None:
+def mount(
+    source: str | Path, target: str | Path, kind: str, flags: int = 0, options: str = ""
+) -> None:
     result = _libc.mount(
         os.fsencode(source),
         os.fsencode(target),

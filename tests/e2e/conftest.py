@@ -32,8 +32,8 @@ def fresh(worker_id: str) -> Iterator[Builder]:
     with ExitStack() as labs:
         built: list[Lab] = []
 
-        def up(name: str = "two-hosts", **options: object) -> Lab:
-            plan = topology.load(name)
+        def up(plan: topology.Topology | None = None, **options: object) -> Lab:
+            plan = plan or topology.load("two-hosts")
             lab = build.up(plan, _name(worker_id, 1 + len(built)), **options)  # type: ignore[arg-type]
             built.append(labs.enter_context(lab))
             return lab

@@ -32,7 +32,9 @@ def name(worker: str, suffix: str) -> str:
 def lab(request: pytest.FixtureRequest, worker_id: str) -> Iterator[Lab]:
     kernel = request.param
     own = name(worker_id, kernel)
-    with Lab.start(own, kernel, esp=False, programs=PROGRAM) as lab:
+    steps: list[Progress] = []
+    with Lab.start(own, kernel, steps.append, esp=False, programs=PROGRAM) as lab:
+        assert [step.step for step in steps] == ["keeper", "kernel", "running", "ready"]
         lab.create(NODES)
         yield lab
 
@@ -167,6 +169,7 @@ def test_its_end_is_noticed(lab: Lab, warm: str) -> None:
         lab.wait_for_socket("bob", "/tmp/none", daemon=warm)
 
 
+@pytest.mark.parametrize("lab", ["host"], indirect=True)  # it takes its time on any kernel
 def test_a_daemon_is_stopped_even_if_it_will_not(lab: Lab) -> None:
     deaf = "trap '' TERM; echo deaf; while :; do sleep 1000; done"
     lab.spawn("alice", ["sh", "-c", deaf], name="deaf")
@@ -204,37 +207,6 @@ def test_a_name_belongs_to_one_lab(lab: Lab) -> None:
     with pytest.raises(NameInUse, match=f"tkm-lab down {lab.name}"):
         Lab.start(lab.name, Kernel.UML)
     assert lab.name in [summary.name for summary in Lab.all()]
-
-
-def test_esp_of_the_guests_kernel(worker_id: str) -> None:
-    steps: list[Progress] = []
-    with Lab.start(name(worker_id, "esp"), Kernel.UML, steps.append) as lab:
-        lab.create(NODES)
-        for node, other in ((1, 2), (2, 1)):
-            sas = [sa(1, 2), sa(2, 1), policy(node, other, "out"), policy(other, node, "in")]
-            batch = "\n".join(sas).encode()
-            run(lab, NODES[node - 1].name, "ip", "-batch", "-", given=batch)
-        assert "1 received" in run(lab, "alice", "ping", "-c1", "192.0.2.2")
-        capture = lab.capture("net")
-        on_the_wire = [f[23] for f in frames(capture.pcap) if f[12:14] == b"\x08\x00"]
-        assert on_the_wire == [50, 50]
-        states = {(state.src, state.spi): state for state in lab.states("bob").states}
-        state = states["192.0.2.1", 0x100]
-        assert state.encryption is not None
-        assert (state.packets, state.encryption.key) == (1, b"\x11" * 32)
-        assert {p.direction for p in lab.states("bob").policies} == {"in", "out"}
-    assert [step.step for step in steps] == ["keeper", "kernel", "running", "ready"]
-
-
-def sa(src: int, dst: int) -> str:
-    keys = f"enc cbc(aes) 0x{'11' * 32} auth-trunc hmac(sha512) 0x{'22' * 64} 256"
-    spi = f"proto esp spi 0x{src}00 reqid 1 mode transport"
-    return f"xfrm state add src 192.0.2.{src} dst 192.0.2.{dst} {spi} {keys}"
-
-
-def policy(src: int, dst: int, direction: str) -> str:
-    template = "tmpl proto esp reqid 1 mode transport"
-    return f"xfrm policy add src 192.0.2.{src} dst 192.0.2.{dst} dir {direction} {template}"
 
 
 def test_a_kept_lab_stays_until_down(worker_id: str) -> None:

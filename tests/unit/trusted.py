@@ -20,7 +20,7 @@ from tkm.errors import KernelError
 from tkm.manager import KeyManager
 from tkm.rpc.client import Client
 from tkm.rpc.rpc2 import RPC2
-from tkm.rpc.server import Connection
+from tkm.rpc.server import Connection, Dispatcher
 from tkm.xfrm.model import StateKeys, StatePair
 
 NAMES = ("alice", "bob")
@@ -122,9 +122,8 @@ def config_of(name: str, mode: Mode = Mode.TRANSPORT) -> Config:
     return Config({1: LocalIdentity(1, identity(name), f"{name}Cert.pem")}, {1: policy})
 
 
-def transport_to(manager: KeyManager) -> Callable[[bytes], bytes]:
+def transport_to(dispatcher: Dispatcher) -> Callable[[bytes], bytes]:
     """Carries frames to a Key Manager in this process."""
-    dispatcher = manager.dispatcher()
 
     def carry(frame: bytes) -> bytes:
         connection = Connection(dispatcher)
@@ -138,11 +137,9 @@ def host(name: str, config: Config | None = None) -> Host:
     """A host, started."""
     identities, kernel = pki(), RecordingKernel()
     ca = identities.ca.root.certificate.der
-    manager = KeyManager(
-        config or config_of(name), identities.keys[name], {1: load(ca)}, kernel
-    )
+    manager = KeyManager(config or config_of(name), identities.keys[name], {1: load(ca)}, kernel)
     manager.start()
-    client = Client(RPC2, transport_to(manager))
+    client = Client(RPC2, transport_to(manager.dispatcher()))
     return Host(name, manager, kernel, client, identities.certificates[name], ca)
 
 

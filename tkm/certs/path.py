@@ -38,13 +38,6 @@ _UNREADABLE: Final = (
 """What the library raises for octets that are no certificate it understands, or soon will."""
 
 
-def _is_ca(
-    _policy: Policy, _certificate: x509.Certificate, constraints: x509.BasicConstraints
-) -> None:
-    if not constraints.ca:
-        raise ValueError("an issuer is no CA")
-
-
 def _may_issue(
     _policy: Policy, _certificate: x509.Certificate, usage: x509.KeyUsage | None
 ) -> None:
@@ -59,7 +52,7 @@ def _may_sign(_policy: Policy, _certificate: x509.Certificate, usage: x509.KeyUs
 
 _ISSUER: Final = (
     ExtensionPolicy.permit_all()
-    .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, _is_ca)
+    .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)
     .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _may_issue)
 )
 _PEER: Final = ExtensionPolicy.permit_all().may_be_present(

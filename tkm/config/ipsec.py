@@ -3,7 +3,7 @@
 
 from pathlib import PurePath
 
-from tkm.config.model import Config, Policy
+from tkm.config.model import Config, Lifetime, Policy
 from tkm.config.swanctl import ESP_PROPOSALS, IKE_PROPOSALS
 
 
@@ -16,7 +16,6 @@ def render(config: Config) -> str:
 
 def _connection(config: Config, policy: Policy) -> str:
     identity = config.local_identities[policy.local.identity_id]
-    lifetime = policy.lifetime
     options = {
         "reqid": policy.id,
         "left": policy.local.ip,
@@ -26,13 +25,7 @@ def _connection(config: Config, policy: Policy) -> str:
         "right": policy.remote.ip,
         "rightid": policy.remote.identity,
         "rightsubnet": policy.remote.net,
-        # A margin is what strongSwan calls the time between the soft and the hard end.
-        "lifetime": lifetime.hard,
-        "margintime": lifetime.hard - lifetime.soft,
-        "lifebytes": lifetime.hard_bytes,
-        "marginbytes": lifetime.hard_bytes - lifetime.soft_bytes,
-        "lifepackets": lifetime.hard_packets,
-        "marginpackets": lifetime.hard_packets - lifetime.soft_packets,
+        **_lifetimes(policy.lifetime),
         "type": policy.mode.value,
         "ike": f"{policy.proposals.ike or IKE_PROPOSALS}!",
         "esp": f"{policy.proposals.esp or ESP_PROPOSALS}!",
@@ -40,3 +33,14 @@ def _connection(config: Config, policy: Policy) -> str:
     }
     lines = "".join(f"    {name}={value}\n" for name, value in options.items() if value)
     return f"conn conn{policy.id}\n{lines}"
+
+
+def _lifetimes(lifetime: Lifetime) -> dict[str, int]:
+    """A margin is what strongSwan calls the room between the soft and the hard bound."""
+    options = {}
+    for unit, (soft, hard) in zip(
+        ("time", "bytes", "packets"), lifetime.bounds.values(), strict=True
+    ):
+        options["lifetime" if unit == "time" else f"life{unit}"] = hard
+        options[f"margin{unit}"] = hard - soft if soft and hard else 0
+    return options

@@ -74,8 +74,8 @@ class Unsigned(Field):
         return self._checked(int.from_bytes(octets, self.order)), at + self.size
 
     def describe(self) -> str:
-        bounds = "" if self.high == (1 << 8 * self.size) - 1 else f", {self.low} to {self.high}"
-        return f"u{8 * self.size}{bounds}"
+        whole = (self.low, self.high) == (0, (1 << 8 * self.size) - 1)
+        return f"u{8 * self.size}" + ("" if whole else f", {self.low} to {self.high}")
 
 
 class Flag(Unsigned):
@@ -140,7 +140,8 @@ class Octets(Field):
         return octets, at + 4 + (self.high if self.slot else size)
 
     def describe(self) -> str:
-        return f"u32 size, {'slot of' if self.slot else f'{self.low} to'} {self.high} octets"
+        room = f" in the room of {self.high}" if self.slot else ""
+        return f"u32 size, {self.low} to {self.high} octets{room}"
 
 
 class Sequence(Field):

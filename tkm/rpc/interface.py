@@ -56,7 +56,11 @@ class Framing(ABC):
 
 
 class FixedFrames(Framing):
-    """Generation 1: 2048 octets a request, 1024 a response, in host byte order."""
+    """Generation 1: 2048 octets a request, 1024 a response, behind the body there is padding.
+
+    ``u64 operation | u64 request id | body`` and
+    ``u64 operation | u64 request id | u64 result | body``; all in the byte order of x86.
+    """
 
     padded = True
     REQUEST, RESPONSE = 2048, 1024

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Generation 2: what tkm_iked asks of the TKM. No IKE key leaves the TKM.
 
-Every request below is an operation; its annotations are the layout of its body, in this order,
+Every request below is an operation; its fields are the layout of its body, in this order,
 without padding, in network byte order. Contexts are named by numbers that the client picks
 (``tkm.contexts`` says what they are); ``loc`` is ours, ``rem`` the peer's.
 """

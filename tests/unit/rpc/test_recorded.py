@@ -29,7 +29,9 @@ def test_frames_decode_and_encode_to_the_same_octets(run, host):
         response = bytes.fromhex(row["response"]).ljust(FixedFrames.RESPONSE, b"\0")
         answer, body = FRAMES.cut(bytearray(response), responses=True)
         assert (answer.operation, answer.result) == (header.operation, 0)
-        assert FRAMES.response(answer, operation.reply.decode(body, padded=True).encode()) == response
+        assert (
+            FRAMES.response(answer, operation.reply.decode(body, padded=True).encode()) == response
+        )
 
 
 def test_all_frames_are_here():
@@ -109,7 +111,7 @@ def test_codes_are_the_specified_ones():
     assert {operation.operation: operation.code for operation in RPC1} == CODES
 
 
-@pytest.mark.parametrize("operation", RPC1, ids=lambda operation: operation.operation)
+@pytest.mark.parametrize("operation", list(RPC1), ids=lambda operation: operation.operation)
 def test_offsets_are_the_specified_ones(operation):
     found = [_offsets(record.fields) for record in (operation, operation.reply)]
     assert tuple(found) == OFFSETS[operation.operation]

@@ -6,7 +6,7 @@ It takes requests of generation 2, so that every conversation can be led in eith
 
 from typing import Any
 
-from tests.unit.trusted import Host, config_of, host, transport_of
+from tests.unit.trusted import Host, config_of, host, transport_to
 from tkm.config.model import Config
 from tkm.generation1 import Generation1
 from tkm.rpc import rpc1, rpc2
@@ -57,9 +57,7 @@ class Charon:
 
     def _cc_check_chain(self, request: rpc2.CcCheckChain) -> Record:
         cc, (ca, (peer, *issuers)) = request.cc, self._chains.pop(request.cc)
-        self.client.call(
-            rpc1.CcSetUserCertificate(cc=cc, ri=request.ri, autha=1, certificate=peer)
-        )
+        self.client.call(rpc1.CcSetUserCertificate(cc=cc, ri=request.ri, autha=1, certificate=peer))
         for certificate in issuers:
             self.client.call(rpc1.CcAddCertificate(cc=cc, autha=1, certificate=certificate))
         return self.client.call(rpc1.CcCheckCa(cc=cc, ca=ca))
@@ -89,5 +87,5 @@ def host1(name: str, config: Config | None = None) -> Host:
     """A host whose TKM is served in generation 1."""
     made = host(name, config or config_of(name))
     dispatcher = Generation1(made.manager).dispatcher()
-    made.client = Charon(Client(rpc1.RPC1, transport_of(dispatcher)))
+    made.client = Charon(Client(rpc1.RPC1, transport_to(dispatcher)))
     return made

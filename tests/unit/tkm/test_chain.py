@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Certificate chains: what a valid one is, and everything that makes one invalid."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,9 +19,10 @@ from tests.unit.trusted import config_of, host, identity, pki
 from tkm.certs import path
 from tkm.certs.identity import speaks_for
 from tkm.errors import CertificateError, InvalidId
+from tkm.generation1 import Generation1
 from tkm.keys import TrustAnchors
 from tkm.manager import KeyManager
-from tkm.rpc import rpc2
+from tkm.rpc import rpc1, rpc2
 
 BOB = identity("bob")
 NOW = datetime.now(UTC)
@@ -211,6 +213,38 @@ def test_an_issuer_without_the_ca_flag():
         judge(of(ca), of(issuing), bob(issuing))
 
 
+@pytest.mark.parametrize(
+    ("constraints", "usage", "reason"),
+    [
+        (x509.BasicConstraints(False, None), None, "cA must be asserted"),
+        (None, None, "has no basicConstraints"),
+        (x509.BasicConstraints(True, None), True, "key may not sign certificates"),
+    ],
+    ids=["no CA", "no constraints", "may not sign certificates"],
+)
+def test_an_issuer_that_is_one_only_in_part(constraints, usage, reason):
+    ca = root()
+    extensions = [(constraints, True)] if constraints else []
+    if usage:
+        bits = (True, *[False] * 8)
+        extensions.append((x509.KeyUsage(*bits), True))
+    halfway = path.load(_with_extensions(ca, *extensions))
+    names = x509.SubjectAlternativeName([x509.RFC822Name(BOB)])
+    peer = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, BOB)]))
+        .issuer_name(halfway.subject)
+        .public_key(pki().keys["bob"].public_key())
+        .serial_number(7)
+        .not_valid_before(NOW - DAY)
+        .not_valid_after(NOW + DAY)
+        .add_extension(names, critical=False)
+        .sign(pki().keys["bob"], hashes.SHA256())
+    )
+    with pytest.raises(CertificateError, match=reason):
+        judge(of(ca), der(halfway), der(peer))
+
+
 def test_a_host_that_issues():
     ca = root()
     carol = ca.issue_cert("carol@tkm-lab.test", key=pki().ca.key.rsa)
@@ -274,6 +308,37 @@ def test_what_is_not_configured():
         trusted.perform(rpc2.CcCheckChain(cc=1, ri=2))
 
 
+@pytest.mark.parametrize("generation", [1, 2])
+def test_a_policy_may_want_one_ca(generation):
+    ours, other = root(), CA("other", key=pki().ca.key.rsa)
+    for wanted, accepted in ((0, True), (1, True), (2, False)):
+        config = config_of("alice")
+        policy = config.policies[1]
+        remote = dataclasses.replace(policy.remote, ca=wanted)
+        config.policies[1] = dataclasses.replace(policy, remote=remote)
+        anchors = {1: path.load(of(ours)), 2: path.load(of(other))}
+        trusted = KeyManager(config, pki().keys["alice"], anchors, host("alice").kernel)
+        check = check_upwards if generation == 1 else check_downwards
+        if accepted:
+            check(trusted, of(ours), bob(ours))
+        else:
+            with pytest.raises(CertificateError, match="begins with CA 1, not with CA 2"):
+                check(trusted, of(ours), bob(ours))
+
+
+def check_downwards(trusted: KeyManager, ca: bytes, peer: bytes) -> None:
+    trusted.perform(rpc2.CcCheckCa(cc=1, ca=1, certificate=ca))
+    trusted.perform(rpc2.CcAddCertificate(cc=1, certificate=peer))
+    trusted.perform(rpc2.CcCheckChain(cc=1, ri=1))
+
+
+def check_upwards(trusted: KeyManager, ca: bytes, peer: bytes) -> None:
+    service = Generation1(trusted)
+    service._chain(rpc1.CcSetUserCertificate(cc=1, ri=1, autha=1, certificate=peer))
+    service._chain(rpc1.CcAddCertificate(cc=1, autha=1, certificate=ca))
+    service._chain(rpc1.CcCheckCa(cc=1, ca=1))
+
+
 def test_a_chain_without_end():
     ca = root()
     trusted = manager({1: path.load(of(ca))})
@@ -322,6 +387,14 @@ def test_changed_octets_never_make_another_certificate(data):
     ca = path.load(pki().ca.root.certificate.der)
     with pytest.raises(CertificateError):
         path.check_issued(path.load(bytes(octets)), ca)
+
+
+def test_what_the_library_will_refuse_soon_is_refused_now():
+    octets = bytearray(pki().certificates["bob"])
+    serial = octets.index(b"\xa0\3\2\1\2\2") + 7
+    octets[serial] |= 0x80
+    with pytest.raises(CertificateError, match="serial number which wasn't positive"):
+        path.load(bytes(octets))
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """tkm.conf and swanctl.conf: what is written is read back; what is not known is refused."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 
 from tests.unit.tkm.configs import configs, tunnel
 from tests.unit.trusted import config_of
-from tkm.config import conf, swanctl
-from tkm.config.model import faults
+from tkm.config import conf, ipsec, swanctl
+from tkm.config.model import Lifetime, Proposals, faults
 from tkm.errors import ConfigError
 
 TUNNEL = conf.render(tunnel())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(config=configs())
 def test_what_is_written_is_read_back(config):
     assert faults(config) == []
@@ -179,6 +181,59 @@ def test_swanctl_in_tunnel_mode():
         assert line in lines
 
 
+def test_ipsec_conf():
+    config = tunnel()
+    lifetime = Lifetime(30, 60, 0, 1000, 5, 0)
+    config.policies[7] = dataclasses.replace(config.policies[7], lifetime=lifetime)
+    assert (
+        ipsec.render(config)
+        == """\
+# Written by tkm_cfgtool.
+
+conn %default
+    keyexchange=ikev2
+
+conn conn7
+    reqid=7
+    left=192.168.0.1
+    leftid=alice@example.org
+    leftcert=aliceCert.pem
+    leftsubnet=10.1.0.0/16
+    right=192.168.0.2
+    rightid=gw.example.org
+    rightsubnet=10.2.0.0/16
+    lifetime=60
+    margintime=30
+    lifebytes=1000
+    type=tunnel
+    ike=aes256-sha512-modp4096,aes256-sha512-modp3072!
+    esp=aes256-sha512-modp4096,aes256-sha512-modp3072!
+    auto=route
+"""
+    )
+
+
+def test_proposals_and_lifetimes_of_a_policys_own():
+    config = config_of("alice")
+    config.policies[1] = dataclasses.replace(
+        config.policies[1],
+        lifetime=Lifetime(30, 60, 7, 8, 0, 9),
+        proposals=Proposals("aes256-sha512-modp3072-ke1_modp4096", "aes256-sha512"),
+    )
+    lines = [line.strip() for line in swanctl.render(config).splitlines()]
+    for line in (
+        "proposals = aes256-sha512-modp3072-ke1_modp4096",
+        "esp_proposals = aes256-sha512",
+        "rekey_time = 30s",
+        "rekey_bytes = 7",
+        "life_bytes = 8",
+        "life_packets = 9",
+    ):
+        assert line in lines
+    assert not any(line.startswith("rekey_packets") for line in lines)
+    assert "ike=aes256-sha512-modp3072-ke1_modp4096!" in ipsec.render(config)
+
+
 @settings(max_examples=50, deadline=None)
 @given(config=configs())
 def test_no_name_breaks_out_of_its_line(config):
@@ -186,3 +241,9 @@ def test_no_name_breaks_out_of_its_line(config):
     assert text.count("{") == text.count("}") == 1 + 5 * len(config.policies)
     assert text.count("reqid = ") == len(config.policies)
     assert "#" not in text[2:]
+    text = ipsec.render(config)
+    assert all(
+        line.startswith(("conn ", "    ")) and line.count("=") == (line[0] == " ")
+        for line in text.splitlines()[1:]
+        if line
+    )

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whole conversations, as IKE daemons lead them: both sides always come to the same states."""
 
+import hmac
 import logging
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA1
 
 from tests.unit.tkm.conversation import (
     MODP_3072,
@@ -13,7 +16,7 @@ from tests.unit.tkm.conversation import (
     established,
     states,
 )
-from tests.unit.trusted import NAMES, config_of, host, hosts
+from tests.unit.trusted import NAMES, config_of, host, hosts, identity, pki
 from tkm.config.model import Mode
 from tkm.rpc import rpc2
 from tkm.rpc.result import Refused, Result
@@ -130,6 +133,20 @@ def test_an_intermediate_message_that_was_changed_is_not_authenticated():
     assert caught.value.result is Result.AUTH_FAILURE
 
 
+@pytest.mark.parametrize("signer", [0, 1], ids=["initiator", "responder"])
+def test_auth_covers_the_message_of_the_signer_and_the_nonce_of_the_other(signer):
+    talk = Conversation(*hosts())
+    talk.ike_sa_init(MODP_3072)
+    end, other = talk.pairs()[signer]
+    auth = talk.sign(end, ())
+    (isa,) = (each for each in end.host.manager.contexts if each.table.name == "isa")
+    sk_p = isa.keys.pi if end.initiator else isa.keys.pr
+    maced = hmac.digest(sk_p.octets, b"\3\0\0\0" + identity(end.host.name).encode(), "sha512")
+    octets = end.init_message + other.nonce + maced
+    key = pki().keys[end.host.name].public_key()
+    key.verify(auth.signature, octets, PKCS1v15(), SHA1())
+
+
 def test_reauthentication():
     talk = established()
     talk.create_child(talk.responder.host, 2)
@@ -160,6 +177,59 @@ def test_reset_leaves_nothing_but_the_policies():
         assert len(end.host.kernel.policies) == 1
     assert contexts_in_use(talk) == []
     assert states(talk) == set()
+
+
+def buffers(context) -> list[bytearray]:
+    """The octets of the secrets that a context owns."""
+    secrets = [*(getattr(context, "keys", None) or ()), getattr(context, "shared", None)]
+    return [secret.octets for secret in secrets if secret]
+
+
+@pytest.mark.parametrize(
+    "end_it",
+    [
+        lambda talk: talk.delete(),
+        lambda talk: [end.call(rpc2.TkmReset()) for end in talk.ends],
+        lambda talk: [end.host.manager.stop() for end in talk.ends],
+    ],
+    ids=["reset", "tkm_reset", "stop"],
+)
+def test_secrets_are_destroyed_with_their_contexts(end_it):
+    talk = established()
+    talk.exchange_keys(MODP_3072)
+    contexts = [context for end in talk.ends for context in end.host.manager.contexts]
+    kept = [octets for context in contexts for octets in buffers(context)]
+    assert len(kept) == 2 * (7 + 1)
+    assert all(any(octets) for octets in kept)
+    end_it(talk)
+    for end in talk.ends:
+        end.call(rpc2.KeReset(ke=1))
+    assert not any(any(octets) for octets in kept)
+
+
+def test_secrets_are_destroyed_when_they_are_used():
+    talk = established()
+    talk.exchange_keys(MODP_3072, MODP_3072)
+    contexts = [context for end in talk.ends for context in end.host.manager.contexts]
+    kept = [octets for each in contexts if each.table.name == "ke" for octets in buffers(each)]
+    assert len(kept) == 4
+    talk.initiator.call(
+        rpc2.EsaCreate(
+            esa=2, isa=1, sp=1, ea=1, ke=(1, 2), nc_loc=1, nonce_rem=bytes(32), initiator=True,
+            spi_loc=b"\xc0\0\0\1", spi_rem=b"\xc0\0\0\2",
+        )
+    )  # fmt: skip
+    assert [any(octets) for octets in kept] == [False, False, True, True]
+
+
+def test_old_keys_are_destroyed_by_new_ones():
+    talk = Conversation(*hosts())
+    talk.ike_sa_init(MODP_3072)
+    (isa,) = (each for each in talk.initiator.host.manager.contexts if each.table.name == "isa")
+    kept = buffers(isa)
+    talk.ike_intermediate(MODP_3072)
+    assert len(kept) == 7
+    assert not any(any(octets) for octets in kept)
 
 
 def test_stopping_leaves_nothing_at_all():

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lab.pki import CA
-from tests.unit.tkm.configs import tunnel
+from tests.unit.tkm.keymanager_files import OWN, key_der, options
 from tests.unit.tkm.test_xml import TUNNEL as XML
 from tests.unit.trusted import pki
 from tkm import cfgtool, keymanager, logs
@@ -23,32 +23,7 @@ from tkm.errors import ConfigError
 from tkm.keys import load_anchors, load_private_key
 from tkm.proxy import main as proxy
 
-OWN = 0o600
 LINE = re.compile(r"[A-Z][a-z]{2} \d\d \d{4} \d\d:\d\d:\d\d .+")
-
-
-@pytest.fixture
-def files(tmp_path):
-    """A folder with all that tkm_keymanager needs."""
-    conf_file, key, ca = tmp_path / "tkm.conf", tmp_path / "key.der", tmp_path / "ca.der"
-    conf_file.write_text(conf.render(tunnel()))
-    key.write_bytes(key_der(pki().keys["alice"]))
-    key.chmod(OWN)
-    ca.write_bytes(pki().ca.root.certificate.der)
-    return tmp_path
-
-
-def key_der(key, encryption=None) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.DER,
-        serialization.PrivateFormat.PKCS8,
-        encryption or serialization.NoEncryption(),
-    )
-
-
-def options(folder, **instead):
-    values = {"c": folder / "tkm.conf", "k": folder / "key.der", "r": folder / "ca.der", **instead}
-    return [part for name, value in values.items() for part in (f"-{name}", str(value))]
 
 
 def run(program, *arguments):

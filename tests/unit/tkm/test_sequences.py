@@ -6,6 +6,7 @@ peer is genuine where a step needs one: its signature is made with bob's key ove
 has derived.
 """
 
+import dataclasses
 import os
 from typing import Any
 
@@ -15,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.unit.tkm.model import Model
 from tests.unit.tkm.snapshot import picture, snapshot
-from tests.unit.trusted import host, identity, pki
+from tests.unit.trusted import config_of, host, identity, pki
+from tkm.config.model import Config
 from tkm.contexts.kinds import IkeSa
 from tkm.crypto.key_exchange import group
 from tkm.crypto.signature import sign, signed_octets
@@ -45,10 +47,19 @@ RESETS = {
 PUBLIC_VALUE = group(15).generate().public_value()
 
 
+def with_carol() -> Config:
+    """Policy 1 is with bob, policy 2 with somebody else at the same place."""
+    config = config_of("alice")
+    policy = config.policies[1]
+    remote = dataclasses.replace(policy.remote, identity=identity("carol"))
+    config.policies[2] = dataclasses.replace(policy, id=2, remote=remote)
+    return config
+
+
 class Sequences(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.host = host("alice")
+        self.host = host("alice", with_carol())
         self.model = Model()
 
     def ask(self, request: Request[Any], granted: bool) -> None:
@@ -189,6 +200,15 @@ class Sequences(RuleBasedStateMachine):
         self.cc_add_certificate(cc, "bob")
         self.cc_check_chain(cc, 1)
         self.isa_auth(isa, cc, True)
+
+    @rule(isa=IDS, esa=IDS, kes=KES, nc=IDS, sp=st.integers(1, 2))
+    def child(self, isa, esa, kes, nc, sp):
+        """An IKE SA that may have a Child SA, and the one with several key exchanges."""
+        self.handshake(isa, isa, 1, 1, 1)
+        self.isa_skip_create_first(isa)
+        for ke in kes:
+            self.exchange_keys(ke, nc)
+        self.esa_create(esa, isa, kes, nc, True, True, sp)
 
     @rule(isa=IDS, length=st.sampled_from([0, 16, 17, 48]))
     def isa_encrypt(self, isa, length):

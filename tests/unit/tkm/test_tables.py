@@ -8,9 +8,10 @@ import pytest
 
 from tkm.contexts.kinds import Chain, Endpoint, EspSa, IkeSa, KeyExchange, Nonce
 from tkm.contexts.machine import CLEAN, Context, Contexts, Operation, Table
-from tkm.contexts.operations import OPERATIONS
+from tkm.contexts.operations import FROM_PEER, OPERATIONS
 from tkm.contexts.tables import TABLES
 from tkm.errors import InvalidState
+from tkm.rpc.rpc1 import RPC1
 from tkm.rpc.rpc2 import RPC2
 
 KINDS = (Nonce, KeyExchange, Chain, Endpoint, IkeSa, EspSa)
@@ -27,7 +28,9 @@ SPECIFIED = {
     "isa": "clean create active, active use active",
     "esa": "clean create active, active select active",
 }
-EACH = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=lambda each: each.name)
+EACH = pytest.mark.parametrize(
+    "operation", [*OPERATIONS.values(), *FROM_PEER.values()], ids=lambda each: each.name
+)
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
@@ -45,6 +48,11 @@ def test_every_operation_is_either_in_the_table_or_a_reset():
     names = {operation.operation for operation in RPC2} - WITHOUT_CONTEXTS
     resets = {f"{kind.table.name}_reset" for kind in KINDS}
     assert names == set(OPERATIONS) | resets
+
+
+def test_generation_1_has_operations_of_its_own_for_chains_only():
+    names = {operation.operation for operation in RPC1}
+    assert set(FROM_PEER) == {name for name in names if name.startswith("cc_")} - {"cc_reset"}
 
 
 def test_every_trigger_is_pulled_by_an_operation():

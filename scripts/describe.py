@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Write the reference pages that follow from tables: docs/rpc1.md, docs/rpc2.md, docs/contexts.md.
+
+Run it after a change of the tables; a test fails while a page is not current.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from inspect import cleandoc, getdoc
+from pathlib import Path
+
+from tkm.contexts.machine import CLEAN, Operation, Table
+from tkm.contexts.operations import FROM_PEER, OPERATIONS
+from tkm.contexts.tables import TABLES
+from tkm.rpc import rpc1, rpc2
+from tkm.rpc.fields import Field, Fixed, Octets, Unsigned
+from tkm.rpc.interface import Interface, Request
+from tkm.rpc.record import Record
+from tkm.rpc.result import Result
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+_WRITTEN = "<!-- Written by scripts/describe.py from the tables in tkm/. Do not edit. -->"
+_RESULTS = {
+    Result.OK: "done",
+    Result.INVALID_OPERATION: "there is no such operation",
+    Result.INVALID_ID: "a number is out of its range, or names nothing that is configured",
+    Result.INVALID_STATE: "a context is not in the state that the operation needs",
+    Result.INVALID_PARAMETER: "a value or a length is out of its bounds, or the frame is broken",
+    Result.RANDOM_FAILURE: "there is no randomness (never sent)",
+    Result.SIGN_FAILURE: "the private key does not sign",
+    Result.AUTH_FAILURE: "the peer's signature, identity or policy is not accepted",
+    Result.CERTIFICATE_FAILURE: "the peer's certificate chain is not accepted",
+    Result.INTEGRITY_FAILURE: "the integrity check value of an IKE message is wrong",
+    Result.ABORTED: "the operation was given up",
+    Result.KERNEL_FAILURE: "the kernel refuses a state or a policy",
+    Result.MATH_ERROR: "the peer's public value is not in the group",
+}
+
+
+def pages() -> dict[str, str]:
+    """The text of each page, by its file name."""
+    return {
+        "rpc1.md": _interface(rpc1.RPC1, rpc1.__doc__, "--rpc 1"),
+        "rpc2.md": _interface(rpc2.RPC2, rpc2.__doc__, "--rpc 2, the default"),
+        "contexts.md": _contexts(),
+    }
+
+
+def _interface(interface: Interface, words: str | None, option: str) -> str:
+    title = f"# tkm-rpc: {interface.name} (`tkm_keymanager {option}`)"
+    lines = [title, "", _WRITTEN, "", _markdown(words), "", "## Frames", ""]
+    lines += [_markdown(getdoc(interface.framing)), ""]
+    lines += [
+        "One request, one response, in turn. A response echoes operation and request id; with"
+    ]
+    lines += [
+        "a result other than OK it says nothing else, and the request has changed nothing.",
+        "",
+    ]
+    lines += ["## Results", "", "| code | name | meaning |", "|---|---|---|"]
+    lines += _results(interface)
+    for operation in interface:
+        lines += ["", *_operation(operation)]
+    return "\n".join(lines) + "\n"
+
+
+def _results(interface: Interface) -> Iterator[str]:
+    stand_in = dict(interface.results)
+    for result, meaning in _RESULTS.items():
+        if result in stand_in or (interface is rpc1.RPC1 and result is Result.INTEGRITY_FAILURE):
+            continue
+        meant = [meaning, *(_RESULTS[other] for other in stand_in if stand_in[other] is result)]
+        yield f"| `0x{result:03x}` | {result.name} | {'; '.join(meant)} |"
+
+
+def _operation(operation: type[Request[Record]]) -> Iterator[str]:
+    yield f"## `0x{operation.code:04x}` {operation.operation}"
+    yield from _words(operation)
+    yield from _fields("request", operation)
+    yield from _fields("response", operation.reply)
+
+
+def _words(record: type[Record]) -> Iterator[str]:
+    if words := record.__dict__.get("__doc__"):
+        yield from ("", _markdown(words))
+
+
+def _fields(what: str, record: type[Record]) -> Iterator[str]:
+    if not record.fields:
+        return
+    yield from ("", f"| {what}, octet | field | layout |", "|---|---|---|")
+    at: int | None = 0
+    for name, field in record.fields.items():
+        yield f"| {'…' if at is None else at} | {name} | {field.describe()} |"
+        room = _room(field)
+        at = None if at is None or room is None else at + room
+    if what == "response":
+        yield from _words(record)
+
+
+def _room(field: Field) -> int | None:
+    """Octets that a field takes, if that is always the same."""
+    match field:
+        case Unsigned():
+            return field.size
+        case Fixed():
+            return field.length
+        case Octets(slot=True):
+            return 4 + field.high
+    return None
+
+
+def _markdown(words: str | None) -> str:
+    """A docstring: literals in one quote, fields as a list."""
+    text = cleandoc(words or "").replace("``", "`")
+    text = re.sub(r"\n(:ivar|:param)", r"\n\n\1", text, count=1)
+    return re.sub(r":(?:ivar|param) (\w+): ", r"- `\1`: ", text)
+
+
+def _contexts() -> str:
+    lines = ["# Contexts: what the TKM remembers, and what changes it", "", _WRITTEN, ""]
+    lines += [
+        "The client names contexts by numbers of its choice; a number that was never used names"
+    ]
+    lines += ["a clean one. A reset leads from every state to clean and destroys what the context"]
+    lines += ["holds; it is not drawn. An operation takes all of its steps or none.", ""]
+    for table in TABLES:
+        lines += [f"## {table.name}: {table.title}", "", *_diagram(table), ""]
+    lines += ["## Operations", ""]
+    lines += _steps(OPERATIONS.values())
+    lines += ["", "Generation 1 builds certificate chains from the peer up to the CA:", ""]
+    lines += _steps(FROM_PEER.values())
+    return "\n".join(lines) + "\n"
+
+
+def _diagram(table: Table) -> Iterator[str]:
+    yield from ("```mermaid", "stateDiagram-v2", "    direction LR", f"    [*] --> {CLEAN}")
+    for source, trigger, target in table.transitions:
+        by = [
+            operation.name
+            for operation in OPERATIONS.values()
+            if any((step.kind.table, step.trigger) == (table, trigger) for step in operation.steps)
+        ]
+        yield f"    {source} --> {target}: {trigger} ({_row(by)})"
+    yield "```"
+
+
+def _row(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return f"{shown} …" if len(names) > 3 else shown
+
+
+def _steps(operations: Iterable[Operation]) -> Iterator[str]:
+    yield from ("| operation | what it does to which contexts |", "|---|---|")
+    for operation in operations:
+        steps = (
+            f"{step.kind.table.name} `{step.field}`: {step.trigger}" for step in operation.steps
+        )
+        yield f"| {operation.name} | {'; '.join(steps)} |"
+
+
+def main() -> None:
+    """Write the pages."""
+    for name, text in pages().items():
+        (DOCS / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

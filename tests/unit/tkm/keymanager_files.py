@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Files of tkm_keymanager, and its options."""
+
+from cryptography.hazmat.primitives import serialization
+
+OWN = 0o600
+
+
+def key_der(key, encryption=None) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        encryption or serialization.NoEncryption(),
+    )
+
+
+def options(folder, **instead):
+    values = {"c": folder / "tkm.conf", "k": folder / "key.der", "r": folder / "ca.der", **instead}
+    return [part for name, value in values.items() for part in (f"-{name}", str(value))]

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""tkm_keymanager as a process, in a network namespace of its own."""
+
+import os
+import re
+import select
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.unit.tkm.keymanager_files import options
+from tkm import keymanager
+from tkm.rpc import rpc1, rpc2
+from tkm.rpc.client import Client, SocketTransport
+from tkm.rpc.result import Disconnected
+
+NAMESPACE = ["unshare", "--net"] if os.getuid() == 0 else ["unshare", "--net", "--map-root-user"]
+DEADLINE = 30
+LINE = re.compile(r"[A-Z][a-z]{2} \d\d \d{4} \d\d:\d\d:\d\d .+")
+
+
+class Running:
+    """tkm_keymanager, started."""
+
+    def __init__(self, folder, *options_, **environment):
+        self.path = folder / "socket"
+        self.process = subprocess.Popen(
+            [*NAMESPACE, sys.executable, "-m", "tkm.keymanager", *options(folder),
+             "--socket", str(self.path), *options_],
+            stderr=subprocess.PIPE, text=True, env={**os.environ, **environment},
+        )  # fmt: skip
+
+    def __enter__(self):
+        return self
+
+    def client(self, interface):
+        """Ready is when the socket accepts."""
+        until = time.monotonic() + DEADLINE
+        while time.monotonic() < until and self.process.poll() is None:
+            try:
+                return Client(interface, SocketTransport(str(self.path), interface))
+            except Disconnected:
+                select.select([], [], [], 0.01)
+        raise AssertionError(self.process.stderr.read())
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stderr.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("generation", "module"), [((), rpc2), (("--rpc", "1"), rpc1)], ids=["default", "rpc 1"]
+)
+def test_keymanager_serves_until_a_signal_and_leaves_nothing(files, generation, module, number):
+    interface = module.RPC1 if module is rpc1 else module.RPC2
+    with Running(files, *generation) as running:
+        client = running.client(interface)
+        with closing(client._transport):
+            assert client.call(module.TkmVersion()).version == module.VERSION
+            running.process.send_signal(number)
+            _, log = running.process.communicate(timeout=DEADLINE)
+        assert running.process.returncode == 0
+        assert not running.path.exists()
+        lines = [line.split(" ", 4)[-1] for line in log.splitlines()]
+        assert f"RSA private key '{files}/key.der' loaded, key size 3072 bits" in lines
+        selectors = "10.1.0.0/16 > 192.168.0.1 <=> 192.168.0.2 < 10.2.0.0/16"
+        assert f"Adding policy [ 7, {selectors} ]" in lines
+        assert lines[-3:] == [
+            "Flushing SPD", "Flushing SAD", "Trusted Key Manager (TKM) stopped"
+        ]  # fmt: skip
+
+
+def test_socket_mode_log_file_hangup_and_notification(files):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(f"{files}/notify")
+        manager.settimeout(DEADLINE)
+        log = files / "log"
+        with Running(
+            files, "--socket-mode", "660", "--log", str(log), NOTIFY_SOCKET=f"{files}/notify"
+        ) as running:
+            assert manager.recv(100) == b"READY=1"
+            assert stat.S_IMODE(running.path.stat().st_mode) == 0o660
+            with closing(running.client(rpc2.RPC2)._transport) as transport:
+                client = Client(rpc2.RPC2, transport)
+                log.rename(files / "old")
+                running.process.send_signal(signal.SIGHUP)
+                # It hears the signal at its next turn; by the answer of the turn after it has.
+                for _ in range(2):
+                    client.call(rpc2.NcCreate(nc=1, length=16))
+                    client.call(rpc2.NcReset(nc=1))
+                running.process.terminate()
+                assert manager.recv(100) == b"STOPPING=1"
+                _, error = running.process.communicate(timeout=DEADLINE)
+            assert (running.process.returncode, error) == (0, "")
+        old, new = ((files / name).read_text().splitlines() for name in ("old", "log"))
+        assert all(LINE.fullmatch(line) for line in (*old, *new))
+        assert old[0].endswith("Trusted Key Manager (TKM) starting (0.1.0)")
+        assert new[-1].endswith("Trusted Key Manager (TKM) stopped")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "reason"),
+    [
+        ("--socket-mode", "8", "'8' is no mode such as 660"),
+        ("--socket-mode", "1777", "'1777' is no mode such as 660"),
+        ("--socket-mode", "rw", "'rw' is no mode such as 660"),
+        ("--allow-user", "nobody-of-that-name", "there is no user 'nobody-of-that-name'"),
+        ("--rpc", "3", "invalid choice: 3"),
+    ],
+)
+def test_options_that_mean_nothing(files, capsys, option, value, reason):
+    with pytest.raises(SystemExit) as caught:
+        keymanager.main([*options(files), option, value])
+    assert caught.value.code == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_users():
+    assert keymanager._user("root") == 0
+    assert keymanager._user("1234") == 1234
+
+
+def test_a_log_that_cannot_be(files, capsys):
+    with pytest.raises(SystemExit) as caught:
+        keymanager.main([*options(files), "--log", f"{files}/none/log"])
+    assert caught.value.code == 1
+    expected = f"tkm_keymanager: {files}/none/log: No such file or directory\n"
+    assert capsys.readouterr().err == expected
+
+
+CONNECT = """
+import os, socket, sys
+if int(sys.argv[1]) != os.getuid():
+    os.setuid(int(sys.argv[1]))
+client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+client.connect(sys.argv[2])
+try:
+    client.send(bytes.fromhex("00000008" "0000" "0000" "00000001"))
+    answer = client.recv(100)
+except ConnectionError:
+    answer = b""
+print("served" if answer else "refused")
+"""
+
+
+def test_processes_of_other_users_are_refused(files):
+    # Only root can be others.
+    others = {} if os.getuid() else {65534: "served", 65533: "refused"}
+    allowed = ["--allow-user", "65534", "--socket-mode", "666"]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Running(files, *allowed, "--socket", f"{folder}/socket") as running,
+    ):
+        running.path = Path(folder) / "socket"
+        running.client(rpc2.RPC2)._transport.close()
+        Path(folder).chmod(0o755)
+        for user, wanted in {os.getuid(): "served", **others}.items():
+            command = [sys.executable, "-c", CONNECT, str(user), str(running.path)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            assert done.stdout == f"{wanted}\n"
