@@ -76,31 +76,35 @@ def test_the_ike_sa_of_the_lowest_nonce_is_deleted_by_who_asked_for_it(
     assert gave_up == [loser]
 
 
-def keep_alice_waiting(network: Network) -> None:
-    """Hold back bob's answers to CREATE_CHILD_SA, and what he deletes."""
+def hold_bobs(network: Network, *kinds: tuple[ExchangeType, bool]) -> None:
+    """Lose messages of bob, by their exchange and whether they are responses."""
 
     def meddle(datagram: Datagram) -> list[bytes]:
         header = Header.decode(datagram.octets)[0]
         from_bob = datagram.local == network.bob.endpoint
-        kept = header.response is (header.exchange == ExchangeType.CREATE_CHILD_SA)
-        return [] if from_bob and kept else [datagram.octets]
+        return [] if from_bob and (header.exchange, header.response) in kinds else [datagram.octets]
 
     network.meddler = meddle
+
+
+ANSWERS, DELETIONS = (ExchangeType.CREATE_CHILD_SA, True), (ExchangeType.INFORMATIONAL, False)
 
 
 def test_the_peers_ike_sa_is_rekeyed_in_turn_before_ours_is_settled(
     connected: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_nonces(monkeypatch, LOW, MIDDLE, HIGH, HIGH, HIGH, HIGH)
-    keep_alice_waiting(connected)
+    hold_bobs(connected, ANSWERS, DELETIONS)
     for side in connected.sides:
         side.engine.rekey_ike_sa(1, connected.now)
     connected.run(0.1)
     youngest = max(sa.id for sa in connected.bob.engine.sas())
     connected.bob.engine.rekey_ike_sa(youngest, connected.now)
     connected.run(0.1)
-    connected.meddler = lambda datagram: [datagram.octets]
-    connected.run(300)
+    hold_bobs(connected, DELETIONS)
+    connected.run(5)
+    hold_bobs(connected)
+    connected.run(30)
     assert connected.is_up()
     assert [side.ike_sas() for side in connected.sides] == [["ESTABLISHED"]] * 2
     assert [side.contexts() for side in connected.sides] == [{"ae": 1, "isa": 1, "esa": 1}] * 2
@@ -110,14 +114,14 @@ def test_the_peers_child_sa_is_rekeyed_in_turn_before_ours_is_settled(
     connected: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_nonces(monkeypatch, LOW, MIDDLE, HIGH, HIGH, HIGH, HIGH)
-    keep_alice_waiting(connected)
+    hold_bobs(connected, ANSWERS)
     for side in connected.sides:
         outbound_expires(connected, side)
     connected.run(0.1)
     youngest = max(connected.bob.engine.host.children.values(), key=lambda child: child.id)
     connected.bob.engine.rekey_child_sa(youngest.spi_local, connected.now)
     connected.run(0.1)
-    connected.meddler = lambda datagram: [datagram.octets]
+    hold_bobs(connected)
     connected.run(60)
     assert connected.is_up()
     assert [side.contexts() for side in connected.sides] == [{"ae": 1, "isa": 1, "esa": 1}] * 2
