@@ -17,13 +17,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any, BinaryIO, Self
 
 from lab import rendezvous
 from lab.agent.programs import BUILTIN
 from lab.associations import read_messages
-from lab.channel import Channel, Message, raise_error
+from lab.channel import VERSION, Channel, Message, raise_error
 from lab.errors import LabError, NotUp, UsageError
 from lab.execute import Execution
 from lab.ipxfrm import read_policies, read_states
@@ -293,7 +293,8 @@ class Lab:
         """Who the lab is. Raises NotUp."""
         channel, _, hello = rendezvous.meet(self.name)
         channel.close()
-        return Summary(**{key: value for key, value in hello.items() if key != "event"})
+        told = {field.name for field in fields(Summary)}
+        return Summary(**{key: value for key, value in hello.items() if key in told})
 
     def status(self) -> Status:
         """All there is to tell about the lab."""
@@ -323,9 +324,15 @@ class Lab:
 
     def _open(self) -> Channel:
         channel, _, hello = rendezvous.meet(self.name)
-        if not hello["ready"]:
+        try:
+            if hello.get("version") != VERSION:
+                again = f"tkm-lab down {self.name}, then tkm-lab up"
+                raise LabError(f"another version of tkm-lab has built {self.name}: {again}")
+            if not hello["ready"]:
+                raise NotUp(f"the lab {self.name} is still being started")
+        except LabError:
             channel.close()
-            raise NotUp(f"the lab {self.name} is still being started")
+            raise
         return channel
 
     def _ask(self, body: dict[str, Any], octets: bytes = b"") -> Message:

@@ -18,7 +18,7 @@ import sys
 import time
 from collections import deque
 
-from lab.channel import Decoder, encode, error
+from lab.channel import VERSION, Decoder, encode, error
 from lab.errors import KernelError, LabError, NameInUse
 from lab.kernel import host, process, uml
 from lab.kernel.plan import LEASH, Plan, socket_name
@@ -155,6 +155,7 @@ class Keeper:
             return
         hello = {
             "event": "hello",
+            "version": VERSION,
             "name": self.plan.name,
             "kernel": self.plan.kernel,
             "keeper": os.getpid(),

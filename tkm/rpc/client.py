@@ -2,6 +2,7 @@
 """The calling side of tkm-rpc."""
 
 import socket
+import struct
 from collections.abc import Callable
 from typing import TypeVar, cast
 
@@ -71,7 +72,10 @@ class SocketTransport:
     def __init__(self, path: str, interface: Interface, deadline: float = 10.0) -> None:
         self._framing = interface.framing()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(deadline)
+        # The kernel's own deadlines: settimeout() would poll before every send and receive.
+        seconds = struct.pack("@ll", int(deadline), int(deadline % 1 * 1_000_000))
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            self._socket.setsockopt(socket.SOL_SOCKET, option, seconds)
         try:
             self._socket.connect(path)
         except OSError as error:
@@ -79,27 +83,30 @@ class SocketTransport:
             raise Disconnected(f"nobody answers at {path}: {error.strerror or error}") from error
 
     def __call__(self, request: bytes) -> bytes:
-        received = bytearray()
         try:
             self._socket.sendall(request)
-            while (response := self._whole(received)) is None:
-                part = self._socket.recv(65536)
-                if not part:
-                    raise Disconnected("the server closed it")
-                received += part
+            response = self._receive()
+            while not self._framing.is_whole(response):
+                response += self._receive()
         except (OSError, Disconnected) as error:
             # A late answer would be taken for that of the next request.
             self.close()
-            raise Disconnected(f"the connection broke: {error}") from error
+            raise Disconnected(f"the connection broke: {_reason(error)}") from error
         return response
 
-    def _whole(self, received: bytearray) -> bytes | None:
-        response = bytes(received)
-        return response if self._framing.cut(received, responses=True) else None
+    def _receive(self) -> bytes:
+        octets = self._socket.recv(65536)
+        if not octets:
+            raise Disconnected("the server closed it")
+        return octets
 
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
+
+
+def _reason(error: OSError | Disconnected) -> str:
+    return "no answer in time" if isinstance(error, BlockingIOError) else str(error)
 
 
 def connect(interface: Interface, path: str) -> Client:

@@ -54,6 +54,10 @@ class Framing(ABC):
         A body of ``None`` is one that was too long to be kept.
         """
 
+    @abstractmethod
+    def is_whole(self, response: bytes) -> bool:
+        """All octets of a response are there, or enough to see that it will never be one."""
+
 
 class FixedFrames(Framing):
     """Generation 1: 2048 octets a request, 1024 a response, behind the body there is padding.
@@ -83,6 +87,9 @@ class FixedFrames(Framing):
         frame = bytes(stream[:size])
         del stream[:size]
         return Header(*head.unpack_from(frame)), frame[head.size :]
+
+    def is_whole(self, response: bytes) -> bool:
+        return len(response) >= self.RESPONSE
 
 
 class SizedFrames(Framing):
@@ -126,6 +133,12 @@ class SizedFrames(Framing):
         body = bytes(stream[self._head.size : end])
         del stream[:end]
         return header, body
+
+    def is_whole(self, response: bytes) -> bool:
+        if len(response) < self._head.size:
+            return False
+        length = int.from_bytes(response[:4])
+        return len(response) >= 4 + length or length > self.LONGEST
 
 
 class Request(Record, Generic[R]):

@@ -39,10 +39,10 @@ class Record:
 
         :raises FieldError: a value is out of its bounds.
         """
-        octets = []
+        octets, values = [], self.__dict__
         for name, field in self.fields.items():
             try:
-                octets.append(field.encode(getattr(self, name)))
+                octets.append(field.encode(values[name]))
             except FieldError as error:
                 raise FieldError(f"{name}: {error}", error.result) from None
         return b"".join(octets)
@@ -62,7 +62,9 @@ class Record:
                 raise FieldError(f"{name}: {error}", error.result) from None
         if at != len(body) and not padded:
             raise FieldError(f"{len(body) - at} octets behind the last field")
-        return cls(**values)
+        record = cls.__new__(cls)  # the values are complete: no need to look again
+        record.__dict__.update(values)
+        return record
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.__dict__ == other.__dict__

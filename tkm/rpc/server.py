@@ -78,6 +78,7 @@ class Connection:
     """One client: octets in, octets out, one request after the other.
 
     :ivar to_send: responses that have not gone out yet.
+    :ivar busy: it waits until it can send, instead of reading; for who serves it.
     """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
@@ -86,6 +87,7 @@ class Connection:
         self._received = bytearray()
         self._next: tuple[Header, bytes | None] | None = None
         self.to_send = bytearray()
+        self.busy = False
 
     @property
     def waiting(self) -> bool:
@@ -167,9 +169,10 @@ class Server:
             return
         # A client that does not read its answers is not read from either; and of many requests at
         # once, one is answered a turn, so that nobody else is kept waiting.
-        busy = connection.to_send or connection.waiting
-        event = selectors.EVENT_WRITE if busy else selectors.EVENT_READ
-        if self._selector.get_key(client).events != event:
+        busy = bool(connection.to_send) or connection.waiting
+        if busy is not connection.busy:
+            connection.busy = busy
+            event = selectors.EVENT_WRITE if busy else selectors.EVENT_READ
             self._selector.modify(client, event, lambda: self._serve(client))
 
     def _hang_up(self, client: socket.socket) -> None:
