@@ -53,7 +53,8 @@ class Secret:
 
     def wipe(self) -> None:
         """Zero the octets and forget them."""
-        ctypes.memset((ctypes.c_char * len(self._octets)).from_buffer(self._octets), 0, len(self))
+        # Of equal length: written over in place.
+        self._octets[:] = bytes(len(self._octets))
         self._octets = bytearray()
 
     def __len__(self) -> int:

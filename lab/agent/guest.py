@@ -16,7 +16,7 @@ from pathlib import Path
 
 MODULES = (
     *("veth", "bridge", "sch_netem", "ipv6"),
-    *("xfrm_user", "esp4", "esp6", "authenc", "echainiv", "seqiv", "cbc", "hmac"),
+    *("xfrm_user", "esp4", "esp6", "authenc", "authencesn", "echainiv", "seqiv", "cbc", "hmac"),
     *("sha512_generic", "drbg"),
 )
 _OVERLAY = Path("/dev/shm")

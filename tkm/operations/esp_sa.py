@@ -100,7 +100,9 @@ class EspSas:
     ) -> Empty:
         check_algorithms(request.ea)
         policy = self._policy(request.sp, isa.ae)
-        pair = StatePair(policy, request.spi_loc, request.spi_rem)
+        pair = StatePair(
+            policy, request.spi_loc, request.spi_rem, request.esn, _encap(request.encap)
+        )
         for spi in (pair.spi_in, pair.spi_out):
             if int.from_bytes(spi, "big") < _RESERVED_SPIS:
                 raise InvalidParameter(f"SPI {hexadecimal(spi)} is reserved")
@@ -134,6 +136,12 @@ class EspSas:
 
 def _roles(request: rpc2.EsaCreate | rpc2.EsaCreateNoPfs, nc_loc: Nonce) -> Roles:
     return Roles.of(request.initiator, (nc_loc.octets, b""), (request.nonce_rem, b""))
+
+
+def _encap(ports: tuple[int, ...]) -> tuple[int, int] | None:
+    if len(ports) == 1:
+        raise InvalidParameter("ESP in UDP needs two ports")
+    return (ports[0], ports[1]) if ports else None
 
 
 def _truth(value: bool) -> str:

@@ -18,6 +18,7 @@ class Record:
     """A row of fields. Immutable by custom, made by keyword, compared by value."""
 
     fields: ClassVar[dict[str, Field]] = {}
+    defaults: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -28,8 +29,10 @@ class Record:
             for field in getattr(hint, "__metadata__", ())
             if isinstance(field, Field)
         }
+        cls.defaults = {name: getattr(cls, name) for name in cls.fields if hasattr(cls, name)}
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, **given: Any) -> None:
+        values = self.defaults | given
         if values.keys() != self.fields.keys():
             raise TypeError(f"{type(self).__name__} takes {', '.join(self.fields) or 'nothing'}")
         self.__dict__.update((name, values[name]) for name in self.fields)

@@ -32,6 +32,10 @@ Initiator = Annotated[bool, Flag()]
 """We are the initiator of this exchange."""
 IkeSpi = Annotated[bytes, Fixed(8)]
 EspSpi = Annotated[bytes, Fixed(4)]
+Esn = Annotated[bool, Flag()]
+"""Extended sequence numbers (RFC 4303, 2.2.1)."""
+Encap = Annotated[tuple[int, ...], Sequence(Unsigned(2, low=1), 2)]
+"""UDP ports, ours and the peer's, when a NAT is between us (RFC 3948); none when not."""
 NonceOctets = Annotated[bytes, Octets(256, low=16)]
 """A nonce without its payload header (RFC 7296, 3.9)."""
 PublicValue = Annotated[bytes, Octets(8192)]
@@ -281,6 +285,8 @@ class EsaCreate(Request[Empty], interface=RPC2, code=0x0A01):
     initiator: Initiator
     spi_loc: EspSpi
     spi_rem: EspSpi
+    esn: Esn = False
+    encap: Encap = ()
 
 
 class EsaCreateNoPfs(Request[Empty], interface=RPC2, code=0x0A02):
@@ -295,6 +301,8 @@ class EsaCreateNoPfs(Request[Empty], interface=RPC2, code=0x0A02):
     initiator: Initiator
     spi_loc: EspSpi
     spi_rem: EspSpi
+    esn: Esn = False
+    encap: Encap = ()
 
 
 class EsaCreateFirst(Request[Empty], interface=RPC2, code=0x0A03):
@@ -306,6 +314,8 @@ class EsaCreateFirst(Request[Empty], interface=RPC2, code=0x0A03):
     ea: ObjectId
     spi_loc: EspSpi
     spi_rem: EspSpi
+    esn: Esn = False
+    encap: Encap = ()
 
 
 class EsaSelect(Request[Empty], interface=RPC2, code=0x0A04):

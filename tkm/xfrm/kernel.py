@@ -8,6 +8,7 @@ buffer that goes to the kernel, which is wiped: pyroute2 only ever sees placehol
 import errno
 import logging
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -26,6 +27,8 @@ _AF: Final = {4: 2, 6: 10}
 _PRIORITY: Final = 3843
 """Of every policy, as the original installs them."""
 _REPLAY_WINDOW: Final = 32
+_ESN_WINDOW: Final = 64
+"""Packets."""
 _MODES: Final = {
     Mode.TRANSPORT: messages.MODE_TRANSPORT,
     Mode.TUNNEL: messages.MODE_TUNNEL,
@@ -176,13 +179,6 @@ def _ends(pair: StatePair, *, is_outbound: bool) -> tuple[Address, Address, byte
 
 def _state(pair: StatePair, *, is_outbound: bool) -> messages.StateMessage:
     source, destination, spi = _ends(pair, is_outbound=is_outbound)
-    encryption = {"name": b"cbc(aes)", "key_len": 256, "key": _ENCRYPTION_PLACE}
-    integrity = {
-        "name": b"hmac(sha512)",
-        "key_len": 512,
-        "trunc_len": 256,
-        "key": _INTEGRITY_PLACE,
-    }
     return make(
         messages.StateMessage,
         id_daddr=destination.packed,
@@ -193,9 +189,28 @@ def _state(pair: StatePair, *, is_outbound: bool) -> messages.StateMessage:
         reqid=pair.policy.id,
         family=_AF[destination.version],
         mode=_MODES[pair.policy.mode],
-        replay_window=_REPLAY_WINDOW,
-        attrs=[("XFRMA_ALG_CRYPT", encryption), ("XFRMA_ALG_AUTH_TRUNC", integrity)],
+        replay_window=0 if pair.esn else _REPLAY_WINDOW,
+        flags=messages.STATE_ESN if pair.esn else 0,
+        attrs=list(_attributes(pair, is_outbound=is_outbound)),
     )
+
+
+def _attributes(
+    pair: StatePair, *, is_outbound: bool
+) -> Iterator[tuple[str, dict[str, int | bytes]]]:
+    yield "XFRMA_ALG_CRYPT", {"name": b"cbc(aes)", "key_len": 256, "key": _ENCRYPTION_PLACE}
+    integrity = {"name": b"hmac(sha512)", "key_len": 512, "trunc_len": 256}
+    yield "XFRMA_ALG_AUTH_TRUNC", integrity | {"key": _INTEGRITY_PLACE}
+    if pair.esn:
+        counters = dict.fromkeys(("oseq", "seq", "oseq_hi", "seq_hi"), 0)
+        window = {"bmp_len": _ESN_WINDOW // 32, "replay_window": _ESN_WINDOW, "bmp": b""}
+        yield "XFRMA_REPLAY_ESN_VAL", counters | window
+    if pair.encap:
+        loc, rem = pair.encap
+        ports = (loc, rem) if is_outbound else (rem, loc)
+        names = ("encap_type", "encap_sport", "encap_dport")
+        udp = dict(zip(names, (messages.ESP_IN_UDP, *ports), strict=True))
+        yield "XFRMA_ENCAP", udp | {"pad": b"", "encap_oa": b""}
 
 
 def _lifetime(lifetime: Lifetime) -> dict[str, int]:

@@ -61,6 +61,10 @@ class Group(IntEnum):
 IN, OUT, FWD = 0, 1, 2
 """Directions of a policy."""
 MODE_TRANSPORT, MODE_TUNNEL = 0, 1
+STATE_ESN = 128
+"""Flag of a state with extended sequence numbers."""
+ESP_IN_UDP = 2
+"""Encapsulation type UDP_ENCAP_ESPINUDP."""
 INFINITE: Final = 0xFFFFFFFFFFFFFFFF
 """No limit, in octets or packets."""
 
@@ -154,18 +158,48 @@ class TruncatedAlgorithm(nla):
     fields = (("name", "64s"), ("key_len", "I"), ("trunc_len", "I"), ("key", "64s"))
 
 
+class Encapsulation(nla):
+    """struct xfrm_encap_tmpl: ESP in UDP."""
+
+    fields = (
+        ("encap_type", "H"),
+        ("encap_sport", ">H"),
+        ("encap_dport", ">H"),
+        ("pad", "2s"),
+        ("encap_oa", "16s"),
+    )
+
+
+class ReplayState(nla):
+    """struct xfrm_replay_state_esn, with room for a window of 64 packets."""
+
+    fields = (
+        ("bmp_len", "I"),
+        ("oseq", "I"),
+        ("seq", "I"),
+        ("oseq_hi", "I"),
+        ("seq_hi", "I"),
+        ("replay_window", "I"),
+        ("bmp", "8s"),
+    )
+
+
 class _Attributes:
     """enum xfrm_attr_type_t, as far as we read or write it."""
 
     prefix = "XFRMA_"
     nla_map = (
         (2, "XFRMA_ALG_CRYPT", "algorithm"),
+        (4, "XFRMA_ENCAP", "encapsulation"),
         (5, "XFRMA_TMPL", "template"),
         (20, "XFRMA_ALG_AUTH_TRUNC", "truncated_algorithm"),
+        (23, "XFRMA_REPLAY_ESN_VAL", "replay_state"),
     )
     algorithm = Algorithm
     truncated_algorithm = TruncatedAlgorithm
     template = Template
+    encapsulation = Encapsulation
+    replay_state = ReplayState
 
 
 class Message(_Attributes, nlmsg):

@@ -14,11 +14,15 @@ class StatePair:
 
     :ivar spi_in: SPI of what we receive, four octets as in the packet.
     :ivar spi_out: SPI of what we send.
+    :ivar esn: with extended sequence numbers.
+    :ivar encap: in UDP, between these ports, ours and the peer's (RFC 3948).
     """
 
     policy: Policy
     spi_in: bytes
     spi_out: bytes
+    esn: bool = False
+    encap: tuple[int, int] | None = None
 
     @property
     def spis(self) -> str:
