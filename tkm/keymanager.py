@@ -12,7 +12,7 @@ from pathlib import Path
 from tkm import VERSION, logs, memory, notify
 from tkm.config import conf
 from tkm.errors import ConfigError, KernelError
-from tkm.keys import load_anchors, load_private_key
+from tkm.keys import load_anchors, load_private_keys
 from tkm.manager import KeyManager
 from tkm.reactor import Reactor
 from tkm.rpc.client import IKE_SOCKET
@@ -33,8 +33,8 @@ def _parser() -> argparse.ArgumentParser:
         help="what is allowed; tkm_cfgtool writes it",
     )  # fmt: skip
     parser.add_argument(
-        "-k", dest="key", metavar="KEY.DER", type=Path, required=True,
-        help="RSA private key of this host",
+        "-k", dest="keys", metavar="KEY.DER[:ID][,…]", required=True,
+        help="RSA private keys of this host, and of which local identity each one is",
     )  # fmt: skip
     parser.add_argument(
         "-r", dest="ca", metavar="CA.DER[:ID][,…]", required=True,
@@ -91,9 +91,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     memory.protect()
     log.info("Trusted Key Manager (TKM) starting (%s)", VERSION)
     try:
+        config = conf.load(arguments.config)
         manager = KeyManager(
-            conf.load(arguments.config),
-            private_key=load_private_key(arguments.key),
+            config,
+            private_keys=load_private_keys(arguments.keys, config.local_identities),
             anchors=load_anchors(arguments.ca),
             kernel=XfrmKernel(),
         )

@@ -3,9 +3,10 @@
 
 import logging
 import stat
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -20,6 +21,11 @@ log = logging.getLogger(__name__)
 
 TrustAnchors = Mapping[int, Certificate]
 """CA certificates by their number."""
+
+PrivateKeys = Mapping[int, RSAPrivateKey]
+"""Private keys by the number of the local identity that they are for, or :data:`ANY_IDENTITY`."""
+ANY_IDENTITY: Final = 0
+"""Every local identity that has no key of its own."""
 
 
 def load_private_key(file: Path) -> RSAPrivateKey:
@@ -61,19 +67,36 @@ def load_ca(file: Path) -> Certificate:
     return certificate
 
 
+def load_private_keys(specification: str, identities: Container[int]) -> PrivateKeys:
+    """Keys from ``file[:identity][,file:identity …]``; without a number it is for all the others.
+
+    :param identities: the local identities that there are.
+    :raises ConfigError: a file is no private key, or a number is not one, or used twice.
+    """
+    files = _numbered(specification, "local identity", left_out=ANY_IDENTITY)
+    for number in files:
+        if number != ANY_IDENTITY and number not in identities:
+            raise ConfigError(f"private key '{files[number]}': no local identity {number}")
+    return {number: load_private_key(file) for number, file in files.items()}
+
+
 def load_anchors(specification: str) -> TrustAnchors:
     """CAs from ``file[:number][,file:number …]``; a number left out is 1.
 
     :raises ConfigError: a file is no CA certificate, or a number is not one, or used twice.
     """
-    anchors: dict[int, Certificate] = {}
+    files = _numbered(specification, "CA", left_out=1)
+    return {number: load_ca(file) for number, file in files.items()}
+
+
+def _numbered(specification: str, what: str, *, left_out: int) -> dict[int, Path]:
+    files: dict[int, Path] = {}
     for part in specification.split(","):
         name, colon, digits = part.rpartition(":")
-        if not colon:
-            name, digits = part, "1"
-        if not digits.isdecimal() or not int(digits):
-            raise ConfigError(f"CA number '{digits}' is not a number from 1 up")
-        if int(digits) in anchors:
-            raise ConfigError(f"CA number {int(digits)} is given twice")
-        anchors[int(digits)] = load_ca(Path(name))
-    return anchors
+        if colon and not (digits.isdecimal() and int(digits)):
+            raise ConfigError(f"{what} number '{digits}' is not a number from 1 up")
+        number = int(digits) if colon else left_out
+        if number in files:
+            raise ConfigError(f"{what} number {number or 'of all others'} is given twice")
+        files[number] = Path(name if colon else part)
+    return files

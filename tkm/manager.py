@@ -10,13 +10,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-
 from tkm.config.model import Config
 from tkm.contexts.kinds import Chain, Endpoint, EspSa, IkeSa, KeyExchange, Nonce
 from tkm.contexts.machine import Context, Contexts
 from tkm.contexts.operations import OPERATIONS
-from tkm.keys import TrustAnchors
+from tkm.keys import PrivateKeys, TrustAnchors
 from tkm.operations import ike_sa, key_exchange
 from tkm.operations.chain import Chains
 from tkm.operations.esp_sa import EspSas
@@ -45,24 +43,24 @@ class KeyManager:
 
     :param kernel: where ESP happens.
     :param now: the time (UTC), for certificates.
-    :ivar key_size: bits of the private key.
+    :ivar key_size: bits of the longest private key.
     """
 
     def __init__(
         self,
         config: Config,
-        private_key: RSAPrivateKey,
+        private_keys: PrivateKeys,
         anchors: TrustAnchors,
         kernel: Kernel,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._config = config
         self._kernel = kernel
-        self.key_size = private_key.key_size
+        self.key_size = max(key.key_size for key in private_keys.values())
         self._esp_sas = EspSas(config, kernel)
         self.contexts = Contexts(Nonce, KeyExchange, Chain, Endpoint, IkeSa, EspSa)
         self.chains = Chains(config, anchors, now)
-        authentication = Authentication(config, private_key)
+        authentication = Authentication(config, private_keys)
         self._compute: dict[type[Request[Any]], Callable[..., Record]] = {
             rpc2.NcCreate: key_exchange.nc_create,
             rpc2.KeGet: key_exchange.ke_get,

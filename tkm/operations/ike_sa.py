@@ -20,6 +20,7 @@ from tkm.crypto.derivation import (
 from tkm.crypto.prf import PRF_HMAC_SHA2_512
 from tkm.crypto.signature import Auth, sign, signed_octets, verify
 from tkm.errors import InvalidId, InvalidParameter
+from tkm.keys import ANY_IDENTITY, PrivateKeys
 from tkm.operations.common import check_algorithms, secrets_of
 from tkm.rpc import rpc2
 from tkm.rpc.record import Empty
@@ -124,9 +125,9 @@ def skip_create_first(_request: rpc2.IsaSkipCreateFirst, isa: IkeSa, ae: Endpoin
 class Authentication:
     """The two operations that need keys and identities."""
 
-    def __init__(self, config: Config, private_key: RSAPrivateKey) -> None:
+    def __init__(self, config: Config, private_keys: PrivateKeys) -> None:
         self._config = config
-        self._key = private_key
+        self._keys = private_keys
 
     def sign(self, request: rpc2.IsaSign, isa: IkeSa, ae: Endpoint) -> rpc2.SignatureReply:
         """Sign our first message, as local identity ``lc``."""
@@ -138,9 +139,15 @@ class Authentication:
         octets = signed_octets(
             request.init_message, ae.nonce_rem, key_loc, identity.identity, _int_auth(ae)
         )
-        auth = sign(self._key, octets, request.hash_algorithms)
+        auth = sign(self._key(request.lc), octets, request.hash_algorithms)
         ae.lc = request.lc
         return rpc2.SignatureReply(method=auth.method, signature=auth.data)
+
+    def _key(self, lc: int) -> RSAPrivateKey:
+        key = self._keys.get(lc) or self._keys.get(ANY_IDENTITY)
+        if key is None:
+            raise InvalidId(f"local identity {lc} has no private key")
+        return key
 
     def authenticate(self, request: rpc2.IsaAuth, isa: IkeSa, ae: Endpoint, cc: Chain) -> Empty:
         """Verify that the peer is who the checked chain speaks for."""

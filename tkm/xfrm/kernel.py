@@ -195,9 +195,7 @@ def _state(pair: StatePair, *, is_outbound: bool) -> messages.StateMessage:
     )
 
 
-def _attributes(
-    pair: StatePair, *, is_outbound: bool
-) -> Iterator[tuple[str, dict[str, int | bytes]]]:
+def _attributes(pair: StatePair, *, is_outbound: bool) -> Iterator[tuple[str, dict[str, object]]]:
     yield "XFRMA_ALG_CRYPT", {"name": b"cbc(aes)", "key_len": 256, "key": _ENCRYPTION_PLACE}
     integrity = {"name": b"hmac(sha512)", "key_len": 512, "trunc_len": 256}
     yield "XFRMA_ALG_AUTH_TRUNC", integrity | {"key": _INTEGRITY_PLACE}

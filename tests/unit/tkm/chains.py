@@ -28,7 +28,9 @@ def der(certificate: x509.Certificate | bytes) -> bytes:
 
 def manager(anchors: TrustAnchors, now: datetime = NOW) -> KeyManager:
     alice = host("alice")
-    return KeyManager(config_of("alice"), pki().keys["alice"], anchors, alice.kernel, lambda: now)
+    return KeyManager(
+        config_of("alice"), {0: pki().keys["alice"]}, anchors, alice.kernel, lambda: now
+    )
 
 
 def judge(anchor: bytes, *certificates: bytes, now: datetime = NOW, given: bytes = b"") -> None:

@@ -193,7 +193,7 @@ def test_a_policy_may_want_one_ca(generation):
         remote = dataclasses.replace(policy.remote, ca=wanted)
         config.policies[1] = dataclasses.replace(policy, remote=remote)
         anchors = {1: path.load(of(ours)), 2: path.load(of(other))}
-        trusted = KeyManager(config, pki().keys["alice"], anchors, host("alice").kernel)
+        trusted = KeyManager(config, {0: pki().keys["alice"]}, anchors, host("alice").kernel)
         check = check_upwards if generation == 1 else check_downwards
         if accepted:
             check(trusted, of(ours), bob(ours))

@@ -198,7 +198,7 @@ def test_an_intermediate_ca_and_the_order_of_a_chain():
     peer = issuing.issue_cert(identity("bob"), key=pki().keys["bob"]).certificate.der
     manager = KeyManager(
         config_of("alice"),
-        pki().keys["alice"],
+        {0: pki().keys["alice"]},
         {1: load(root.certificate.der)},
         RecordingKernel(),
     )
@@ -248,6 +248,6 @@ def test_keys_whose_signatures_do_not_fit_are_refused_at_the_start():
     class Key:
         key_size = 4096
 
-    manager = KeyManager(config_of("alice"), Key(), {}, RecordingKernel())
+    manager = KeyManager(config_of("alice"), {0: Key()}, {}, RecordingKernel())
     with pytest.raises(ConfigError, match="no room for signatures of 4096 bits"):
         Generation1(manager)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.unit.tkm.conversation import MODP_3072, Conversation, End, established, states
-from tests.unit.trusted import config_of, host, hosts
+from tests.unit.trusted import config_of, host, hosts, pki
 from tkm.config.model import LocalIdentity
 from tkm.rpc import rpc2
 from tkm.rpc.result import Refused, Result
@@ -194,6 +194,27 @@ def test_signing_happens_once_and_for_a_configured_identity(talk):
         talk.initiator.call(rpc2.IsaSign(isa=1, lc=2, hash_algorithms=(), init_message=b"message"))
     talk.sign(talk.initiator)
     with refused(Result.INVALID_STATE):
+        talk.sign(talk.initiator)
+
+
+def test_each_identity_signs_with_its_own_key():
+    own, other = pki().keys["alice"], pki().keys["bob"]
+    for keys, signs in (({1: own, 0: other}, True), ({2: own, 0: other}, False)):
+        talk = Conversation(host("alice", keys=keys), host("bob"))
+        talk.ike_sa_init(MODP_3072)
+        talk.check_chain(talk.responder, talk.initiator)
+        talk.sign(talk.responder)
+        if signs:
+            talk.authenticate(talk.responder, talk.initiator, talk.sign(talk.initiator))
+        else:
+            with refused(Result.AUTH_FAILURE):
+                talk.authenticate(talk.responder, talk.initiator, talk.sign(talk.initiator))
+
+
+def test_an_identity_without_a_key_does_not_sign():
+    talk = Conversation(host("alice", keys={2: pki().keys["alice"]}), host("bob"))
+    talk.ike_sa_init(MODP_3072)
+    with refused(Result.INVALID_ID):
         talk.sign(talk.initiator)
 
 

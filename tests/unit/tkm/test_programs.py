@@ -20,7 +20,7 @@ from tests.unit.trusted import pki
 from tkm import cfgtool, keymanager, logs
 from tkm.config import conf
 from tkm.errors import ConfigError
-from tkm.keys import load_anchors, load_private_key
+from tkm.keys import load_anchors, load_private_key, load_private_keys
 from tkm.proxy import main as proxy
 
 LINE = re.compile(r"[A-Z][a-z]{2} \d\d \d{4} \d\d:\d\d:\d\d .+")
@@ -133,6 +133,22 @@ def test_modes_that_are_not(files, mode):
 def write_own(file, octets):
     file.write_bytes(octets)
     file.chmod(OWN)
+
+
+def test_keys_for_identities(files):
+    alice, bob = files / "key.der", files / "bob.der"
+    write_own(bob, key_der(pki().keys["bob"]))
+    keys = load_private_keys(f"{alice},{bob}:2", {1, 2})
+    assert keys[0].private_numbers() == pki().keys["alice"].private_numbers()
+    assert keys[2].private_numbers() == pki().keys["bob"].private_numbers()
+    for wrong, told in (
+        (f"{alice}:1,{bob}:1", "local identity number 1 is given twice"),
+        (f"{alice},{bob}", "local identity number of all others is given twice"),
+        (f"{alice}:x", "local identity number 'x' is not a number from 1 up"),
+        (f"{alice}:3", "no local identity 3"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            load_private_keys(wrong, {1, 2})
 
 
 def test_keys_that_are_none(files):
