@@ -44,10 +44,8 @@ def up(name: str, seconds: float, nodes: Sequence[str]) -> None:
     """The last line of ``up``."""
     first, *rest = nodes
     ping = f"tkm-lab ping {first} {rest[0]}, " if rest else ""
-    out.print(
-        f"[bold green]{escape(name)} is up[/] in {seconds:.1f} s. "
-        f"[dim]Next:[/] {ping}tkm-lab check, tkm-lab status, tkm-lab down"
-    )
+    out.print(f"[bold green]{escape(name)} is up[/] in {seconds:.1f} s")
+    out.print(f"  [dim]next:[/] {ping}tkm-lab check, tkm-lab status, tkm-lab down")
 
 
 def table(*columns: str, right: Iterable[str] = ()) -> Table:
