@@ -3,7 +3,7 @@
 
 import signal
 
-# A shell that runs us in the background has SIGINT ignored, and so would whatever we start: but some
-# tests are about Ctrl-C.
+# A shell that runs us in the background has SIGINT ignored, and so would whatever we start have
+# it: but some tests are about Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -13,6 +13,16 @@ from tkm.errors import ConfigError
 _FORMATS = {"swanctl": swanctl.render, "ipsec": ipsec.render}
 
 
+class _Example(argparse.Action):
+    """Print the example; nothing else is needed then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib import resources  # nobody else needs it
+
+        print(resources.files("tkm.config").joinpath("example.xml").read_text("utf-8"), end="")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tkm_cfgtool",
@@ -38,6 +48,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--format", choices=_FORMATS, default="swanctl",
         help="of IKE.CONF: swanctl.conf, or the older ipsec.conf (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--example", action=_Example, nargs=0,
+        help="print a CONFIG.XML that says what there is, and exit",
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     return parser

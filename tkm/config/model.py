@@ -150,7 +150,7 @@ def faults(config: Config) -> list[str]:
     ] + [
         f"policy {policy.id}: {fault}"
         for policy in config.policies.values()
-        for fault in _policy_faults(policy, config)
+        for fault in [*_policy_faults(policy, config), *_rivals(policy, config)]
     ]
 
 
@@ -186,6 +186,16 @@ def _policy_faults(policy: Policy, config: Config) -> list[str]:
         *_proposal_rules(policy.proposals),
     )
     return [fault for broken, fault in rules if broken]
+
+
+def _rivals(policy: Policy, config: Config) -> list[str]:
+    """The kernel has one policy for the same traffic; so do we."""
+    selectors = policy.local_selector, policy.remote_selector
+    return [
+        f"it protects the same traffic as policy {other.id}"
+        for other in config.policies.values()
+        if other.id < policy.id and (other.local_selector, other.remote_selector) == selectors
+    ]
 
 
 def _lifetime_rules(lifetime: Lifetime) -> list[tuple[bool, str]]:

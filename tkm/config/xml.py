@@ -69,7 +69,7 @@ def read(octets: bytes) -> Config:
         if policy.id in policies:
             raise element.fault(f"id {policy.id} is used twice")
         policies[policy.id] = policy
-        _check(element, Config(identities, {policy.id: policy}))
+        _check(element, Config(identities, policies))
     for element in root.unknown():
         raise element.fault("this element is not known here")
     return Config(identities, policies)

@@ -190,9 +190,15 @@ def _state(pair: StatePair, *, is_outbound: bool) -> messages.StateMessage:
         family=_AF[destination.version],
         mode=_MODES[pair.policy.mode],
         replay_window=0 if pair.esn else _REPLAY_WINDOW,
-        flags=messages.STATE_ESN if pair.esn else 0,
+        flags=_flags(pair),
         attrs=list(_attributes(pair, is_outbound=is_outbound)),
     )
+
+
+def _flags(pair: StatePair) -> int:
+    # Without AF_UNSPEC a tunnel carries only packets of its ends' own family.
+    tunnel = messages.STATE_AF_UNSPEC if pair.policy.mode is Mode.TUNNEL else 0
+    return tunnel | (messages.STATE_ESN if pair.esn else 0)
 
 
 def _attributes(pair: StatePair, *, is_outbound: bool) -> Iterator[tuple[str, dict[str, object]]]:

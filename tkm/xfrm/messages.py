@@ -61,6 +61,8 @@ class Group(IntEnum):
 IN, OUT, FWD = 0, 1, 2
 """Directions of a policy."""
 MODE_TRANSPORT, MODE_TUNNEL = 0, 1
+STATE_AF_UNSPEC = 32
+"""Flag of a state whose selector, which says nothing, is of no address family either."""
 STATE_ESN = 128
 """Flag of a state with extended sequence numbers."""
 ESP_IN_UDP = 2

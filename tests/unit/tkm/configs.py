@@ -3,6 +3,7 @@
 
 from ipaddress import ip_address, ip_network
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from tkm.config.model import (
@@ -75,10 +76,10 @@ def configs(draw) -> Config:
     ids = draw(st.lists(IDS, min_size=1, max_size=3, unique=True))
     identities = {number: LocalIdentity(number, draw(NAMES), draw(NAMES)) for number in ids}
     numbers = draw(st.lists(st.integers(1, HIGHEST_POLICY), max_size=3, unique=True))
-    return Config(
-        identities,
-        {number: draw(policies(number, draw(st.sampled_from(ids)))) for number in numbers},
-    )
+    drawn = {number: draw(policies(number, draw(st.sampled_from(ids)))) for number in numbers}
+    traffic = {(policy.local_selector, policy.remote_selector) for policy in drawn.values()}
+    assume(len(traffic) == len(drawn))
+    return Config(identities, drawn)
 
 
 def tunnel() -> Config:

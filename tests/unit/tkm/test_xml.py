@@ -37,6 +37,7 @@ TUNNEL = """\
   </policy>
 </tkmconfig>
 """
+POLICY = TUNNEL[TUNNEL.index("  <policy") : TUNNEL.index("</tkmconfig>")]
 # The original's own, as recorded in vici-full/alice/tkm.xml.
 RECORDED = b"""<tkmconfig>
     <local_identity id="1">
@@ -94,7 +95,7 @@ def test_ipv6():
 
 
 def test_ids_may_be_in_any_order_and_several():
-    second = TUNNEL[TUNNEL.index("  <policy") : TUNNEL.index("</tkmconfig>")].replace('"7"', '"3"')
+    second = POLICY.replace('"7"', '"3"').replace("10.2.3.0", "10.2.4.0")
     config = xml.read(TUNNEL.replace("</tkmconfig>", second + "</tkmconfig>").encode())
     assert list(config.policies) == [7, 3]
 
@@ -149,6 +150,12 @@ def test_bad_input_is_told_with_its_line(place, instead, line, reason):
     assert message.startswith(f"line {line}")
     assert reason in message
     assert "\n" not in message.replace("alice\n", "")
+
+
+def test_two_policies_for_the_same_traffic():
+    twice = TUNNEL.replace("</tkmconfig>", POLICY.replace('"7"', '"8"') + "</tkmconfig>")
+    with pytest.raises(ConfigError, match=r"line 23: .*policy 8: it protects the same traffic as"):
+        xml.read(twice.encode())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""tkm_keymanager as it is, but for its kernel, which only notes down which states it holds.
+
+For measurements where no kernel with ESP is; it imports nothing but ``tkm``.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tkm import keymanager
+from tkm.config.model import Policy
+from tkm.xfrm.model import StateKeys, StatePair
+
+
+class NotingKernel:
+    """Holds pairs of states by name, no keys."""
+
+    def __init__(self) -> None:
+        self._pairs: set[StatePair] = set()
+
+    def flush(self) -> None:
+        """Forget all."""
+        self._pairs.clear()
+
+    def add_policy(self, policy: Policy) -> None:
+        """Policies come from the configuration, which is kept anyway."""
+
+    def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
+        """Note them down."""
+        self._pairs.add(pair)
+
+    def delete_states(self, pair: StatePair) -> None:
+        """Strike them out."""
+        self._pairs.discard(pair)
+
+
+if __name__ == "__main__":
+    keymanager.XfrmKernel = NotingKernel  # type: ignore[attr-defined,assignment]
+    sys.exit(keymanager.main())
