@@ -5,18 +5,18 @@ import argparse
 import contextlib
 import logging
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from ike import ees
-from ike.address import Endpoint
 from ike.config.model import Configuration
 from ike.config.swanctl import load
 from ike.errors import ConfigError, LocalError
 from ike.sa.engine import IKE_PORT, Ike
 from ike.service import Service
 from ike.trusted import Trusted
+from ike.vici.control import Control
+from ike.vici.server import SOCKET, ViciServer
 from tkm.rpc.client import IKE_SOCKET, Client, SocketTransport
 from tkm.rpc.ees import EES_SOCKET
 from tkm.rpc.result import RpcError
@@ -46,6 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ees-socket", metavar="PATH", default=EES_SOCKET,
         help="where to serve xfrm_proxy (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--vici-socket", metavar="PATH",
+        help=f"where to serve swanctl (default: {SOCKET}, if we may and nobody else does)",
     )  # fmt: skip
     parser.add_argument(
         "--port", type=int, default=IKE_PORT, help="UDP port on both sides (%(default)s)"
@@ -97,26 +101,35 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace) -> None:
     hosts = dict.fromkeys(
         host for connection in configuration.connections for host in connection.local_addrs
     )
-    endpoints = [Endpoint(host, arguments.port) for host in hosts]
     with contextlib.ExitStack() as stack:
         transport = SocketTransport(arguments.rpc_socket, RPC2)
         stack.enter_context(contextlib.closing(transport))
         trusted = Trusted(Client(RPC2, transport))
         engine = Ike(trusted, configuration, port=arguments.port)
-        service = stack.enter_context(Service(engine, endpoints))
+        service = stack.enter_context(Service(engine, hosts, arguments.port))
+        if vici := _vici(arguments.vici_socket, Control(service)):
+            stack.enter_context(contextlib.closing(vici))
+        # Last of all: who waits for us waits for this.
         server = Server(arguments.ees_socket, ees.dispatcher(engine), service.selector)
         stack.enter_context(contextlib.closing(server))
-        _start(engine)
+        for connection in configuration.connections:
+            service.start(connection)
         service.run()
         trusted.reset()
 
 
-def _start(engine: Ike) -> None:
-    """Set up what is to be set up at once."""
-    for connection in engine.host.configuration.connections:
-        for child in connection.children:
-            if "start" in child.start_action.split("|"):
-                engine.initiate(child.reqid, time.monotonic())
+def _vici(path: str | None, control: Control) -> ViciServer | None:
+    """The control interface. We do without it where nobody asked for it, and it cannot be.
+
+    :raises OSError: it was asked for, and cannot be.
+    """
+    if path:
+        return ViciServer(path, control)
+    try:
+        return ViciServer(SOCKET, control)
+    except OSError as error:
+        log.warning("%s: %s; swanctl cannot reach us", SOCKET, error.strerror)
+        return None
 
 
 if __name__ == "__main__":

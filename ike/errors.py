@@ -98,6 +98,12 @@ class TemporaryFailure(PeerError):
     notify = NotifyType.TEMPORARY_FAILURE
 
 
+class StateNotFound(PeerError):
+    """The request follows another one that we know nothing of (RFC 9370, 2.2.4)."""
+
+    notify = NotifyType.STATE_NOT_FOUND
+
+
 class Declined(PeerError):
     """The peer answered our request with an error Notify.
 

@@ -2,8 +2,8 @@
 """The loop around the engine: sockets, timers, signals.
 
 Everything that is served in this process registers with :attr:`Service.selector`, the callable to
-call as ``data``; afterwards the loop sends what the engine has to send. A control interface joins
-here, next to the event service, and asks :attr:`Service.engine`.
+call as ``data``; afterwards the loop sends what the engine has to send. The control interface joins
+here, next to the event service.
 """
 
 import logging
@@ -11,12 +11,13 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from types import FrameType
-from typing import Self
+from typing import Any, Protocol, Self
 
 from ike.address import Endpoint
-from ike.sa.engine import Ike
+from ike.config.model import Connection
+from ike.sa.engine import IKE_PORT, Ike
 from ike.sa.events import Event
 from ike.udp import UdpSocket
 
@@ -26,35 +27,68 @@ _FAREWELL = 1.0
 """Seconds in which peers may confirm that their IKE SAs are deleted."""
 
 
+class Timed(Protocol):
+    """What has something to do at times."""
+
+    def next_timer(self) -> float | None:
+        """When; ``None``: not before something else happens."""
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due."""
+
+
 class Service:
     """Runs an engine on sockets, until a signal comes.
 
+    :param hosts: our addresses.
+    :param port: UDP port on all of them.
     :ivar listeners: called with each event.
+    :ivar timers: the engine, and what else joins in.
+    :raises ConfigError: an address is not ours, or its port is taken.
     """
 
-    def __init__(self, engine: Ike, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(self, engine: Ike, hosts: Iterable[str], port: int = IKE_PORT) -> None:
         self.engine = engine
+        self.port = port
         self.selector = selectors.DefaultSelector()
         self.listeners: list[Callable[[Event], None]] = []
+        self.timers: list[Timed] = [engine]
         self._stopping_until: float | None = None
         self._signals = 0
+        self._handlers: dict[int, Any] = {}
         self._sockets: dict[Endpoint, UdpSocket] = {}
         self._wakeup, self._waker = socket.socketpair()
-        for endpoint in endpoints:
-            udp = UdpSocket(endpoint)
-            self._sockets[endpoint] = udp
-            self.selector.register(udp, selectors.EVENT_READ, lambda udp=udp: self._receive(udp))
+        for host in hosts:
+            self.listen(host)
+
+    def listen(self, host: str) -> None:
+        """Receive at one of our addresses; again is no error.
+
+        :raises ConfigError: it is not ours, or its port is taken.
+        """
+        endpoint = Endpoint(host, self.port)
+        if endpoint not in self._sockets:
+            self._sockets[endpoint] = udp = UdpSocket(endpoint)
+            self.selector.register(udp, selectors.EVENT_READ, lambda: self._receive(udp))
+
+    def start(self, connection: Connection) -> None:
+        """Set up the Child SAs of a connection that are to be there at once."""
+        for child in connection.children:
+            if "start" in child.start_action.split("|"):
+                self.engine.initiate(child.reqid, time.monotonic())
 
     def __enter__(self) -> Self:
         for end in (self._wakeup, self._waker):
             end.setblocking(False)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
+            self._handlers[number] = signal.signal(number, self._on_signal)
         self.selector.register(self._wakeup, selectors.EVENT_READ, lambda: self._wakeup.recv(4096))
         return self
 
     def __exit__(self, *_: object) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
         signal.set_wakeup_fd(-1)
         for udp in self._sockets.values():
             udp.close()
@@ -83,7 +117,8 @@ class Service:
             for key, _events in self.selector.select(self._patience()):
                 key.data()
             now = time.monotonic()
-            self.engine.handle_timer(now)
+            for timed in self.timers:
+                timed.handle_timer(now)
             if self._signals and self._stopping_until is None:
                 log.info("shutting down")
                 self._stopping_until = now + _FAREWELL
@@ -99,7 +134,7 @@ class Service:
 
     def _patience(self) -> float | None:
         """Seconds until something is due."""
-        times = (self.engine.next_timer(), self._stopping_until)
+        times = (self._stopping_until, *(timed.next_timer() for timed in self.timers))
         due = min((moment for moment in times if moment is not None), default=None)
         return None if due is None else max(0.0, due - time.monotonic())
 

@@ -45,6 +45,7 @@ class Connection(Value):
     :ivar certificates: ours, then intermediate CAs that the peer may need.
     :ivar rekey_time: age at which an IKE SA is rekeyed; 0: never.
     :ivar dpd_delay: silence after which the peer is asked for a sign of life; 0: never.
+    :ivar fragmentation: long messages may be cut (RFC 7383).
     """
 
     name: str
@@ -57,6 +58,7 @@ class Connection(Value):
     children: tuple[ChildConfig, ...]
     rekey_time: float = 14400.0
     dpd_delay: float = 0.0
+    fragmentation: bool = True
 
 
 class Authority(Value):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Proposals as configurations write them: ``aes256-sha512-modp4096``."""
+"""Proposals as configurations write them: ``aes256-sha512-modp3072-ke1_modp4096``."""
 
 from ike.message.numbers import (
     Encryption,
@@ -22,6 +22,16 @@ _GROUPS = {
     "modp3072": Transform(TransformType.KE, KeMethod.MODP_3072),
     "modp4096": Transform(TransformType.KE, KeMethod.MODP_4096),
 }
+_ADDITIONAL = {
+    f"ke{number}_{name}": Transform(TransformType.ADDKE1 + number - 1, method)
+    for number in range(1, 8)
+    for name, method in (
+        ("none", KeMethod.NONE),
+        ("modp3072", KeMethod.MODP_3072),
+        ("modp4096", KeMethod.MODP_4096),
+    )
+}
+"""Further key exchanges, which follow the first one in the order of their numbers (RFC 9370)."""
 _NO_ESN = Transform(TransformType.ESN, Esn.NONE)
 
 
@@ -34,7 +44,7 @@ def parse(text: str, protocol: Protocol) -> tuple[Suite, ...]:
 
 
 def _suite(text: str, protocol: Protocol) -> Suite:
-    tables = [_ENCRYPTION, _INTEGRITY, _GROUPS]
+    tables = [_ENCRYPTION, _INTEGRITY, _GROUPS, _ADDITIONAL]
     if protocol == Protocol.IKE:
         tables.insert(2, _PRF)
     words = text.split("-")
@@ -46,6 +56,8 @@ def _suite(text: str, protocol: Protocol) -> Suite:
     needed = {TransformType.ENCR, TransformType.INTEG}
     if protocol == Protocol.IKE:
         needed |= {TransformType.PRF, TransformType.KE}
+    elif has_additional(tuple(suite)):
+        needed.add(TransformType.KE)
     if missing := needed - kinds:
         raise ValueError(f"proposal {text}: no algorithm of type {min(missing).name}")
     return tuple(suite) if protocol == Protocol.IKE else (*suite, _NO_ESN)
@@ -53,7 +65,21 @@ def _suite(text: str, protocol: Protocol) -> Suite:
 
 def without_key_exchange(suite: Suite) -> Suite:
     """What IKE_AUTH offers of a Child SA's suite: it has no key exchange of its own (1.2)."""
-    return tuple(transform for transform in suite if transform.kind != TransformType.KE)
+    return tuple(
+        transform
+        for transform in suite
+        if transform.kind != TransformType.KE and not is_additional(transform)
+    )
+
+
+def is_additional(transform: Transform) -> bool:
+    """It is a key exchange that follows the first one (RFC 9370)."""
+    return TransformType.ADDKE1 <= transform.kind <= TransformType.ADDKE7
+
+
+def has_additional(suite: Suite) -> bool:
+    """There may be key exchanges behind the first one."""
+    return any(map(is_additional, suite))
 
 
 def groups(suite: Suite) -> list[int]:
@@ -71,7 +97,10 @@ def spell(transforms: Suite) -> str:
     }
     words = []
     for transform in transforms:
-        if enum := enums.get(TransformType(transform.kind)):
+        if is_additional(transform):
+            number = transform.kind - TransformType.ADDKE1 + 1
+            words.append(f"KE{number}_{KeMethod(transform.id).name}")
+        elif enum := enums.get(TransformType(transform.kind)):
             length = f"_{transform.key_length}" if transform.key_length else ""
             prefix = "PRF_" if enum is Prf else ""
             words.append(f"{prefix}{enum(transform.id).name}{length}")

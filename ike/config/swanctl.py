@@ -57,7 +57,7 @@ def load(path: Path, authorities: Sequence[tuple[Path, int]] = ()) -> Configurat
         By default those in ``x509ca``, which then has to be one: number 1.
     :raises ConfigError: something cannot be read, or not be used.
     """
-    reader = _Reader(path)
+    reader = Reader(path)
     root = parse(_read(path).decode("utf-8", "replace"), str(path))
     reader.check(root, "")
     section = root.sections.get("connections", Section("connections", 1))
@@ -75,12 +75,22 @@ def certificate(path: Path) -> Certificate:
 
     :raises ConfigError: it is not readable, or none.
     """
-    octets = _read(path)
+    try:
+        return parse_certificate(_read(path))
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def parse_certificate(octets: bytes) -> Certificate:
+    """A certificate, DER or PEM.
+
+    :raises ValueError: it is none.
+    """
     pem = re.search(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", octets, re.S)
     try:
         return Certificate.read(base64.b64decode(pem[1]) if pem else octets)
     except ValueError as error:
-        raise ConfigError(f"{path}: no certificate, neither DER nor PEM ({error})") from error
+        raise ValueError(f"no certificate, neither DER nor PEM ({error})") from error
 
 
 def _read(path: Path) -> bytes:
@@ -109,14 +119,18 @@ def _unique_reqids(path: Path, connections: Iterable[Connection]) -> None:
                 raise ConfigError(f"{path}: {other} and {name} share reqid {child.reqid}")
 
 
-class _Reader:
-    """Turns sections into values; knows the file, for errors."""
+class Reader:
+    """Turns sections into values; knows the file, for errors and for certificates beside it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def error(self, where: Section | Entry, reason: str) -> ConfigError:
         return ConfigError(f"{self._path}:{where.line}: {reason}")
+
+    def certificate(self, name: str) -> Certificate:
+        """The certificate that a configuration calls ``name``."""
+        return certificate(self._path.parent / "x509" / name)
 
     def check(self, section: Section, kind: str) -> None:
         """Refuse what a section of this kind cannot have."""
@@ -145,6 +159,10 @@ class _Reader:
         return self.value(section, key, read, None)
 
     def connection(self, section: Section) -> Connection:
+        """A connection.
+
+        :raises ConfigError: something cannot be used.
+        """
         self.check(section, "connection")
         self.value(section, "version", _one_of("2"), "2")
         local, remote = self._side(section, "local"), self._side(section, "remote")
@@ -159,10 +177,11 @@ class _Reader:
             proposals=self.need(section, "proposals", _suites(Protocol.IKE)),
             local_id=self.need(local, "id", Identity.parse),
             remote_id=self.need(remote, "id", Identity.parse),
-            certificates=tuple(certificate(self._path.parent / "x509" / name) for name in own),
+            certificates=tuple(map(self.certificate, own)),
             children=tuple(map(self._child, children.sections.values())),
             rekey_time=self.value(section, "rekey_time", _seconds, 14400.0),
             dpd_delay=self.value(section, "dpd_delay", _seconds, 0.0),
+            fragmentation=self.value(section, "fragmentation", _is_yes, True),
         )
 
     def _side(self, section: Section, name: str) -> Section:
@@ -202,6 +221,10 @@ def _one_of(*values: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def _is_yes(text: str) -> bool:
+    return _one_of("yes", "no")(text) == "yes"
 
 
 def _suites(protocol: Protocol) -> Callable[[str], tuple[proposals.Suite, ...]]:

@@ -9,10 +9,13 @@ ike_sa           ``IkeSa``: one of them: its life, its answers, its timers
 states           states of IKE SAs and Child SAs, as tables
 agenda           the exchanges that an IKE SA still has to do
 exchange         what every exchange of ours is
-ike_sa_init      one module an exchange, both roles: ``ike_auth``, ``create_child_sa``,
-                 ``rekey_child_sa``, ``rekey_ike_sa``, ``informational``
+ike_sa_init      one module an exchange, both roles: ``ike_intermediate``, ``ike_auth``,
+                 ``create_child_sa``, ``rekey_child_sa``, ``rekey_ike_sa``, ``followup_ke``,
+                 ``informational``
+extensions       what both sides must support before it is used
 responders       which of them answers what
-channel          an IKE SA's messages; ``window``: their ids; ``protection``: their encryption
+channel          an IKE SA's messages; ``window``: their ids; ``protection``: their encryption;
+                 ``fragmentation``: their reassembly
 peer             the authenticated peer: what an IKE SA leaves to its successor
 child_sa         a Child SA; ``child_negotiation``: what both sides say of it
 keying           our half of a key derivation

@@ -108,8 +108,9 @@ class Agenda:
         except PeerError as error:
             self._done(exchange, error)
             return
-        sa.last_heard = sa.host.now
-        self._take(exchange, message)
+        if message is not None:
+            sa.last_heard = sa.host.now
+            self._take(exchange, message)
 
     def _take(self, exchange: Exchange, message: Message) -> None:
         try:

@@ -47,7 +47,9 @@ def verify(sa: "IkeSa", message: Message, remote_id: int) -> None:
     :raises AuthenticationFailed: it cannot be who it should.
     :raises TrustedRefusal: the TKM says that it is not.
     """
-    auth = message.need(Authentication)
+    auth = message.find(Authentication)
+    if auth is None:
+        raise AuthenticationFailed("no AUTH payload, so the peer wants EAP, which we do not do")
     received = [
         _read(payload.data)
         for payload in message.all(CertificatePayload)

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from ike.address import Endpoint
 from ike.errors import PeerError, TrustedRefusal, Unauthenticated
-from ike.message.chain import decode_chain
-from ike.message.encrypted import Encrypted
+from ike.message.chain import decode_chain, encode_chain
+from ike.message.encrypted import Encrypted, EncryptedFragment
 from ike.message.header import NO_SPI, Header
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType
 from ike.message.payload import Payload
 from ike.sa import protection
+from ike.sa.fragmentation import Reassembly, Whole
 from ike.sa.host import Host
 from ike.sa.window import Datagrams, Requests, Responses
 from ike.trusted import IkeKeys
@@ -27,6 +28,8 @@ class Channel:
     :ivar spi_local: our SPI; ``spi_remote``: the peer's, zero until it is known.
     :ivar keys: from IKE_SA_INIT on.
     :ivar init_local: our IKE_SA_INIT message, and ``init_remote`` the peer's: AUTH covers them.
+    :ivar fragment_limit: octets of a datagram, above which messages are cut; ``None``: never, and
+        the peer's are not either.
     """
 
     def __init__(
@@ -40,6 +43,8 @@ class Channel:
         self.spi_remote = NO_SPI
         self.keys: IkeKeys | None = None
         self.init_local = self.init_remote = b""
+        self.fragment_limit: int | None = None
+        self._fragments = {response: Reassembly() for response in (False, True)}
         self.requests = Requests(host.settings.retransmission)
         self.responses = Responses()
 
@@ -59,7 +64,21 @@ class Channel:
             return (self.init_local,)
         if self.keys is None:
             raise LookupError(f"no keys to protect {message}")
-        return (protection.seal(self.keys, message.header, message.payloads),)
+        limit = self.fragment_limit
+        datagrams = protection.seal(self.keys, message.header, message.payloads, limit)
+        if len(datagrams) > 1:
+            log.info("splitting IKE message into %d fragments", len(datagrams))
+        if message.header.exchange == ExchangeType.IKE_INTERMEDIATE:
+            self._cover(self.keys, datagrams[0], encode_chain(message.payloads)[1], received=False)
+        return datagrams
+
+    def _cover(self, keys: IkeKeys, datagram: bytes, chain: bytes, *, received: bool) -> None:
+        """Let AUTH cover an IKE_INTERMEDIATE message.
+
+        :param datagram: the message, or its first fragment.
+        """
+        sealed = self._container(Header.decode(datagram)[1], datagram)
+        keys.cover(protection.covered(datagram, sealed, chain), received=received)
 
     def request(self, kind: int, payloads: Sequence[Payload]) -> Datagrams:
         """Send a request; while another is out, in its place and with its id."""
@@ -70,18 +89,37 @@ class Channel:
         return datagrams
 
     def respond(self, to: Header, datagram: bytes, payloads: Sequence[Payload]) -> Datagrams:
-        """Answer a request, which came as ``datagram``."""
+        """Answer a request, which came as ``datagram``, or whose last fragment was that."""
         header = self._header(to.exchange, to.message_id, response=True)
         response = self._encode(Message(header, tuple(payloads)))
-        self.responses.answer((datagram,), response)
+        self.responses.answer((self._fragments[False].leader or datagram,), response)
         self._send(response)
         return response
 
-    def respond_again(self, header: Header, datagram: bytes) -> bool:
+    def respond_again(self, header: Header, first: int, datagram: bytes) -> bool:
         """The last request has come once more: so does the response. Or it is another one."""
         response = self.responses.repeated(header.message_id, datagram)
+        if not response and self._is_cut_anew(header, first, datagram):
+            response = self.responses.last(header.message_id)
         self._send(response)
         return bool(response)
+
+    def _is_cut_anew(self, header: Header, first: int, datagram: bytes) -> bool:
+        """The first fragment of the last request, which was cut otherwise before (RFC 7383, 2.6).
+
+        Its octets are new to us, so it is the TKM that tells whose they are.
+        """
+        is_fragment = first == EncryptedFragment.type and self.fragment_limit is not None
+        if not is_fragment or not self.responses.last(header.message_id):
+            return False
+        try:
+            fragment = self._container(first, datagram)
+            if isinstance(fragment, Encrypted) or fragment.number > 1:
+                return False
+            self._opened(fragment, datagram)
+        except PeerError:
+            return False
+        return True
 
     def repeat(self) -> bool:
         """Send the request that is out again; false if the peer is given up."""
@@ -98,28 +136,62 @@ class Channel:
             )
         self._host.send(self.local, self.remote, datagrams)
 
-    def open(self, header: Header, first: int, datagram: bytes) -> Message:
-        """The message in a datagram.
+    def open(self, header: Header, first: int, datagram: bytes) -> Message | None:
+        """The message in a datagram; ``None`` if there are fragments of it still to come.
 
         :param first: type of its first payload.
         :raises Unauthenticated: it is not the peer's: nothing may come of it.
         :raises PeerError: it is the peer's, but breaks the format.
         """
-        try:
-            payloads = decode_chain(first, datagram[Header.LENGTH :])
-        except PeerError as error:
-            raise Unauthenticated(str(error)) from error
         if header.exchange == ExchangeType.IKE_SA_INIT:
+            payloads = _decode(first, datagram)
             self.init_remote = datagram
             return self._read(Message(header, payloads))
+        whole = self._whole(header, first, datagram)
+        if whole is None:
+            return None
+        if header.exchange == ExchangeType.IKE_INTERMEDIATE and self.keys:
+            datagram = self._fragments[header.response].leader or datagram
+            self._cover(self.keys, datagram, whole.chain, received=True)
+        return self._read(protection.inside(header, *whole))
+
+    def _whole(self, header: Header, first: int, datagram: bytes) -> Whole | None:
+        """What the message of a datagram has inside, if all of it is there."""
+        sealed = self._container(first, datagram)
+        fragments = self._fragments[header.response]
+        if isinstance(sealed, Encrypted):
+            whole = Whole(sealed.first, self._opened(sealed, datagram))
+            fragments.clear()
+            return whole
+        if self.fragment_limit is None or not fragments.wants(header.message_id, sealed):
+            raise Unauthenticated(f"{sealed.summary()} is not wanted")
+        plain = self._opened(sealed, datagram)
+        return fragments.add(header.message_id, sealed, plain, datagram)
+
+    @staticmethod
+    def _container(first: int, datagram: bytes) -> protection.Container:
+        """What is encrypted in a datagram.
+
+        :raises Unauthenticated: nothing is.
+        """
+        payloads = _decode(first, datagram)
         sealed = payloads[-1] if payloads else None
-        if not isinstance(sealed, Encrypted) or self.keys is None:
+        if not isinstance(sealed, protection.Container):
             raise Unauthenticated("the message is not encrypted")
+        return sealed
+
+    def _opened(self, sealed: protection.Container, datagram: bytes) -> bytes:
+        """What is inside.
+
+        :raises Unauthenticated: it is not the peer's.
+        :raises MalformedMessage: it is, but not as it should be.
+        """
+        if self.keys is None:
+            raise Unauthenticated("there are no keys")
         try:
-            chain = protection.open_sealed(self.keys, sealed, datagram)
+            return protection.open_sealed(self.keys, sealed, datagram)
         except TrustedRefusal as error:
             raise Unauthenticated(str(error)) from error
-        return self._read(protection.inside(header, sealed, chain))
 
     def _read(self, message: Message) -> Message:
         log.info("parsed %s", message)
@@ -131,3 +203,11 @@ class Channel:
         if self.keys:
             self.keys.free()
             self.keys = None
+
+
+def _decode(first: int, datagram: bytes) -> tuple[Payload, ...]:
+    """The payloads of a datagram, of which nobody knows yet whose they are."""
+    try:
+        return decode_chain(first, datagram[Header.LENGTH :])
+    except PeerError as error:
+        raise Unauthenticated(str(error)) from error

@@ -56,6 +56,8 @@ class ChildOffer:
         if not within or not selectors.is_within(remote_ts, self._remote_ts):
             raise TsUnacceptable("the peer widens the traffic selectors")
         _check_mode(self.config, message)
+        if self.config.mode is Mode.TUNNEL and message.notify(NotifyType.USE_TRANSPORT_MODE):
+            raise NoProposalChosen(f"the peer wants {self.config.name} in transport mode")
         agreement = Agreement(
             self.config, chosen.transforms, self.spi, chosen.spi, local_ts, remote_ts
         )

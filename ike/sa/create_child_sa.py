@@ -2,7 +2,7 @@
 """CREATE_CHILD_SA: a new Child SA on an IKE SA that stands (RFC 7296, 1.3.1)."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ike.config import proposals
@@ -14,9 +14,10 @@ from ike.message.payload import Payload
 from ike.message.sa import SecurityAssociation
 from ike.sa import negotiation
 from ike.sa.child_negotiation import ChildAnswer, ChildOffer, install
-from ike.sa.child_sa import ChildSa
+from ike.sa.child_sa import Agreement, ChildSa
 from ike.sa.events import ChildSaFailed
 from ike.sa.exchange import About, Exchange
+from ike.sa.followup_ke import Followed, conclude
 from ike.sa.informational import DeleteSpi
 from ike.sa.keying import Keying
 from ike.sa.states import State
@@ -30,7 +31,7 @@ log = logging.getLogger("ike")
 _MOST_TRIES = 8
 
 
-class CreateChildSa(Exchange):
+class CreateChildSa(Followed):
     """Set up a Child SA.
 
     :param method: of the key exchange (PFS); by default the preferred one of the configuration.
@@ -48,6 +49,7 @@ class CreateChildSa(Exchange):
         self._tries = tries
         self._offer: ChildOffer | None = None
         self._keying: Keying | None = None
+        self._result: tuple[Agreement, Shares] | None = None
 
     def request(self, sa: "IkeSa") -> Sequence[Payload]:
         log.info("establishing CHILD_SA %s", self.config.name)
@@ -66,18 +68,32 @@ class CreateChildSa(Exchange):
         try:
             agreement, chosen = self._offer.accept(message)
             shares = self._keying.complete(chosen, message, initiator=True, spis=agreement.spis)
+        except PeerError:
+            if message.find(SecurityAssociation):
+                self.renounce(sa)
+            raise
+        self._result = agreement, shares
+        self.follow_up(sa, self._keying, negotiation.additional_of(chosen), message)
+
+    def finish(self, sa: "IkeSa", keying: Keying) -> None:
+        if self._result is None:
+            raise LookupError("CREATE_CHILD_SA is not answered")
+        agreement, shares = self._result
+        try:
             keys = ChildKeys.create(sa.keys, self.config.reqid, shares)
         except PeerError:
-            # The peer has it, and we do not.
-            if message.find(SecurityAssociation):
-                sa.agenda.put(DeleteSpi(self._offer.spi))
+            self.renounce(sa)
             raise
         finally:
-            self._keying.free()
+            keying.free()
         child = install(sa, agreement, keys, self.replaces())
         self.installed(sa, child, shares)
         if child.spi_remote in sa.deleted_early:
             sa.peer.remove(sa, child, "the peer has deleted it already")
+
+    def renounce(self, sa: "IkeSa") -> None:
+        if self._offer:
+            sa.agenda.put(DeleteSpi(self._offer.spi))
 
     def replaces(self) -> ChildSa | None:
         """The Child SA whose place it takes."""
@@ -103,7 +119,7 @@ class CreateChildSa(Exchange):
             method = int.from_bytes(error.data, "big")
             offered = {g for suite in self.config.proposals for g in proposals.groups(suite)}
             return self.copy(method) if method in offered - {self._method} else None
-        if error.notify == NotifyType.TEMPORARY_FAILURE:
+        if error.notify in (NotifyType.TEMPORARY_FAILURE, NotifyType.STATE_NOT_FOUND):
             another = self.copy(self._method)
             another.not_before = sa.host.later()
             return another
@@ -132,27 +148,45 @@ def check_collision(sa: "IkeSa") -> None:
 
 
 def answer(
-    sa: "IkeSa", message: Message, configs: Sequence[ChildConfig], rekeyed: ChildSa | None = None
-) -> tuple[ChildSa, Shares, Sequence[Payload]]:
-    """Set up the Child SA that the peer asks for: it, what it came of, and the response.
+    sa: "IkeSa",
+    message: Message,
+    configs: Sequence[ChildConfig],
+    *,
+    check: Callable[[], None],
+    installed: Callable[[ChildSa, Shares], None],
+    rekeyed: ChildSa | None = None,
+) -> Sequence[Payload]:
+    """Set up the Child SA that the peer asks for: the response.
 
+    :param check: raises when it cannot be; key exchanges may follow, and much happen meanwhile.
+    :param installed: called with it, and what it came of.
     :raises PeerError: it cannot be; nothing has changed.
     """
+    check()
     reply = ChildAnswer(sa, message, configs)
     agreement, chosen = reply.agreement, reply.chosen
     with Keying(sa.host.trusted, negotiation.group_of(chosen)) as keying:
         payloads = (reply.security_association(), *keying.payloads(), *reply.payloads())
         shares = keying.complete(chosen, message, initiator=False, spis=agreement.spis)
-        keys = ChildKeys.create(sa.keys, agreement.config.reqid, shares)
-    return install(sa, agreement, keys, rekeyed), shares, payloads
+
+        def finish() -> None:
+            check()
+            keys = ChildKeys.create(sa.keys, agreement.config.reqid, shares)
+            installed(install(sa, agreement, keys, rekeyed), shares)
+
+        further = conclude(sa, keying, negotiation.additional_of(chosen), finish)
+    return (*payloads, *further)
 
 
 def respond(sa: "IkeSa", message: Message) -> Sequence[Payload]:
     """Answer a request for a new Child SA."""
-    check_collision(sa)
-    child, _, payloads = answer(sa, message, sa.peer.possible_children())
-    child.select()
-    return payloads
+    return answer(
+        sa,
+        message,
+        sa.peer.possible_children(),
+        check=lambda: check_collision(sa),
+        installed=lambda child, _: child.select(),
+    )
 
 
 def fail_child(sa: "IkeSa", config: ChildConfig, error: PeerError) -> None:

@@ -35,13 +35,13 @@ class Exchange(ABC):
     """One request of ours.
 
     :cvar kind: its exchange type.
-    :cvar is_about: what it changes, for some changes cannot go on side by side (2.25).
+    :ivar is_about: what it changes, for some changes cannot go on side by side (2.25).
     :ivar not_before: when it may begin.
     :ivar creates: the Child SA that would come of it; ``None``: no new one.
     """
 
     kind: ClassVar[ExchangeType]
-    is_about: ClassVar[About] = About.NOTHING
+    is_about: About = About.NOTHING
     not_before: float = 0.0
     creates: ChildConfig | None = None
 

@@ -38,6 +38,8 @@ class Settings(Value):
     :ivar acquire_patience: an acquire waits so long for a negotiation that the peer has begun.
     :ivar cookie_threshold: half-open IKE SAs from which on peers must return a cookie first.
     :ivar half_open_limit: half-open IKE SAs from which on there are no more.
+    :ivar ipv4_datagram: octets of the longest IP datagram that IKE sends in one piece, if the peer
+        understands fragments; ``ipv6_datagram``: over IPv6 (RFC 7383, 2.5.1).
     """
 
     retransmission: Retransmission = Retransmission()
@@ -48,6 +50,8 @@ class Settings(Value):
     acquire_patience: float = 1.0
     cookie_threshold: int = 10
     half_open_limit: int = 100
+    ipv4_datagram: int = 576
+    ipv6_datagram: int = 1280
 
 
 class Host:

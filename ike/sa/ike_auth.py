@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ike.config.model import ChildConfig, Connection
 from ike.config.proposals import without_key_exchange
-from ike.errors import AuthenticationFailed, PeerError, TrustedRefusal
+from ike.errors import AuthenticationFailed, MalformedMessage, PeerError, TrustedRefusal
 from ike.identity import Identity
 from ike.message.auth import Authentication
 from ike.message.identification import IdInitiator, IdResponder
@@ -96,6 +96,8 @@ class IkeAuth(Exchange):
 
 def respond(sa: "IkeSa", message: Message) -> Sequence[Payload]:
     """Answer IKE_AUTH: sign, then have the peer judged, then set up the Child SA."""
+    if sa.additional:
+        raise MalformedMessage("IKE_AUTH before all key exchanges are done")
     connection = _connection(sa, message)
     sa.peer.connection = connection
     auth = authentication.prove(sa)

@@ -11,7 +11,8 @@ from typing import Optional
 
 from ike.address import Endpoint
 from ike.config.model import Connection
-from ike.errors import MalformedMessage, PeerError, Unauthenticated
+from ike.config.proposals import Suite
+from ike.errors import MalformedMessage, PeerError, TrustedRefusal, Unauthenticated
 from ike.message.header import Header
 from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType, name
@@ -20,13 +21,14 @@ from ike.sa.agenda import Agenda
 from ike.sa.channel import Channel
 from ike.sa.events import ChildSaFailed, IkeSaClosed, IkeSaEstablished, IkeSaRekeyed
 from ike.sa.exchange import Exchange
+from ike.sa.followup_ke import Pending
 from ike.sa.host import Host
 from ike.sa.informational import DeleteIkeSa, Liveness
 from ike.sa.peer import Peer
 from ike.sa.rekey_ike_sa import RekeyIkeSa
 from ike.sa.responders import RESPONDERS
 from ike.sa.states import ANSWERED, IKE_SA, State, Trigger, advance
-from ike.trusted import IkeKeys, Shares
+from ike.trusted import IkeKeys, KeyExchange, Shares
 
 log = logging.getLogger("ike")
 
@@ -36,6 +38,11 @@ class IkeSa:
 
     :ivar id: its number in this process.
     :ivar peer: whom it is with; shared with the IKE SAs that it follows and that follow it.
+    :ivar transforms: what both sides have agreed on, one of each type; empty until then.
+    :ivar additional: methods of the key exchanges that are still to be done before IKE_AUTH.
+    :ivar mixing: the key exchange of the request that is being answered: mixed into the keys once
+        the response is sent, which the old ones protect.
+    :ivar pending: what the peer has begun in CREATE_CHILD_SA, and goes on with in IKE_FOLLOWUP_KE.
     :ivar hash_algorithms: those that the peer has announced (RFC 7427).
     :ivar rekey_at: when it is rekeyed.
     :ivar successor: the one that has taken its place.
@@ -63,6 +70,10 @@ class IkeSa:
         self.peer = peer
         self.state = State.NEW
         self.created_at = self.established_at = self.last_heard = host.now
+        self.transforms: Suite = ()
+        self.additional: tuple[int, ...] = ()
+        self.mixing: KeyExchange | None = None
+        self.pending: Pending | None = None
         self.hash_algorithms: tuple[int, ...] = ()
         self.agenda = Agenda(self)
         self.deadline: float | None = None
@@ -120,7 +131,7 @@ class IkeSa:
         """A datagram has arrived that names this IKE SA."""
         if header.response:
             self.agenda.receive(header, first, datagram)
-        elif not self.channel.respond_again(header, datagram):
+        elif not self.channel.respond_again(header, first, datagram):
             self._request(header, first, datagram)
 
     def _request(self, header: Header, first: int, datagram: bytes) -> None:
@@ -131,6 +142,8 @@ class IkeSa:
             return
         try:
             message = self.channel.open(header, first, datagram)
+            if message is None:
+                return
             self.last_heard = self.host.now
             payloads = RESPONDERS[header.exchange](self, message)
         except Unauthenticated as error:
@@ -139,9 +152,26 @@ class IkeSa:
         except PeerError as error:
             payloads = self._refuse(error)
         self.channel.respond(header, datagram, payloads)
+        self._mix()
         if self.ending is not None:
             self.close(self.ending, wanted=self.state is not State.HALF_OPEN)
         self.agenda.start_next()
+
+    def _mix(self) -> None:
+        exchange, self.mixing = self.mixing, None
+        if exchange is None:
+            return
+        try:
+            self.keys.update(exchange)
+        except TrustedRefusal as error:
+            exchange.free()
+            self.ending = str(error)
+
+    def expect(self, pending: Pending | None) -> None:
+        """The peer is to go on with something, in place of what it has not gone on with."""
+        if self.pending:
+            self.pending.keying.free()
+        self.pending = pending
 
     def _refuse(self, error: PeerError) -> Sequence[Payload]:
         """The answer to a request that is no good; whether the IKE SA survives it, see 2.21.3."""
@@ -184,9 +214,10 @@ class IkeSa:
         if span:
             self.rekey_at = self.host.now + span - self.host.jitter(span / 10)
 
-    def succeed(self, shares: Shares) -> "IkeSa":
+    def succeed(self, shares: Shares, transforms: Suite) -> "IkeSa":
         """An IKE SA that may take the place of this one, with the same peer (2.18).
 
+        :param transforms: what both sides have agreed on.
         :raises TrustedRefusal: the TKM does not give it keys.
         """
         keys = self.keys.successor(shares)
@@ -200,6 +231,8 @@ class IkeSa:
         )
         successor.channel.spi_remote = shares.spi_remote
         successor.channel.keys = keys
+        successor.channel.fragment_limit = self.channel.fragment_limit
+        successor.transforms = transforms
         successor.advance(Trigger.SUCCEED)
         successor.established_at = self.established_at
         successor._schedule_rekeying()
@@ -250,6 +283,7 @@ class IkeSa:
             return
         self.advance(Trigger.CLOSE)
         self._hand_over(reason)
+        self.expect(None)
         self.rekey_at = None
         self.deadline = self.host.now + self.host.settings.linger
         self.peer.leave(self, reason)
@@ -281,6 +315,7 @@ class IkeSa:
             self.rekey_at,
             self._liveness_at(),
             self.agenda.due(),
+            self.pending.deadline if self.pending else None,
         )
         return min((time for time in times if time is not None), default=None)
 
@@ -293,6 +328,8 @@ class IkeSa:
     def handle_timer(self) -> None:
         """Do what is due; a deadline that :meth:`next_timer` gave has passed."""
         now = self.host.now
+        if self.pending and self.pending.deadline <= now:
+            self.expect(None)
         if self.deadline is not None and self.deadline <= now:
             self._overdue()
         elif self.channel.requests.deadline is not None and self.channel.requests.deadline <= now:

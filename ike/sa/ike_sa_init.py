@@ -14,9 +14,8 @@ from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, HashAlgorithm, NotifyType, Protocol
 from ike.message.payload import Payload
 from ike.message.sa import Proposal, SecurityAssociation
-from ike.sa import authentication, nat, negotiation
+from ike.sa import authentication, extensions, ike_intermediate, nat, negotiation
 from ike.sa.exchange import Exchange
-from ike.sa.ike_auth import IkeAuth
 from ike.sa.keying import Keying
 from ike.sa.states import Trigger
 from ike.trusted import AuthenticatedEndpoint, IkeKeys
@@ -56,7 +55,7 @@ class IkeSaInit(Exchange):
 
     def _payloads(self, sa: "IkeSa", keying: Keying) -> Sequence[Payload]:
         cookie = [self._cookie] if self._cookie else []
-        return (*cookie, self._offer, *_both(sa, keying))
+        return (*cookie, self._offer, *_both(sa, keying), *extensions.offer(sa))
 
     def response(self, sa: "IkeSa", message: Message) -> Sequence[Payload] | None:
         if self._keying is None:
@@ -67,9 +66,11 @@ class IkeSaInit(Exchange):
         if message.header.spi_r == NO_SPI:
             raise MalformedMessage("IKE_SA_INIT response without a responder's SPI")
         chosen = negotiation.check(self._offer, message.need(SecurityAssociation), 0)
+        _check_additional(chosen, message)
         _take_keys(sa, self._keying, chosen, message)
+        extensions.agree(sa, message)
         sa.advance(Trigger.KEYED)
-        sa.agenda.put_first(IkeAuth(self._child))
+        sa.agenda.put_first(ike_intermediate.proceed(sa, self._child))
         return None
 
     def _is_to_restart(self, sa: "IkeSa", message: Message, keying: Keying) -> bool:
@@ -113,14 +114,25 @@ def respond(sa: "IkeSa", message: Message) -> Sequence[Payload]:
     if not suites:
         ends = f"{sa.channel.local} and {sa.channel.remote}"
         raise NoProposalChosen(f"no connection between {ends}")
+    if not message.notify(NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED):
+        suites = [suite for suite in suites if not proposals.has_additional(suite)]
     chosen = negotiation.choose(suites, message.need(SecurityAssociation), Protocol.IKE, 0)
     with Keying(sa.host.trusted, negotiation.group_of(chosen)) as keying:
         sa.channel.spi_remote = message.header.spi_i
         ours = _both(sa, keying)
         _take_keys(sa, keying, chosen, message)
+    agreed = extensions.agree(sa, message)
     sa.advance(Trigger.ANSWER)
     sa.deadline = sa.host.now + sa.host.settings.half_open
-    return (SecurityAssociation((chosen,)), *ours, authentication.certificate_request(sa))
+    request = authentication.certificate_request(sa)
+    return (SecurityAssociation((chosen,)), *ours, *agreed, request)
+
+
+def _check_additional(chosen: Proposal, message: Message) -> None:
+    """Further key exchanges need IKE_INTERMEDIATE (RFC 9370, 2.2.1)."""
+    able = message.notify(NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED)
+    if negotiation.additional_of(chosen) and not able:
+        raise NoProposalChosen("the peer has chosen key exchanges that it has no exchange for")
 
 
 def _both(sa: "IkeSa", keying: Keying) -> Sequence[Payload]:
@@ -146,6 +158,8 @@ def _take_keys(sa: "IkeSa", keying: Keying, chosen: Proposal, message: Message) 
         sa.peer.endpoint = AuthenticatedEndpoint(sa.host.trusted)
     channel.keys = IkeKeys.create(sa.peer.endpoint, shares)
     channel.spi_remote = spi_remote
+    sa.additional = negotiation.additional_of(chosen)
+    sa.transforms = chosen.transforms
     log.info("selected proposal: IKE:%s", proposals.spell(chosen.transforms))
     _learn(sa, message)
 

@@ -2,7 +2,9 @@
 """Our half of a derivation of keys: a nonce, and a key exchange if there is one."""
 
 from collections.abc import Sequence
+from typing import Self
 
+from ike.errors import InvalidKePayload
 from ike.message.ke import KeyExchange as KeyExchangePayload
 from ike.message.message import Message
 from ike.message.nonce import Nonce as NoncePayload
@@ -22,6 +24,8 @@ class Keying:
         self._trusted = trusted
         self._nonce = Nonce(trusted)
         self._key_exchange: KeyExchange | None = None
+        self._completed: list[KeyExchange] = []
+        self._is_held = False
         if method:
             try:
                 self._key_exchange = KeyExchange(trusted, method)
@@ -62,27 +66,55 @@ class Keying:
         :param spis: of the new SA, ours and the peer's.
         :raises PeerError: there is none, or it is no good.
         """
-        exchanges: list[KeyExchange] = []
-        if negotiation.group_of(chosen) and self._key_exchange:
-            self._key_exchange.complete(negotiation.public_value_for(chosen, message))
-            exchanges.append(self._key_exchange)
+        peer_nonce = message.need(NoncePayload).octets
+        if group := negotiation.group_of(chosen):
+            self.take(message, group)
         return Shares(
             nonce=self._nonce,
-            peer_nonce=message.need(NoncePayload).octets,
-            key_exchanges=exchanges,
+            peer_nonce=peer_nonce,
+            key_exchanges=self._completed,
             initiator=initiator,
             spi_local=spis[0],
             spi_remote=spis[1],
         )
 
+    def begin(self, method: int) -> Payload:
+        """A further key exchange: our KE payload."""
+        exchange = self._key_exchange = KeyExchange(self._trusted, method)
+        return KeyExchangePayload(exchange.method, exchange.public_value)
+
+    def take(self, message: Message, method: int) -> None:
+        """Take the peer's half of the key exchange; it belongs to the shares from now on.
+
+        :raises PeerError: it is no good, but another may follow; or ours is of another method.
+        """
+        exchange = self._key_exchange
+        public_value = negotiation.public_value(message, method)
+        if exchange is None or exchange.method != method:
+            raise InvalidKePayload(
+                f"the peer has chosen key exchange {method}, which has not begun",
+                data=method.to_bytes(2, "big"),
+            )
+        exchange.complete(public_value)
+        self._completed.append(exchange)
+        self._key_exchange = None
+
     def free(self) -> None:
         """Give back what has not been used up."""
         self._nonce.free()
-        if self._key_exchange:
-            self._key_exchange.free()
+        for exchange in (self._key_exchange, *self._completed):
+            if exchange:
+                exchange.free()
 
-    def __enter__(self) -> "Keying":
+    def hold(self) -> Self:
+        """Keep everything at the end of the ``with`` statement: it goes on later."""
+        self._is_held = True
+        return self
+
+    def __enter__(self) -> Self:
+        self._is_held = False
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.free()
+        if not self._is_held:
+            self.free()

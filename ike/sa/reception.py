@@ -42,7 +42,7 @@ class Reception:
             or header.spi_r != NO_SPI
         ):
             return False
-        if not self._has_begun(header, octets):
+        if not self._has_begun(header, first, octets):
             try:
                 message = Message(header, decode_chain(first, octets[Header.LENGTH :]))
                 self._begin(message, octets, local, remote)
@@ -51,13 +51,13 @@ class Reception:
                 self._refuse(header, local, remote, Notify(error.notify, error.data))
         return True
 
-    def _has_begun(self, header: Header, octets: bytes) -> bool:
+    def _has_begun(self, header: Header, first: int, octets: bytes) -> bool:
         """This very request was answered before; so it is again."""
         spi = self._begun.get(hashlib.sha256(octets).digest())
         sa = self._host.sas.get(spi) if spi else None
         if sa is None:
             return False
-        sa.channel.respond_again(header, octets)
+        sa.channel.respond_again(header, first, octets)
         return True
 
     def _begin(self, message: Message, octets: bytes, local: Endpoint, remote: Endpoint) -> None:

@@ -111,12 +111,25 @@ def respond(sa: "IkeSa", message: Message, rekey: Notify) -> Sequence[Payload]:
             raise TemporaryFailure("it may be the CHILD_SA that is just being set up")
         log.info("%s: no CHILD_SA with SPI %s to rekey", sa.name, rekey.spi.hex())
         return (Notify(NotifyType.CHILD_SA_NOT_FOUND, b"", rekey.protocol, rekey.spi),)
+    return create_child_sa.answer(
+        sa,
+        message,
+        (old.config,),
+        check=lambda: _check(sa, old),
+        installed=lambda child, shares: _installed(old, child, shares),
+        rekeyed=old,
+    )
+
+
+def _check(sa: "IkeSa", old: ChildSa) -> None:
+    create_child_sa.check_collision(sa)
     if old.state not in (ChildState.INSTALLED, ChildState.REKEYING):
         raise TemporaryFailure(f"CHILD_SA {old.config.name}{{{old.id}}} is {old.state.value}")
-    child, shares, payloads = create_child_sa.answer(sa, message, (old.config,), old)
+
+
+def _installed(old: ChildSa, child: ChildSa, shares: Shares) -> None:
     old.successor = child
     if old.state is ChildState.REKEYING:
         old.rival = child, shares.lowest_nonce
     else:
         old.advance(ChildTrigger.REPLACED)
-    return payloads

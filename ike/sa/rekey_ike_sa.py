@@ -16,9 +16,11 @@ from ike.message.numbers import ExchangeType, NotifyType, Protocol
 from ike.message.payload import Payload
 from ike.message.sa import Proposal, SecurityAssociation
 from ike.sa import negotiation
-from ike.sa.exchange import About, Exchange
+from ike.sa.exchange import About
+from ike.sa.followup_ke import Followed, conclude
 from ike.sa.keying import Keying
 from ike.sa.states import State
+from ike.trusted import Shares
 
 if TYPE_CHECKING:
     from ike.sa.ike_sa import IkeSa
@@ -29,7 +31,7 @@ _SPI_SIZE = 8
 _LATER = 60.0
 
 
-class RekeyIkeSa(Exchange):
+class RekeyIkeSa(Followed):
     """Put another IKE SA in the place of the one that this is done on.
 
     :param method: of the key exchange; by default the preferred one of the configuration.
@@ -43,6 +45,7 @@ class RekeyIkeSa(Exchange):
         self._spi = b""
         self._offer = SecurityAssociation(())
         self._keying: Keying | None = None
+        self._result: tuple[Shares, Proposal] | None = None
 
     def is_wanted(self, sa: "IkeSa") -> bool:
         return sa.state is State.ESTABLISHED
@@ -62,8 +65,15 @@ class RekeyIkeSa(Exchange):
         chosen = negotiation.check(self._offer, message.need(SecurityAssociation), _SPI_SIZE)
         spis = self._spi, chosen.spi
         shares = self._keying.complete(chosen, message, initiator=True, spis=spis)
-        successor = sa.succeed(shares)
-        self._keying.free()
+        self._result = shares, chosen
+        self.follow_up(sa, self._keying, negotiation.additional_of(chosen), message)
+
+    def finish(self, sa: "IkeSa", keying: Keying) -> None:
+        if self._result is None:
+            raise LookupError("the rekeying is not answered")
+        shares, chosen = self._result
+        successor = sa.succeed(shares, chosen.transforms)
+        keying.free()
         rival = sa.living_rival()
         if rival and shares.lowest_nonce < rival[1]:
             sa.replaced_by(rival[0])
@@ -79,7 +89,7 @@ class RekeyIkeSa(Exchange):
         rival, sa.rival = sa.living_rival(), None
         if rival:
             sa.replaced_by(rival[0])
-        elif error.notify == NotifyType.TEMPORARY_FAILURE:
+        elif error.notify in (NotifyType.TEMPORARY_FAILURE, NotifyType.STATE_NOT_FOUND):
             sa.rekey_at = sa.host.later()
         elif (method := self._other_method(sa, error)) is not None:
             sa.agenda.put_first(RekeyIkeSa(method))
@@ -100,21 +110,38 @@ class RekeyIkeSa(Exchange):
 
 def respond(sa: "IkeSa", message: Message) -> Sequence[Payload]:
     """Answer a request to rekey the IKE SA."""
-    current = sa.agenda.current
-    if sa.state is not State.ESTABLISHED or sa.rival:
-        raise TemporaryFailure(f"IKE SA {sa.name} is {sa.state.value}")
-    if current and current.is_about is About.CHILD_SA:
-        raise TemporaryFailure("a Child SA of this IKE SA is being set up or deleted")
+    _check(sa)
     offered = message.need(SecurityAssociation)
     chosen = negotiation.choose(sa.connection.proposals, offered, Protocol.IKE, _SPI_SIZE)
     spi = sa.host.new_ike_spi()
     with Keying(sa.host.trusted, negotiation.group_of(chosen)) as keying:
         payloads = keying.payloads()
         shares = keying.complete(chosen, message, initiator=False, spis=(spi, chosen.spi))
-        successor = sa.succeed(shares)
+
+        def finish() -> None:
+            _check(sa)
+            _succeeded(sa, sa.succeed(shares, chosen.transforms), shares)
+
+        further = conclude(sa, keying, negotiation.additional_of(chosen), finish)
+    answer = Proposal(chosen.number, Protocol.IKE, spi, chosen.transforms)
+    return (SecurityAssociation((answer,)), *payloads, *further)
+
+
+def _check(sa: "IkeSa") -> None:
+    """Nothing is under way that this would collide with.
+
+    :raises TemporaryFailure: something is.
+    """
+    current = sa.agenda.current
+    if sa.state is not State.ESTABLISHED or sa.rival:
+        raise TemporaryFailure(f"IKE SA {sa.name} is {sa.state.value}")
+    if current and current.is_about is About.CHILD_SA:
+        raise TemporaryFailure("a Child SA of this IKE SA is being set up or deleted")
+
+
+def _succeeded(sa: "IkeSa", successor: "IkeSa", shares: Shares) -> None:
+    current = sa.agenda.current
     if current and current.is_about is About.IKE_SA:
         sa.rival = successor, shares.lowest_nonce
     else:
         sa.replaced_by(successor)
-    answer = Proposal(chosen.number, Protocol.IKE, spi, chosen.transforms)
-    return (SecurityAssociation((answer,)), *payloads)

@@ -8,7 +8,15 @@ from ike.message.message import Message
 from ike.message.numbers import ExchangeType, NotifyType, Protocol
 from ike.message.payload import Payload
 from ike.message.sa import SecurityAssociation
-from ike.sa import create_child_sa, ike_auth, informational, rekey_child_sa, rekey_ike_sa
+from ike.sa import (
+    create_child_sa,
+    followup_ke,
+    ike_auth,
+    ike_intermediate,
+    informational,
+    rekey_child_sa,
+    rekey_ike_sa,
+)
 
 if TYPE_CHECKING:
     from ike.sa.ike_sa import IkeSa
@@ -32,7 +40,9 @@ def _create_child_sa(sa: "IkeSa", message: Message) -> Sequence[Payload]:
 
 
 RESPONDERS: Mapping[int, Responder] = {
+    ExchangeType.IKE_INTERMEDIATE: ike_intermediate.respond,
     ExchangeType.IKE_AUTH: ike_auth.respond,
     ExchangeType.CREATE_CHILD_SA: _create_child_sa,
+    ExchangeType.IKE_FOLLOWUP_KE: followup_ke.respond,
     ExchangeType.INFORMATIONAL: informational.respond,
 }

@@ -5,10 +5,11 @@ The tables are the whole truth: what is not in them does not happen. ``advance``
 it is our own mistake; what a peer may do in which state is checked before, by :data:`ANSWERED`.
 
 An IKE SA begins as ``NEW``. Ours goes through ``CONNECTING`` (IKE_SA_INIT is sent) and
-``AUTHENTICATING`` (IKE_AUTH is sent), the peer's through ``HALF_OPEN`` (IKE_SA_INIT is answered);
-one that takes another's place starts out ``ESTABLISHED``. ``REKEYED`` means that another has taken
-its place, and it waits to be deleted. ``DELETING``: we have said that we delete it. ``GONE``: it
-holds nothing any more, but still answers the repetition of the peer's last request for a while.
+``AUTHENTICATING`` (IKE_INTERMEDIATE, if needed, and IKE_AUTH are sent), the peer's through
+``HALF_OPEN`` (IKE_SA_INIT is answered); one that takes another's place starts out ``ESTABLISHED``.
+``REKEYED`` means that another has taken its place, and it waits to be deleted. ``DELETING``: we
+have said that we delete it. ``GONE``: it holds nothing any more, but still answers the repetition
+of the peer's last request for a while.
 """
 
 from collections.abc import Mapping
@@ -73,11 +74,14 @@ IKE_SA: Mapping[State, Mapping[Trigger, State]] = {
     State.GONE: {},
 }
 
+_SECURED: frozenset[int] = frozenset(
+    {ExchangeType.CREATE_CHILD_SA, ExchangeType.IKE_FOLLOWUP_KE, ExchangeType.INFORMATIONAL}
+)
 ANSWERED: Mapping[State, frozenset[int]] = {
-    State.HALF_OPEN: frozenset({ExchangeType.IKE_AUTH}),
-    State.ESTABLISHED: frozenset({ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL}),
-    State.REKEYED: frozenset({ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL}),
-    State.DELETING: frozenset({ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL}),
+    State.HALF_OPEN: frozenset({ExchangeType.IKE_INTERMEDIATE, ExchangeType.IKE_AUTH}),
+    State.ESTABLISHED: _SECURED,
+    State.REKEYED: _SECURED,
+    State.DELETING: _SECURED,
 }
 """The requests that an IKE SA answers in each state; all others are dropped."""
 

@@ -86,9 +86,11 @@ class Responses:
 
         Anything else would let a forger have us send.
         """
-        if message_id == self.expected - 1 and self._request[:1] == (datagram,):
-            return self._response
-        return ()
+        return self.last(message_id) if self._request[:1] == (datagram,) else ()
+
+    def last(self, message_id: int) -> Datagrams:
+        """The response to the last request, if this is its id."""
+        return self._response if message_id == self.expected - 1 else ()
 
     def answer(self, request: Sequence[bytes], response: Datagrams) -> None:
         """The expected request is answered."""

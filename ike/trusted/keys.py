@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from ike.trusted.gate import Context
-from ike.trusted.shares import Shares
+from ike.trusted.shares import KeyExchange, Shares
 from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
 
@@ -122,6 +122,19 @@ class IkeKeys(Context):
             )
         finally:
             link.free()
+
+    def cover(self, octets: bytes, *, received: bool) -> None:
+        """Let AUTH cover an IKE_INTERMEDIATE message, too (RFC 9242, 3.3.2).
+
+        :param octets: IntAuth_*A | IntAuth_*P.
+        :param received: it is the peer's.
+        """
+        self.trusted.call(rpc2.IsaIntAuth(isa=self.id, verify=received, message=octets))
+
+    def update(self, exchange: KeyExchange) -> None:
+        """Mix a completed key exchange into them, which uses it up (RFC 9370, 2.2.2)."""
+        self.trusted.call(rpc2.IsaUpdate(isa=self.id, ke=exchange.id))
+        exchange.used_up()
 
     def skip_first_child(self) -> None:
         """IKE_AUTH brings no Child SA."""

@@ -7,18 +7,14 @@
 as it reads its answers. It runs in somebody's selector loop, whose keys' ``data`` are called.
 """
 
-import contextlib
-import errno
 import logging
-import os
 import selectors
 import socket
-import struct
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tkm.rpc.interface import Header, Interface, Request
+from tkm.rpc.listener import Listener, Peer
 from tkm.rpc.record import Record
 from tkm.rpc.result import FieldError, Result
 
@@ -31,12 +27,6 @@ class HandlerError(Exception):
     """A handler refuses a request; it has changed nothing."""
 
     result: Result = Result.ABORTED
-
-
-class Peer(Protocol):
-    """Who may connect."""
-
-    def __call__(self, pid: int, uid: int, gid: int) -> bool: ...
 
 
 class Dispatcher:
@@ -122,30 +112,17 @@ class Server:
         mode: int = 0o600,
         allowed: Peer | None = None,
     ) -> None:
-        self.path = Path(path)
         self._dispatcher = dispatcher
         self._selector = selector
-        self._allowed = allowed
-        self._listener = _listen(self.path, mode)
-        self._identity = _inode(self.path)
+        self._listener = Listener(path, mode, allowed)
         self._clients: dict[socket.socket, Connection] = {}
         selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     def _accept(self) -> None:
-        try:
-            client, _ = self._listener.accept()
-        except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE):
-                log.error("No room for another client: %s", error.strerror)
-            return
-        pid, uid, gid = _credentials(client)
-        if self._allowed and not self._allowed(pid=pid, uid=uid, gid=gid):
-            log.warning("Client refused: process %d of user %d", pid, uid)
-            client.close()
-            return
-        client.setblocking(False)
-        self._clients[client] = Connection(self._dispatcher)
-        self._selector.register(client, selectors.EVENT_READ, lambda: self._serve(client))
+        client = self._listener.accept()
+        if client is not None:
+            self._clients[client] = Connection(self._dispatcher)
+            self._selector.register(client, selectors.EVENT_READ, lambda: self._serve(client))
 
     def _serve(self, client: socket.socket) -> None:
         connection = self._clients[client]
@@ -186,51 +163,3 @@ class Server:
             self._hang_up(client)
         self._selector.unregister(self._listener)
         self._listener.close()
-        if _inode(self.path) == self._identity:
-            self.path.unlink(missing_ok=True)
-
-
-def _listen(path: Path, mode: int) -> socket.socket:
-    """Listen at ``path``; a socket that nobody serves any more is replaced.
-
-    :raises OSError: somebody serves it, or the name cannot be taken.
-    """
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        if path.is_socket():
-            if _is_served(path):
-                raise OSError(errno.EADDRINUSE, "another process serves it", str(path))
-            path.unlink()
-        mask = os.umask(0o777 & ~mode)
-        try:
-            listener.bind(str(path))
-        finally:
-            os.umask(mask)
-        listener.listen()
-        listener.setblocking(False)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _is_served(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
-        probe.connect(str(path))
-        return True
-    return False
-
-
-def _inode(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _credentials(client: socket.socket) -> tuple[int, int, int]:
-    layout = struct.Struct("iII")
-    octets = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, layout.size)
-    pid, uid, gid = layout.unpack(octets)
-    return pid, uid, gid

@@ -7,10 +7,13 @@ values are theirs alone. They change which of two simultaneous rekeyings wins.)
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from heapq import heappop, heappush
-from typing import NamedTuple
+from ipaddress import ip_address, summarize_address_range
+from typing import Any, NamedTuple
 
+from ike import address
 from ike.address import Endpoint
 from ike.config import proposals
 from ike.config.model import Authority, ChildConfig, Configuration, Connection, Mode
@@ -22,9 +25,12 @@ from ike.sa.host import Datagram, Settings
 from ike.trusted import Trusted
 from ike.x509 import Certificate
 from tests.unit import trusted
-from tests.unit.trusted import ADDRESSES, NAMES, RecordingKernel, identity
+from tests.unit.trusted import NAMES, RecordingKernel, identity
+from tkm.config import model as tkm
 
 REQID = 1
+IPV4 = {name: str(each) for name, each in trusted.ADDRESSES.items()}
+IPV6 = {"alice": "fd00::1", "bob": "fd00::2"}
 
 
 class Weather(NamedTuple):
@@ -46,15 +52,28 @@ def configuration(
     esp: str = "aes256-sha512",
     rekey_time: float = 0.0,
     dpd_delay: float = 0.0,
+    fragmentation: bool = False,
+    addresses: Mapping[str, str] = IPV4,
+    nets: Mapping[str, str] | None = None,
 ) -> Configuration:
-    """What ``tkm_cfgtool`` would write for a host."""
+    """What ``tkm_cfgtool`` would write for a host.
+
+    :param nets: what is behind each host, for tunnel mode.
+    """
     (other,) = (each for each in NAMES if each != name)
     pki = trusted.pki()
-    child = ChildConfig("net", REQID, Mode.TRANSPORT, proposals.parse(esp, Protocol.ESP))
+    child = ChildConfig(
+        name="net",
+        reqid=REQID,
+        mode=Mode.TUNNEL if nets else Mode.TRANSPORT,
+        proposals=proposals.parse(esp, Protocol.ESP),
+        local_ts=(address.Network.parse(nets[name]),) if nets else None,
+        remote_ts=(address.Network.parse(nets[other]),) if nets else None,
+    )
     connection = Connection(
         name=f"to-{other}",
-        local_addrs=(str(ADDRESSES[name]),),
-        remote_addrs=(str(ADDRESSES[other]),),
+        local_addrs=(addresses[name],),
+        remote_addrs=(addresses[other],),
         proposals=proposals.parse(ike, Protocol.IKE),
         local_id=Identity.parse(identity(name)),
         remote_id=Identity.parse(identity(other)),
@@ -62,9 +81,37 @@ def configuration(
         children=(child,),
         rekey_time=rekey_time,
         dpd_delay=dpd_delay,
+        fragmentation=fragmentation,
     )
     ca = Certificate.read(pki.ca.root.certificate.der)
     return Configuration((connection,), (Authority(1, ca),))
+
+
+def tkm_configuration(name: str, config: Configuration) -> tkm.Config:
+    """The same for the TKM."""
+    common = trusted.config_of(name)
+    (connection,) = config.connections
+    (child,) = connection.children
+    policy = common.policies[REQID]
+    policy = replace(
+        policy,
+        mode=tkm.Mode(child.mode.value),
+        local=replace(
+            policy.local, ip=ip_address(connection.local_addrs[0]), net=_net(child.local_ts)
+        ),
+        remote=replace(
+            policy.remote, ip=ip_address(connection.remote_addrs[0]), net=_net(child.remote_ts)
+        ),
+    )
+    return replace(common, policies={REQID: policy})
+
+
+def _net(networks: tuple[address.Network, ...] | None) -> tkm.Network | None:
+    if networks is None:
+        return None
+    (network,) = networks
+    (net,) = summarize_address_range(*map(ip_address, network))
+    return net
 
 
 class Side:
@@ -73,9 +120,9 @@ class Side:
     def __init__(
         self, name: str, config: Configuration, settings: Settings, chance: random.Random
     ) -> None:
-        host = trusted.host(name)
+        host = trusted.host(name, tkm_configuration(name, config))
         self.name = name
-        self.endpoint = Endpoint(str(ADDRESSES[name]), 500)
+        self.endpoint = Endpoint(config.connections[0].local_addrs[0], 500)
         self.kernel: RecordingKernel = host.kernel
         self.manager = host.manager
         self.trusted = Trusted(host.client)
@@ -112,7 +159,7 @@ class Network:
         seed: int = 0,
         weather: Weather = FINE,
         settings: Settings | None = None,
-        **options: str | float,
+        **options: Any,
     ) -> None:
         self.chance = random.Random(seed)
         self.weather = weather
@@ -123,8 +170,7 @@ class Network:
         self._order = 0
         given = settings or Settings()
         self.alice, self.bob = (
-            Side(name, configuration(name, **options), given, self.chance)  # type: ignore[arg-type]
-            for name in NAMES
+            Side(name, configuration(name, **options), given, self.chance) for name in NAMES
         )
 
     @property

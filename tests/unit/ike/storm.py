@@ -15,7 +15,8 @@ from ike.sa.states import State
 from tests.unit.ike.network import FINE, STORM, Network, Side
 from tkm.operations import key_exchange
 
-ESP = ("aes256-sha512", "aes256-sha512-modp3072")
+IKE = ("aes256-sha512-modp3072", "aes256-sha512-modp3072-ke1_modp4096")
+ESP = ("aes256-sha512", "aes256-sha512-modp3072", "aes256-sha512-modp3072-ke3_modp4096")
 CALM = 700.0
 """Seconds after which all repetition and lingering has come to an end."""
 
@@ -62,7 +63,13 @@ def act(network: Network, side: Side) -> None:
 
 def storm(seed: int) -> Network:
     """A network after the storm of ``seed``."""
-    network = Network(seed, STORM, esp=ESP[seed % 2])
+    network = Network(
+        seed,
+        STORM,
+        ike=IKE[seed % 5 == 0],
+        esp=ESP[seed % 3],
+        fragmentation=seed % 4 > 1,
+    )
     chance = network.chance
     with seeded_nonces(chance):
         for _ in range(chance.randrange(3, 14)):

@@ -73,6 +73,7 @@ def test_what_cfgtool_writes(folder: Path) -> None:
     (child,) = connection.children
     assert (child.name, child.reqid, child.mode) == ("conn1", 1, Mode.TRANSPORT)
     assert child.start_action == "trap"
+    assert connection.fragmentation
     assert (child.local_ts, child.remote_ts) == (None, None)
     (authority,) = configuration.authorities
     assert (authority.number, authority.certificate.der) == (1, pki().ca.root.certificate.der)
@@ -81,10 +82,12 @@ def test_what_cfgtool_writes(folder: Path) -> None:
 
 
 def test_options(folder: Path) -> None:
-    text = CONFIG.replace("version = 2", "version = 2\nrekey_time = 2h\ndpd_delay = 30")
+    options = "rekey_time = 2h\ndpd_delay = 30\nfragmentation = no"
+    text = CONFIG.replace("version = 2", f"version = 2\n{options}")
     text = text.replace("mode = transport", "mode = tunnel\nlocal_ts = 10.1.0.0/16, 10.2.0.1")
     (connection,) = load(write(folder, text)).connections
     assert (connection.rekey_time, connection.dpd_delay) == (7200.0, 30.0)
+    assert not connection.fragmentation
     networks = (
         Network(bytes((10, 1, 0, 0)), bytes((10, 1, 255, 255))),
         Network(bytes((10, 2, 0, 1)), bytes((10, 2, 0, 1))),
@@ -116,6 +119,7 @@ def test_certificates_as_pem_and_numbered_authorities(folder: Path) -> None:
         ("reqid = 1", "reqid = 101", "14: reqid: '101' is not 1 to 100"),
         ("reqid = 1", "reqid = x", "14: reqid: 'x' is not 1 to 100"),
         ("mode = transport", "mode = beet", "15: mode: 'beet' is not supported"),
+        ("version = 2", "fragmentation = force", "3: fragmentation: 'force' is not supported"),
         ("version = 2", "dpd_delay = soon", "3: dpd_delay: 'soon' is no time"),
         ("mode = transport", "local_ts = 10.0.0.1/8", "15: local_ts: .*bits behind"),
         ("mode = transport", "local_ts = 10.0.0.0/33", "15: local_ts: .*33 bits"),

@@ -21,7 +21,8 @@ def snapshot(side: Side) -> list[Any]:
     ]
     current = [sa.agenda.current for sa in sas]
     heard = [sa.last_heard for sa in sas]
-    return [side.engine.status(), windows, current, heard, side.contexts(), side.states()]
+    held = [[each.held for each in sa.channel._fragments.values()] for sa in sas]
+    return [side.engine.status(), windows, current, heard, held, side.contexts(), side.states()]
 
 
 def flips(octets: bytes, chance: random.Random, count: int) -> list[bytes]:
@@ -65,9 +66,10 @@ def steps(network: Network) -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize("fragmentation", [False, True], ids=["whole", "in fragments"])
 @pytest.mark.parametrize("step", ["auth", "rekey child", "rekey", "delete child", "delete"])
-def test_forged_messages_change_nothing(step: str) -> None:
-    network = Network()
+def test_forged_messages_change_nothing(step: str, fragmentation: bool) -> None:
+    network = Network(fragmentation=fragmentation)
     if step != "auth":
         network.ping(network.alice)
         network.run(1)

@@ -106,10 +106,9 @@ def test_an_answer_that_we_have_not_offered(answer: SecurityAssociation) -> None
 
 
 def test_public_value_of_another_group() -> None:
-    chosen = Proposal(1, 1, b"", SUITES[0])
     message = Message(HEADER, (KeyExchange(15, b"x"),))
     with pytest.raises(InvalidKePayload) as caught:
-        negotiation.public_value_for(chosen, message)
+        negotiation.public_value(message, 16)
     assert caught.value.data == b"\x00\x10"
 
 

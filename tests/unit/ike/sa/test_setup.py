@@ -5,12 +5,19 @@ import pytest
 
 from ike.config.model import Configuration
 from ike.errors import UnknownName
+from ike.message.auth import Authentication
 from ike.message.header import Header
+from ike.message.ke import KeyExchange
 from ike.message.message import Message
+from ike.message.nonce import Nonce
 from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType
+from ike.message.payload import Payload
+from ike.sa import ike_sa_init
 from ike.sa.events import ChildSaFailed, ChildSaInstalled, IkeSaClosed, IkeSaEstablished
 from ike.sa.host import Datagram, Settings
+from ike.sa.ike_auth import IkeAuth
+from ike.sa.ike_sa import IkeSa
 from ike.x509 import Certificate
 from lab.pki import CA
 from tests.unit import trusted
@@ -159,6 +166,25 @@ def test_a_forged_refusal_does_not_stop_the_real_answer(network: Network) -> Non
     assert network.is_up()
 
 
+@pytest.mark.parametrize("missing", [Nonce, KeyExchange])
+def test_a_forged_answer_with_something_missing_does_not_stop_the_real_one(
+    network: Network, missing: type[Payload]
+) -> None:
+    def cut(datagram: Datagram) -> list[bytes]:
+        header = Header.decode(datagram.octets)[0]
+        if header.exchange != ExchangeType.IKE_SA_INIT or not header.response:
+            return [datagram.octets]
+        message = Message.decode(datagram.octets)
+        rest = tuple(p for p in message.payloads if not isinstance(p, missing))
+        return [Message(header, rest).encode(), datagram.octets]
+
+    network.meddler = cut
+    network.ping(network.alice)
+    network.run(3)
+    assert network.is_up()
+    assert network.alice.in_tkm() == network.alice.contexts() == {"ae": 1, "isa": 1, "esa": 1}
+
+
 def test_unknown_address(network: Network) -> None:
     put(network.bob, remote_addrs=("192.0.2.1",))
     network.ping(network.alice)
@@ -256,6 +282,38 @@ def test_no_certificate_at_all(network: Network) -> None:
     network.run(5)
     assert [s.contexts() for s in network.sides] == [{}, {}]
     assert "AUTHENTICATION_FAILED" in network.alice.events[-1].reason
+
+
+def test_a_peer_that_wants_eap_is_not_authenticated(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = IkeAuth.request
+
+    def without_auth(self: IkeAuth, sa: IkeSa) -> list[Payload]:
+        return [p for p in request(self, sa) if not isinstance(p, Authentication)]
+
+    monkeypatch.setattr(IkeAuth, "request", without_auth)
+    network.ping(network.alice)
+    network.run(5)
+    assert "AUTHENTICATION_FAILED" in network.alice.events[-1].reason
+    assert [s.contexts() for s in network.sides] == [{}, {}]
+
+
+def test_method_1_for_who_announces_no_hash_algorithms(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    methods = []
+
+    def noted(self: Authentication) -> bytes:
+        methods.append(self.method)
+        return bytes((self.method, 0, 0, 0)) + self.data
+
+    monkeypatch.setattr(Authentication, "encode", noted)
+    monkeypatch.setattr(ike_sa_init, "_HASHES", ())
+    network.ping(network.alice)
+    network.run(1)
+    assert network.is_up()
+    assert methods == [1, 1]
 
 
 def test_unknown_identity(network: Network) -> None:

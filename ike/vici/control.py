@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What commands act on."""
+
+import time
+from collections.abc import Callable
+
+from ike.config.model import Authority, Configuration, Connection
+from ike.service import Service
+from ike.x509 import Certificate
+
+
+class Control:
+    """A running daemon, and what clients have brought to it.
+
+    :param clock: seconds from anywhere; the engine's time.
+    :ivar loaded: names of connections that came from clients.
+    :ivar certificates: certificates that came from clients.
+    :ivar authorities: CAs by the names that clients gave them.
+    """
+
+    def __init__(self, service: Service, clock: Callable[[], float] = time.monotonic) -> None:
+        self.service = service
+        self.engine = service.engine
+        self.clock = clock
+        self.started = clock()
+        self.loaded: set[str] = set()
+        self.certificates: dict[Certificate, bool] = {}
+        """Those of CAs as true."""
+        self.authorities: dict[str, Authority] = {}
+
+    @property
+    def configuration(self) -> Configuration:
+        """What is configured now."""
+        return self.engine.host.configuration
+
+    def connection(self, name: str) -> Connection | None:
+        """The connection of a name."""
+        connections = self.configuration.connections
+        return next((each for each in connections if each.name == name), None)
+
+    def put(self, connection: Connection) -> None:
+        """Configure a connection, in place of the one of its name; IKE SAs stay as they are.
+
+        :raises ConfigError: one of its addresses cannot be used.
+        """
+        for host in connection.local_addrs:
+            self.service.listen(host)
+        self._replace(connection.name, (connection,))
+
+    def drop(self, name: str) -> None:
+        """Forget a connection; its IKE SAs stay as they are."""
+        self._replace(name, ())
+
+    def _replace(self, name: str, by: tuple[Connection, ...]) -> None:
+        old = self.configuration
+        rest = tuple(each for each in old.connections if each.name != name)
+        self.engine.host.configuration = Configuration((*rest, *by), old.authorities)

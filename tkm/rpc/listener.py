@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A name in the file system where clients connect, and who of them may."""
+
+import contextlib
+import errno
+import logging
+import os
+import socket
+import struct
+from pathlib import Path
+from typing import Protocol
+
+log = logging.getLogger(__name__)
+
+_CREDENTIALS = struct.Struct("iII")
+"""struct ucred: process, user, group."""
+
+
+class Peer(Protocol):
+    """Who may connect."""
+
+    def __call__(self, pid: int, uid: int, gid: int) -> bool: ...
+
+
+class Listener:
+    """A Unix stream socket that listens; one that nobody serves any more is replaced.
+
+    :param mode: permissions of the socket.
+    :param allowed: says who may connect, by the kernel's word (SO_PEERCRED); everybody by default.
+    :raises OSError: somebody serves it, or the name cannot be taken.
+    """
+
+    def __init__(self, path: str, mode: int = 0o600, allowed: Peer | None = None) -> None:
+        self._path = Path(path)
+        self._allowed = allowed
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._bind(mode)
+            self._socket.listen()
+            self._socket.setblocking(False)
+        except OSError as error:
+            self._socket.close()
+            raise OSError(error.errno, error.strerror, path) from error
+        self._inode = _inode(self._path)
+
+    def _bind(self, mode: int) -> None:
+        if self._path.is_socket():
+            if _is_served(self._path):
+                raise OSError(errno.EADDRINUSE, "another process serves it")
+            self._path.unlink()
+        mask = os.umask(0o777 & ~mode)
+        try:
+            self._socket.bind(str(self._path))
+        finally:
+            os.umask(mask)
+
+    def fileno(self) -> int:
+        """For selectors: a client is waiting."""
+        return self._socket.fileno()
+
+    def accept(self) -> socket.socket | None:
+        """The next client, non-blocking; ``None`` if there is none that may come in."""
+        try:
+            client, _ = self._socket.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                log.error("No room for another client: %s", error.strerror)
+            return None
+        octets = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        pid, uid, gid = _CREDENTIALS.unpack(octets)
+        if self._allowed and not self._allowed(pid=pid, uid=uid, gid=gid):
+            log.warning("Client refused at %s: process %d of user %d", self._path, pid, uid)
+            client.close()
+            return None
+        client.setblocking(False)
+        return client
+
+    def close(self) -> None:
+        """Take the name away, unless somebody else has taken it over."""
+        self._socket.close()
+        if _inode(self._path) == self._inode:
+            self._path.unlink(missing_ok=True)
+
+
+def _is_served(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
+        probe.connect(str(path))
+        return True
+    return False
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
