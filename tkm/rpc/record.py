@@ -32,10 +32,9 @@ class Record:
         cls.defaults = {name: getattr(cls, name) for name in cls.fields if hasattr(cls, name)}
 
     def __init__(self, **given: Any) -> None:
-        values = self.defaults | given
-        if values.keys() != self.fields.keys():
+        self.__dict__.update(self.defaults, **given)
+        if self.__dict__.keys() != self.fields.keys():
             raise TypeError(f"{type(self).__name__} takes {', '.join(self.fields) or 'nothing'}")
-        self.__dict__.update((name, values[name]) for name in self.fields)
 
     def encode(self) -> bytes:
         """The octets of the fields, in their order.
@@ -73,11 +72,11 @@ class Record:
         return type(self) is type(other) and self.__dict__ == other.__dict__
 
     def __hash__(self) -> int:
-        return hash((type(self), *self.__dict__.values()))
+        return hash((type(self), *map(self.__dict__.get, self.fields)))
 
     def __repr__(self) -> str:
         # A record can hold keys or plain text, and a repr ends up in logs: lengths only.
-        values = (f"{name}={_shown(value)}" for name, value in self.__dict__.items())
+        values = (f"{name}={_shown(self.__dict__[name])}" for name in self.fields)
         return f"{type(self).__name__}({', '.join(values)})"
 
 

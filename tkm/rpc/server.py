@@ -46,7 +46,7 @@ class Dispatcher:
         Each error echoes the operation and carries no body.
         """
         result, reply = self._answer(header, body)
-        return self.framing.response(header._replace(result=result), reply)
+        return self.framing.response(Header(header.operation, header.request_id, result), reply)
 
     def _answer(self, header: Header, body: bytes | None) -> tuple[Result, bytes]:
         operation = self.interface.operations.get(header.operation)
