@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Rekeying in real kernels, by either side and by the kernel; the wire stays proven throughout."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lab.check import check
+from lab.client import Lab
+from lab.topology import load, shipped
+from tests.e2e.conftest import Builder
+
+DEADLINE = 10.0
+REKEY = "import sys, vici; print(vici.Session().rekey({sys.argv[1]: 'conn1'}))"
+IKE_SA = "import vici; print(next(iter(vici.Session().list_sas()))['conn1']['uniqueid'].decode())"
+
+
+def vici(lab: Lab, node: str, script: str, *arguments: str) -> str:
+    """What a script prints that talks to the IKE daemon of a node."""
+    done = lab.call(node, [sys.executable, "-c", script, *arguments])
+    assert done.code == 0, done.stderr.decode()
+    return done.stdout.decode().strip()
+
+
+def spis(lab: Lab, node: str) -> set[int]:
+    """The SPIs in a kernel."""
+    return {state.spi for state in lab.states(node).states if state.spi}
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    """Ask again until it holds."""
+    deadline = time.monotonic() + DEADLINE
+    while not holds():
+        assert time.monotonic() < deadline, f"{what}: not in {DEADLINE} s"
+
+
+@pytest.mark.parametrize("side", ["alice", "bob"])
+def test_child_sa(two_hosts: Lab, side: str) -> None:
+    check(two_hosts)
+    before = spis(two_hosts, "alice")
+    vici(two_hosts, side, REKEY, "child")
+
+    def is_replaced() -> bool:
+        now = spis(two_hosts, "alice")
+        return now == spis(two_hosts, "bob") and len(now) == 2 and not now & before
+
+    wait_until(is_replaced, "both kernels have the same two new states")
+    (proof,) = check(two_hosts)
+    assert proof.verdict.ok, [str(failure) for failure in proof.verdict.failures]
+
+
+@pytest.mark.parametrize("side", ["alice", "bob"])
+def test_ike_sa(two_hosts: Lab, side: str) -> None:
+    check(two_hosts)
+    before = {node: vici(two_hosts, node, IKE_SA) for node in ("alice", "bob")}
+    states = spis(two_hosts, "alice")
+    vici(two_hosts, side, REKEY, "ike")
+    for node, old in before.items():
+        wait_until(lambda node=node, old=old: vici(two_hosts, node, IKE_SA) != old, "a new IKE SA")
+    assert spis(two_hosts, "alice") == spis(two_hosts, "bob") == states
+    (proof,) = check(two_hosts)
+    assert proof.verdict.ok, [str(failure) for failure in proof.verdict.failures]
+
+
+def test_by_the_kernel_when_a_child_sa_gets_old(fresh: Builder, tmp_path: Path) -> None:
+    text = shipped()["two-hosts"].read_text()
+    assert "soft = 6900, hard = 7200" in text
+    file = tmp_path / "short.toml"
+    file.write_text(text.replace("soft = 6900, hard = 7200", "soft = 3, hard = 60"))
+    lab = fresh(load(str(file)))
+    check(lab)
+    before = spis(lab, "alice")
+    wait_until(lambda: not spis(lab, "alice") & before, "the states are replaced")
+    told = [line.text for line in lab.logs("alice", "xfrm_proxy")]
+    assert any("Initiating ESA expire (reqid 1, proto 50" in line for line in told)
+    (proof,) = check(lab)
+    assert proof.verdict.ok, [str(failure) for failure in proof.verdict.failures]
