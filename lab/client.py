@@ -209,12 +209,6 @@ class Lab:
         """
         self._wait(node, deadline, socket=path, daemon=daemon)
 
-    def wait_for_udp(
-        self, node: str, port: int, *, daemon: str = "", deadline: float = 10.0
-    ) -> None:
-        """Wait until a UDP port in the node is bound. Raises as `wait_for_socket` does."""
-        self._wait(node, deadline, udp=port, daemon=daemon)
-
     def wait_for_line(self, node: str, daemon: str, line: str, *, deadline: float = 10.0) -> None:
         """Wait until a daemon has printed a line that contains `line`. Raises LabError."""
         self._wait(node, deadline, line=line, daemon=daemon)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from pathlib import Path
 from typing import Any
 
 from lab.agent.nodes import Node
@@ -17,9 +16,8 @@ _INTERVAL = 0.01
 async def wait(node: Node, request: dict[str, Any]) -> None:
     """Wait until one of these holds, by the key that the request has.
 
-    `socket`: a stream socket accepts at this path. `udp`: a socket is bound to this port.
-    `exit`: the daemon has ended. `line`: `daemon` has printed it, or a line that it is part of.
-    With `daemon`, its death ends the wait, too.
+    `socket`: a stream socket accepts at this path. `exit`: the daemon has ended. `line`: `daemon`
+    has printed it, or a line that it is part of. With `daemon`, its death ends the wait, too.
 
     Raises:
         LabError: the deadline passed, or the daemon died.
@@ -38,8 +36,6 @@ async def wait(node: Node, request: dict[str, Any]) -> None:
 def _describe(request: dict[str, Any]) -> str:
     if "socket" in request:
         return f"nothing accepts at {request['socket']}"
-    if "udp" in request:
-        return f"nothing is bound to UDP port {request['udp']}"
     if "line" in request:
         return f"{request['daemon']} did not say '{request['line']}'"
     return f"{request['exit']} did not end"
@@ -48,8 +44,6 @@ def _describe(request: dict[str, Any]) -> str:
 def _holds(node: Node, request: dict[str, Any]) -> bool:
     if "socket" in request:
         return _accepts(str(node.path(request["socket"])))
-    if "udp" in request:
-        return _bound(node.pid, request["udp"])
     if "line" in request:
         return any(request["line"] in line.text for line in node.daemon(request["daemon"]).lines)
     return node.daemon(request["exit"]).process.exited.done()
@@ -62,13 +56,3 @@ def _accepts(path: str) -> bool:
         except OSError:
             return False
         return True
-
-
-def _bound(pid: int, port: int) -> bool:
-    for table in ("udp", "udp6"):
-        file = Path(f"/proc/{pid}/net/{table}")
-        if file.exists():
-            for line in file.read_text().splitlines()[1:]:
-                if int(line.split()[1].rpartition(":")[2], 16) == port:
-                    return True
-    return False
