@@ -32,7 +32,9 @@ class Identity(Value):
 
     def __str__(self) -> str:
         if self.kind in (IdType.FQDN, IdType.RFC822_ADDR):
-            return self.data.decode("ascii", "backslashreplace")
+            # A peer writes what it likes, and this goes to logs: it must not forge other lines.
+            text = self.data.decode("ascii", "backslashreplace")
+            return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
         if self.kind == IdType.IPV4_ADDR and len(self.data) == 4:
             return address.unpack(self.data)
         return f"{name(IdType, self.kind)}:{self.data.hex()}"
