@@ -8,6 +8,7 @@ For measurements where no kernel with ESP is; it imports nothing but ``tkm``.
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 
 from tkm import keymanager
 from tkm.config.model import Policy
@@ -23,6 +24,10 @@ class NotingKernel:
     def flush(self) -> None:
         """Forget all."""
         self._pairs.clear()
+
+    def closed(self) -> AbstractContextManager[None]:
+        """There is no traffic."""
+        return nullcontext()
 
     def add_policy(self, policy: Policy) -> None:
         """Policies come from the configuration, which is kept anyway."""

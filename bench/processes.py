@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Self
 
 from tests.unit.tkm.keymanager_files import OWN, key_der, options
-from tests.unit.trusted import config_of, pki
+from tests.unit.trusted import Identities, config_of, pki
 from tkm.config import conf
+from tkm.config.model import Config
 from tkm.rpc.client import SocketTransport
 from tkm.rpc.interface import Interface
 from tkm.rpc.result import Disconnected
@@ -34,14 +35,25 @@ class KeyManagerProcess:
     :param folder: an empty one; all it needs goes there.
     :param program: :data:`REAL` or :data:`NOTING`.
     :param more: options.
+    :param identities: the hosts' certificates and keys; those of the tests by default.
+    :param config: what is allowed; that of the tests by default.
     """
 
-    def __init__(self, folder: Path, host: str, program: tuple[str, ...], *more: str) -> None:
-        (folder / "tkm.conf").write_text(conf.render(config_of(host)))
-        (folder / "ca.der").write_bytes(pki().ca.root.certificate.der)
+    def __init__(
+        self,
+        folder: Path,
+        host: str,
+        program: tuple[str, ...],
+        *more: str,
+        identities: Identities | None = None,
+        config: Config | None = None,
+    ) -> None:
+        identities = identities or pki()
+        (folder / "tkm.conf").write_text(conf.render(config or config_of(host)))
+        (folder / "ca.der").write_bytes(identities.ca.root.certificate.der)
         key = folder / "key.der"
         key.touch(OWN)
-        key.write_bytes(key_der(pki().keys[host]))
+        key.write_bytes(key_der(identities.keys[host]))
         self.path = str(folder / "socket")
         self._errors = folder / "errors"
         with self._errors.open("wb") as errors:

@@ -19,6 +19,14 @@ class Endpoint(NamedTuple):
         return f"{self.host}[{self.port}]"
 
 
+class Path(NamedTuple):
+    """Both ends of what one datagram crosses, seen from here: it comes from ``remote``, or goes
+    there."""
+
+    local: Endpoint
+    remote: Endpoint
+
+
 class Network(NamedTuple):
     """The addresses from ``first`` to ``last``, 4 or 16 octets each."""
 

@@ -8,11 +8,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ike import ees
+from ike import ees, privileges
 from ike.config.model import Configuration
 from ike.config.swanctl import load
 from ike.errors import ConfigError, LocalError
-from ike.sa.engine import IKE_PORT, Ike
+from ike.rehearsal import rehearse
+from ike.reunion import Reunion
+from ike.sa.engine import Ike
+from ike.sa.route import PORTS, Ports
 from ike.service import Service
 from ike.trusted import Trusted
 from ike.vici.control import Control
@@ -52,8 +55,22 @@ def _parser() -> argparse.ArgumentParser:
         help=f"where to serve swanctl (default: {SOCKET}, if we may and nobody else does)",
     )  # fmt: skip
     parser.add_argument(
-        "--port", type=int, default=IKE_PORT, help="UDP port on both sides (%(default)s)"
+        "--port", type=int, default=PORTS.ike, help="UDP port on both sides (%(default)s)"
     )
+    parser.add_argument(
+        "--nat-port", type=int, default=PORTS.nat,
+        help="UDP port on both sides for ESP, and for IKE where there is a NAT (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--user", metavar="NAME",
+        help="become this user once all sockets are there; all that is kept of root's rights is to "
+        "bind ports",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rehearse", action="store_true",
+        help="before anything else, set up an IKE SA with ourselves, so that the first real one "
+        "does not have to wait for pages and caches",
+    )  # fmt: skip
     return parser
 
 
@@ -103,15 +120,20 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace) -> None:
     )
     with contextlib.ExitStack() as stack:
         transport = SocketTransport(arguments.rpc_socket, RPC2)
-        stack.enter_context(contextlib.closing(transport))
+        if arguments.rehearse:
+            rehearse(Trusted(Client(RPC2, transport)), configuration)
         trusted = Trusted(Client(RPC2, transport))
-        engine = Ike(trusted, configuration, port=arguments.port)
-        service = stack.enter_context(Service(engine, hosts, arguments.port))
+        engine = Ike(trusted, configuration, ports=Ports(arguments.port, arguments.nat_port))
+        service = stack.enter_context(Service(engine, hosts))
+        reunion = Reunion(service, trusted, transport, arguments.rpc_socket)
+        stack.enter_context(contextlib.closing(reunion))
         if vici := _vici(arguments.vici_socket, Control(service)):
             stack.enter_context(contextlib.closing(vici))
         # Last of all: who waits for us waits for this.
         server = Server(arguments.ees_socket, ees.dispatcher(engine), service.selector)
         stack.enter_context(contextlib.closing(server))
+        if arguments.user:
+            privileges.drop(arguments.user)
         for connection in configuration.connections:
             service.start(connection)
         service.run()

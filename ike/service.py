@@ -17,7 +17,7 @@ from typing import Any, Protocol, Self
 
 from ike.address import Endpoint
 from ike.config.model import Connection
-from ike.sa.engine import IKE_PORT, Ike
+from ike.sa.engine import Ike
 from ike.sa.events import Event
 from ike.udp import UdpSocket
 
@@ -41,15 +41,13 @@ class Service:
     """Runs an engine on sockets, until a signal comes.
 
     :param hosts: our addresses.
-    :param port: UDP port on all of them.
     :ivar listeners: called with each event.
     :ivar timers: the engine, and what else joins in.
     :raises ConfigError: an address is not ours, or its port is taken.
     """
 
-    def __init__(self, engine: Ike, hosts: Iterable[str], port: int = IKE_PORT) -> None:
+    def __init__(self, engine: Ike, hosts: Iterable[str]) -> None:
         self.engine = engine
-        self.port = port
         self.selector = selectors.DefaultSelector()
         self.listeners: list[Callable[[Event], None]] = []
         self.timers: list[Timed] = [engine]
@@ -62,13 +60,17 @@ class Service:
             self.listen(host)
 
     def listen(self, host: str) -> None:
-        """Receive at one of our addresses; again is no error.
+        """Receive at one of our addresses, on both ports; again is no error.
 
-        :raises ConfigError: it is not ours, or its port is taken.
+        :raises ConfigError: it is not ours, or a port is taken.
         """
-        endpoint = Endpoint(host, self.port)
+        ports = self.engine.host.ports
+        self._listen(Endpoint(host, ports.ike), takes_esp=False)
+        self._listen(Endpoint(host, ports.nat), takes_esp=True)
+
+    def _listen(self, endpoint: Endpoint, *, takes_esp: bool) -> None:
         if endpoint not in self._sockets:
-            self._sockets[endpoint] = udp = UdpSocket(endpoint)
+            self._sockets[endpoint] = udp = UdpSocket(endpoint, takes_esp=takes_esp)
             self.selector.register(udp, selectors.EVENT_READ, lambda: self._receive(udp))
 
     def start(self, connection: Connection) -> None:

@@ -34,6 +34,10 @@ _POLICY = struct.Struct("=56s 64x 32x II 4B 4x")
 flags, share."""
 _IN, _OUT, _ALLOW = 0, 1, 0
 
+_UDP_ENCAP: Final = 100
+_UDP_ENCAP_ESPINUDP: Final = 2
+"""Socket option and its value (linux/udp.h, RFC 3948)."""
+
 
 def _exemption(family: socket.AddressFamily, direction: int) -> bytes:
     selector = _SELECTOR.pack(b"", b"", 0, 0, 0, 0, family, 0, 0, 0, 0, 0)
@@ -43,15 +47,18 @@ def _exemption(family: socket.AddressFamily, direction: int) -> bytes:
 class UdpSocket:
     """A socket on one local address.
 
+    :param takes_esp: let the kernel take ESP in UDP from it, and answer to no keepalives.
     :raises ConfigError: the address is not ours, or the port is taken.
     """
 
-    def __init__(self, local: Endpoint) -> None:
+    def __init__(self, local: Endpoint, *, takes_esp: bool = False) -> None:
         self.local = local
         family = address.family(local.host)
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._exempt(family)
+        if takes_esp:
+            self._take_esp()
         try:
             self._socket.bind((local.host, local.port))
         except OSError as error:
@@ -66,6 +73,12 @@ class UdpSocket:
         except OSError as error:
             # Without CAP_NET_ADMIN somebody else has to see to it.
             log.warning("%s is not exempt from IPsec policies: %s", self.local, error.strerror)
+
+    def _take_esp(self) -> None:
+        try:
+            self._socket.setsockopt(socket.IPPROTO_UDP, _UDP_ENCAP, _UDP_ENCAP_ESPINUDP)
+        except OSError as error:
+            log.warning("%s carries no ESP: %s", self.local, error.strerror)
 
     def fileno(self) -> int:
         """For selectors."""

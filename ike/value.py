@@ -23,6 +23,9 @@ class Value:
         cls._defaults = cls._defaults | {n: cls.__dict__[n] for n in names if n in cls.__dict__}
 
     def __init__(self, *values: Any, **named: Any) -> None:
+        if len(values) == len(self._fields) and not named:  # what payloads are made by
+            self.__dict__.update(zip(self._fields, values, strict=True))
+            return
         given = dict(zip(self._fields, values, strict=False))
         given.update(named)
         if len(given) != len(self._fields):

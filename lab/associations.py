@@ -22,8 +22,8 @@ _MESSAGE = struct.Struct("=I12x")
 _ATTRIBUTE = struct.Struct("=HH")
 """struct nlattr: the length, all of it included, and the type."""
 _INFO = struct.Struct("=16s16s8x2xBB12x16s4sB3x16s64xQQ16x12x4xIHBBB7x")
-_ENCRYPTION, _ENCAP, _AEAD, _INTEGRITY = 2, 4, 18, 20
-"""XFRMA_ALG_CRYPT, XFRMA_ENCAP, XFRMA_ALG_AEAD, XFRMA_ALG_AUTH_TRUNC."""
+_ENCRYPTION, _ENCAP, _AEAD, _INTEGRITY, _REPLAY_ESN = 2, 4, 18, 20, 23
+"""XFRMA_ALG_CRYPT, XFRMA_ENCAP, XFRMA_ALG_AEAD, XFRMA_ALG_AUTH_TRUNC, XFRMA_REPLAY_ESN_VAL."""
 _PROTOCOLS = {50: "esp", 51: "ah", 108: "comp"}
 _MODES = ("transport", "tunnel", "ro", "in_trigger", "beet")
 _ESN = 128
@@ -101,7 +101,7 @@ def _read(body: bytes) -> State:
         encryption=_algorithm(attributes, _ENCRYPTION),
         integrity=_algorithm(attributes, _INTEGRITY),
         aead=_algorithm(attributes, _AEAD),
-        replay_window=info.replay_window,
+        replay_window=_replay_window(info, attributes),
         esn=bool(info.flags & _ESN),
         encap=_encap(attributes),
         octets=info.octets,
@@ -127,6 +127,12 @@ def _algorithm(attributes: Mapping[int, bytes], kind: int) -> Algorithm | None:
 
 def _number(octets: bytes, at: int) -> int:
     return int(struct.unpack_from("=I", octets, at)[0])
+
+
+def _replay_window(info: _Info, attributes: Mapping[int, bytes]) -> int:
+    """The last number of struct xfrm_replay_state_esn, or the field that came before it."""
+    with_esn = attributes.get(_REPLAY_ESN)
+    return _number(with_esn, 20) if with_esn else info.replay_window
 
 
 def _encap(attributes: Mapping[int, bytes]) -> tuple[int, int] | None:

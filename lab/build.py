@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """From a topology to a lab that is up: kernel, identities, network, files, daemons.
 
-The keys are made on this host, whose processor is fast, while the lab kernel boots.
+The keys are made on this host, whose processor is fast, while the lab kernel boots and makes its
+network.
 """
 
 from __future__ import annotations
@@ -11,21 +12,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from lab import about, backends, network
+from lab.backends import running
+from lab.backends.builtin import exposing_ike_keys
 from lab.client import Lab
-from lab.errors import LabError
-from lab.host_files import KEY, ROOT_CA, SWANCTL_CONF, TKM_CONF, XML, File, files_of
+from lab.host_files import File
+from lab.identities import issue, keys_needed
 from lab.kernel.probe import Kernel
-from lab.pki import CA, KeyStock
-from lab.report import Interface, Node
+from lab.pki import KeyStock
 from lab.topology import Topology
-
-IKE_SOCKET = "/tmp/tkm.rpc.ike"
-EES_SOCKET = "/tmp/tkm.rpc.ees"
-DAEMONS = ("tkm_keymanager", "tkm_iked", "xfrm_proxy")
-_READY = 20.0
-"""Seconds that a daemon may take until it is ready."""
-
-_IPV6_OFF = {f"net/ipv6/conf/{which}/disable_ipv6": "1" for which in ("all", "default")}
 
 
 class Step(NamedTuple):
@@ -39,6 +34,8 @@ class Step(NamedTuple):
 Report = Callable[[Step], None]
 Files = dict[str, Mapping[str, File]]
 """What lies on each host's disk, by node and path."""
+_SHOWN = 4
+"""How many nodes a step names."""
 Identities = Callable[[Topology, KeyStock], Files]
 
 
@@ -48,28 +45,34 @@ def up(
     kernel: Kernel | str = Kernel.AUTO,
     report: Report = lambda _: None,
     identities: Identities | None = None,
+    *,
+    keep: bool = True,
+    expose_ike_keys: bool = False,
 ) -> Lab:
-    """Build a lab. It lives on when this process ends; if it cannot be built, nothing stays.
+    """Build a lab. It lives on when this process ends (`keep`); if it cannot be, nothing stays.
 
-    `identities` says who everybody is, if not who the topology says, under one root CA.
+    `identities` says who everybody is, if not who the topology says, under one root CA. With
+    `expose_ike_keys` the Key Managers write what Wireshark needs to open IKE (`tkm.expose`).
 
     Raises LabError: it could not be built, and why.
     """
-    with KeyStock(1 + len(topology.nodes)) as stock:
+    backends.check_installed(topology)
+    network.check_installed(topology)
+    with KeyStock(keys_needed(topology)) as stock:
         began = time.monotonic()
         lab = Lab.start(name, kernel, wait=False)
         try:
-            with _step(report, "pki", f"root CA, {', '.join(topology.nodes)}"):
-                files = (identities or _identities)(topology, stock)
             lab.ready()
             report(Step("kernel", _kernel(lab), time.monotonic() - began))
             with _step(report, "network", _network(topology)):
-                lab.create(_nodes(topology))
-            with _step(report, "daemons", f"{', '.join(DAEMONS)} on {len(files)} hosts"):
-                for node, content in files.items():
-                    _configure(lab, node, content)
-                _start_daemons(lab, list(files))
-            lab.keep()
+                memory = about.told(topology, ike_keys_exposed=expose_ike_keys)
+                lab.create(map(network.host, topology.nodes.values()), memory)
+            with _step(report, "pki", f"root CA, {_some(list(topology.nodes), ', ')}"):
+                files = (identities or _identities)(topology, stock)
+            with _step(report, "daemons", _daemons(topology)):
+                _start(lab, topology, files, expose_ike_keys)
+            if keep:
+                lab.keep()
         except BaseException:
             lab.down()
             raise
@@ -88,45 +91,40 @@ def _kernel(lab: Lab) -> str:
 
 
 def _identities(topology: Topology, stock: KeyStock) -> Files:
-    root = CA("tkm-lab root", key=stock.take())
+    root, hosts = issue(topology, stock)
+    nodes = ((topology.nodes[name], own) for name, own in hosts.items())
     return {
-        node.name: files_of(topology, node, root, root.issue_cert(node.identity, key=stock.take()))
-        for node in topology.nodes.values()
+        node.name: backends.backend_of(node).files(topology, node, root, own) for node, own in nodes
     }
 
 
 def _network(topology: Topology) -> str:
-    ends = [f"{node.name} {node.address}" for node in topology.nodes.values()]
-    return " ── ".join(ends)
+    return _some([f"{node.name} {node.address}" for node in topology.nodes.values()], " ── ")
 
 
-def _nodes(topology: Topology) -> list[Node]:
-    return [
-        Node(
-            node.name,
-            tuple(Interface(link, (str(address),)) for link, address in node.addresses.items()),
-            sysctls={} if any(a.version == 6 for a in node.addresses.values()) else _IPV6_OFF,
-        )
-        for node in topology.nodes.values()
-    ]
+def _some(words: list[str], joint: str) -> str:
+    """The first few, and how many more there are."""
+    more = len(words) - _SHOWN
+    return joint.join(words[:_SHOWN]) + (f" … and {more} more" if more > 0 else "")
 
 
-def _configure(lab: Lab, node: str, files: Mapping[str, File]) -> None:
-    lab.put_files(node, {path: (file.octets, file.mode) for path, file in files.items()})
-    written = lab.call(node, ["tkm_cfgtool", "-c", XML, "-i", SWANCTL_CONF, "-t", TKM_CONF])
-    if written.code:
-        raise LabError(f"{node}: {written.stderr.decode(errors='replace').strip()}")
+def _daemons(topology: Topology) -> str:
+    """Which ones, and on which hosts, if not the same on all."""
+    hosts: dict[str, list[str]] = {}
+    for node in topology.nodes.values():
+        names = ", ".join(daemon.name for daemon in backends.backend_of(node).daemons)
+        hosts.setdefault(names, []).append(node.name)
+    hosts.pop("", None)
+    if len(hosts) == 1:
+        ((names, nodes),) = hosts.items()
+        return f"{names} on {len(nodes)} hosts"
+    return "; ".join(f"{names} on {', '.join(nodes)}" for names, nodes in hosts.items())
 
 
-def _start_daemons(lab: Lab, nodes: list[str]) -> None:
-    """Each kind of daemon on all nodes, then wait for all: they start side by side."""
-    anchor = f"{ROOT_CA}:1"
-    for node in nodes:
-        lab.spawn(node, ["tkm_keymanager", "-c", TKM_CONF, "-k", KEY, "-r", anchor])
-    for node in nodes:
-        lab.wait_for_socket(node, IKE_SOCKET, daemon="tkm_keymanager", deadline=_READY)
-        lab.spawn(node, ["tkm_iked", "-c", SWANCTL_CONF, "-r", anchor])
-        lab.spawn(node, ["xfrm_proxy"])
-    for node in nodes:
-        lab.wait_for_socket(node, EES_SOCKET, daemon="tkm_iked", deadline=_READY)
-        lab.wait_for_line(node, "xfrm_proxy", "waiting for kernel events", deadline=_READY)
+def _start(lab: Lab, topology: Topology, files: Files, expose_ike_keys: bool) -> None:
+    busy = {name: backends.backend_of(topology.nodes[name]) for name in files}
+    if expose_ike_keys:
+        busy = {name: exposing_ike_keys(backend) for name, backend in busy.items()}
+    for node, backend in busy.items():
+        running.prepare(lab, node, backend, files[node])
+    running.start_all(lab, busy)

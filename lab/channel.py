@@ -23,7 +23,7 @@ from lab.errors import Hangup, LabError
 if TYPE_CHECKING:
     import socket
 
-VERSION = 1
+VERSION = 2
 """Of the requests and answers: a lab that an older tkm-lab has built may not know them."""
 LONGEST = 256 << 20
 _HEADER = struct.Struct(">II")

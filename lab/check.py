@@ -3,7 +3,8 @@
 
 For every policy in the kernels a few echo requests with octets of our own are sent (`gather`). Then
 `lab.proof` judges what was on each link since the lab came up: these messages were carried by ESP,
-every other ESP packet is what it claims to be, too, and nothing was in plain text (`judge`).
+every other ESP packet is what it claims to be, too, and nothing was in plain text (`judge`), but on
+links that lie inside the networks that gateways protect.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from lab.about import topology_in
 from lab.errors import LabError
+from lab.pairs import Pair, Places, Policies, pairs_of, places_in, selectors_of
 from lab.proof import Echo, Flaw, Mode, Sa, read_pcap
 
 if TYPE_CHECKING:
     from lab.client import Lab
-    from lab.ipxfrm import State
+    from lab.ipxfrm import Policy, State
     from lab.proof import Frame, Verdict
     from lab.report import CaptureFile, DaemonStatus, Status
 
@@ -35,20 +38,11 @@ Report = Callable[[str], None]
 """Is told what is being done."""
 
 
-class Pair(NamedTuple):
-    """Two nodes that are to talk ESP, with their addresses; `source` begins."""
+class Sent(NamedTuple):
+    """An echo message, and the links on which ESP must be seen to carry it."""
 
-    source: str
-    destination: str
-    src: str
-    dst: str
-
-
-class Place(NamedTuple):
-    """Where an address is."""
-
-    node: str
-    link: str
+    echo: Echo
+    links: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +52,12 @@ class Evidence:
     captures: Mapping[str, CaptureFile]
     """By link."""
     associations: Sequence[Sa]
-    sent: Sequence[Echo]
-    places: Mapping[str, Place]
-    """By address."""
+    sent: Sequence[Sent]
+    places: Places
     lost: str
     """What the lab has forgotten, in words; if anything, the captures begin with the check."""
+    red: frozenset[str] = frozenset()
+    """The links on which plain text is normal, as the topology has it."""
 
 
 class Proof(NamedTuple):
@@ -70,10 +65,11 @@ class Proof(NamedTuple):
 
     link: str
     verdict: Verdict
-    places: Mapping[str, Place]
-    """By address."""
+    places: Places
     lost: str
     """As in `Evidence`."""
+    red: bool = False
+    """Plain text is normal here."""
 
 
 def check(lab: Lab, report: Report = lambda _: None) -> list[Proof]:
@@ -87,28 +83,11 @@ def check(lab: Lab, report: Report = lambda _: None) -> list[Proof]:
 def protected_pairs(lab: Lab) -> list[Pair]:
     """Who must talk ESP with whom, as the hosts' own SPDs say; each pair once."""
     status = lab.status()
-    places = _places(status)
-    pairs: dict[frozenset[str], Pair] = {}
-    for node in status.nodes:
-        for policy in lab.states(node.name).policies:
-            src, dst = policy.src.partition("/")[0], policy.dst.partition("/")[0]
-            if policy.direction == "out" and dst in places and _owns(places, node.name, src):
-                pair = Pair(node.name, places[dst].node, src, dst)
-                pairs.setdefault(frozenset((src, dst)), pair)
-    return list(pairs.values())
+    return pairs_of(_policies(lab, status), places_in(status))
 
 
-def _places(status: Status) -> dict[str, Place]:
-    return {
-        address.partition("/")[0]: Place(node.name, interface.link)
-        for node in status.nodes
-        for interface in node.interfaces
-        for address in interface.addresses
-    }
-
-
-def _owns(places: Mapping[str, Place], node: str, address: str) -> bool:
-    return address in places and places[address].node == node
+def _policies(lab: Lab, status: Status) -> Policies:
+    return {node.name: lab.states(node.name).policies for node in status.nodes}
 
 
 def gather(lab: Lab, report: Report = lambda _: None) -> Evidence:
@@ -117,14 +96,15 @@ def gather(lab: Lab, report: Report = lambda _: None) -> Evidence:
     Raises LabError: there is nothing to check, or nothing comes through, and why.
     """
     report("waiting for traffic")
-    pairs = protected_pairs(lab)
+    status = lab.status()
+    policies = _policies(lab, status)
+    pairs = pairs_of(policies, places_in(status))
     if not pairs:
         raise LabError("no host has a policy: there is nothing that ESP must protect")
-    status = lab.status()
     for pair in pairs:
         _wait_for_traffic(lab, pair, status)
     report("sending")
-    sent = [echo for pair in pairs for echo in _send(lab, pair)]
+    sent = [Sent(echo, pair.links) for pair in pairs for echo in _send(lab, pair)]
     report("fetching what the wire has seen")
     forgotten = lab.status().forgotten
     lost = " and ".join(f"{count} {what}" for what, count in forgotten.items() if count)
@@ -133,8 +113,10 @@ def gather(lab: Lab, report: Report = lambda _: None) -> Evidence:
     if missing := max(capture.lost for capture in captures.values()):
         raise LabError(f"the capture has lost {missing} frames of the check and proves nothing")
     # After the captures: by now the SA of every packet in them is known.
-    sas = [sa for node in status.nodes for sa in _associations(lab, node.name)]
-    return Evidence(captures, sas, sent, _places(status), lost)
+    sas = [sa for node, its in policies.items() for sa in _associations(lab, node, its)]
+    topology = topology_in(status)
+    red = topology.red_links if topology else frozenset()
+    return Evidence(captures, sas, sent, places_in(status), lost, red)
 
 
 def _wait_for_traffic(lab: Lab, pair: Pair, status: Status) -> None:
@@ -147,11 +129,11 @@ def _wait_for_traffic(lab: Lab, pair: Pair, status: Status) -> None:
 
 
 def _dead_daemons(status: Status, pair: Pair) -> list[tuple[str, DaemonStatus]]:
-    """Those of the two nodes that have ended, with their node."""
+    """Those of the two gateways that have ended, with their node."""
     return [
         (node.name, daemon)
         for node in status.nodes
-        if node.name in (pair.source, pair.destination)
+        if node.name in pair.gateways
         for daemon in node.daemons
         if daemon.code is not None
     ]
@@ -161,7 +143,7 @@ def _explain(lab: Lab, pair: Pair, what: str) -> str:
     """Why a pair does not talk, and where to read on."""
     dead = _dead_daemons(lab.status(), pair)
     if not dead:
-        logs = f"tkm-lab logs {pair.source}, tkm-lab logs {pair.destination}"
+        logs = ", ".join(f"tkm-lab logs {node}" for node in pair.gateways)
         return f"{what}: see {logs}"
     causes = [f"{daemon.name} on {node} has ended ({daemon.code})" for node, daemon in dead]
     logs = ", ".join(f"tkm-lab logs {node} {daemon.name}" for node, daemon in dead)
@@ -180,15 +162,15 @@ def _send(lab: Lab, pair: Pair) -> Iterator[Echo]:
         yield from (request, request.reply())
 
 
-def _associations(lab: Lab, node: str) -> list[Sa]:
+def _associations(lab: Lab, node: str, policies: tuple[Policy, ...]) -> list[Sa]:
     """The SAs that a node ever had; if not all were recorded, with those that it has now."""
     record = lab.associations(node)
     states = (*record.states, *(lab.states(node).states if record.lost else ()))
     known = {(state.dst, state.spi): state for state in states if state.proto == "esp"}
-    return [_association(node, state) for state in known.values()]
+    return [association_of(node, state, policies) for state in known.values()]
 
 
-def _association(host: str, state: State) -> Sa:
+def association_of(host: str, state: State, policies: tuple[Policy, ...]) -> Sa:
     encryption = state.aead or state.encryption
     integrity = state.aead or state.integrity
     if encryption is None or integrity is None:
@@ -206,13 +188,21 @@ def _association(host: str, state: State) -> Sa:
         reqid=state.reqid,
         host=host,
         esn=state.esn,
+        in_udp=state.encap is not None,
+        selectors=selectors_of(state, policies),
     )
 
 
 def judge(evidence: Evidence, report: Report = lambda _: None) -> list[Proof]:
     """What the evidence proves, link by link."""
     return [
-        Proof(link, _judge_link(evidence, link, report), evidence.places, evidence.lost)
+        Proof(
+            link,
+            _judge_link(evidence, link, report),
+            evidence.places,
+            evidence.lost,
+            link in evidence.red,
+        )
         for link in evidence.captures
     ]
 
@@ -222,18 +212,14 @@ def _judge_link(evidence: Evidence, link: str, report: Report) -> Verdict:
 
     capture = evidence.captures[link]
     frames = read_pcap(capture.pcap, capture.senders)
-    expected = [echo for echo in evidence.sent if _crosses(echo, link, evidence.places)]
-    verdict = verify(_counted(frames, link, report), evidence.associations, expected)
+    expected = [sent.echo for sent in evidence.sent if link in sent.links]
+    counted = _counted(frames, link, report)
+    verdict = verify(counted, evidence.associations, expected, red=link in evidence.red)
     if expected:
         return verdict
     # Nobody's messages go this way: silence is fine here.
     failures = tuple(failure for failure in verdict.failures if failure.flaw is not Flaw.NOTHING)
     return replace(verdict, failures=failures)
-
-
-def _crosses(echo: Echo, link: str, places: Mapping[str, Place]) -> bool:
-    """Whether a message comes along: it leaves its source's link, and arrives at the other's."""
-    return link in (places[echo.src].link, places[echo.dst].link)
 
 
 def _counted(frames: Sequence[Frame], link: str, report: Report) -> Iterator[Frame]:

@@ -16,11 +16,12 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, fields, replace
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
-from lab import rendezvous
+from lab import dial, rendezvous
 from lab.agent.programs import BUILTIN
 from lab.associations import read_messages
 from lab.channel import VERSION, Channel, Message, raise_error
@@ -33,16 +34,17 @@ from lab.report import (
     Associations,
     CaptureFile,
     Completed,
-    DaemonStatus,
     Interface,
     LogLine,
     Node,
-    NodeStatus,
     Progress,
     Status,
     Summary,
     Xfrm,
 )
+
+if TYPE_CHECKING:
+    from vici import Session
 
 __all__ = ["Interface", "Kernel", "Lab", "Node", "Progress"]
 
@@ -173,8 +175,10 @@ class Lab:
     def __exit__(self, *_: object) -> None:
         self.down()
 
-    def create(self, nodes: Iterable[Node]) -> None:
+    def create(self, nodes: Iterable[Node], about: Mapping[str, Any] | None = None) -> None:
         """Build nodes and the links that their interfaces name. Once in a lab's life.
+
+        `about` is JSON that nobody in the lab reads: `status` gives it to other front ends.
 
         Raises:
             LabError: the kernel refuses some of it, and which part.
@@ -183,7 +187,8 @@ class Lab:
         for node in named:
             rendezvous.check_name(node.name)
         links = list(dict.fromkeys(i.link for node in named for i in node.interfaces))
-        self._ask({"do": "create", "links": links, "nodes": [asdict(node) for node in named]})
+        specs = [asdict(node) for node in named]
+        self._ask({"do": "create", "links": links, "nodes": specs, "about": dict(about or {})})
 
     def put_files(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
         """Write files, path -> (octets, mode), into a node's private /tmp, /run or /etc."""
@@ -249,10 +254,20 @@ class Lab:
             code = execution.run(node, list(argv), tty=False)
         return Completed(code, bytes(stdout), bytes(stderr))
 
-    def logs(self, node: str, daemon: str | None = None) -> list[LogLine]:
-        """What a daemon, or all of a node's, has printed."""
-        request = {"do": "logs", "node": node, "daemons": [daemon] if daemon else []}
-        return [LogLine(*line) for line in self._ask(request).body["done"]["lines"]]
+    def logs(
+        self, node: str | None = None, daemon: str | None = None, since: int = 0
+    ) -> list[LogLine]:
+        """What a daemon, or all of them, has printed on a node, or on all, in order."""
+        request = {"do": "logs", "node": node or "", "daemon": daemon or "", "since": since}
+        answer = self._ask(request | {"follow": False})
+        return [LogLine(*line) for line in answer.body["done"]["lines"]]
+
+    def vici(self, node: str) -> AbstractContextManager[Session]:
+        """A session with the IKE daemon of a node; `lab.ike` does the usual things with one.
+
+        Raises LabError: there is none, or it does not serve yet.
+        """
+        return dial.vici_session(self._open(), node)
 
     def signal(self, node: str, daemon: str, number: int) -> None:
         """Send a signal to a daemon that may live."""
@@ -262,11 +277,49 @@ class Lab:
         """End a daemon (SIGTERM, in the end SIGKILL) and return its exit code."""
         return int(self._ask({"do": "stop", "node": node, "daemon": daemon}).body["done"]["code"])
 
-    def capture(self, link: str, since: int = 0) -> CaptureFile:
-        """What was sent on a link, from the frame numbered `since` on."""
-        answer = self._ask({"do": "capture", "link": link, "since": since})
-        done = answer.body["done"]
-        return CaptureFile(answer.octets, tuple(done["senders"]), done["next"], done["lost"])
+    def capture(self, link: str | None = None, since: int = 0) -> CaptureFile:
+        """What was sent on a link, or on all, from the frame numbered `since` on."""
+        answer = self._ask({"do": "capture", "link": link or "", "since": since, "follow": False})
+        return CaptureFile.of(answer.body["done"], answer.octets)
+
+    def watch(
+        self, request: Mapping[str, Any], seconds: float | None = None
+    ) -> Generator[Message, None, None]:
+        """What the lab tells by itself about `request`, until the caller has enough.
+
+        See `lab.seeing.follow`. Raises LabError, Hangup when the lab ends; TimeoutError after so
+        many seconds.
+        """
+        end = None if seconds is None else time.monotonic() + seconds
+        with contextlib.closing(self._open()) as channel:
+            channel.send(dict(request))
+            while True:
+                if end is not None:
+                    channel.socket.settimeout(max(0.001, end - time.monotonic()))
+                message = channel.receive()
+                raise_error(message.body)
+                yield message
+
+    def disturb(
+        self,
+        link: str,
+        nodes: Sequence[str],
+        *,
+        cut: bool | None = None,
+        netem: Sequence[str] | None = None,
+    ) -> None:
+        """Cut nodes off a link, or let them back; spoil what they receive (tc-netem(8)), or end it.
+
+        What is None stays as it is. Raises LabError.
+        """
+        request = {"do": "disturb", "link": link, "nodes": list(nodes), "cut": cut}
+        self._ask(request | {"netem": None if netem is None else list(netem)})
+
+    def inject(self, link: str, node: str, frames: Sequence[bytes]) -> None:
+        """Give a node frames that nobody on the link has sent; no capture shows them."""
+        lengths = [len(frame) for frame in frames]
+        request = {"do": "inject", "link": link, "node": node, "lengths": lengths}
+        self._ask(request, b"".join(frames))
 
     def states(self, node: str) -> Xfrm:
         """The SAs (with keys) and policies in a node's kernel."""
@@ -294,27 +347,7 @@ class Lab:
         """All there is to tell about the lab."""
         summary = self.summary()
         done = self._ask({"do": "status"}).body["done"]
-        nodes = tuple(
-            NodeStatus(
-                name=node["spec"]["name"],
-                interfaces=tuple(
-                    Interface(**{**i, "addresses": tuple(i["addresses"])})
-                    for i in node["spec"]["interfaces"]
-                ),
-                daemons=tuple(DaemonStatus(**daemon) for daemon in node["daemons"]),
-                memory=node["memory"],
-            )
-            for node in done["nodes"]
-        )
-        return Status(
-            summary=summary,
-            links=tuple(done["links"]),
-            frames=done["frames"],
-            forgotten=done["forgotten"],
-            nodes=nodes,
-            agent_memory=done["agent"]["memory"],
-            keeper_memory=memory(summary.keeper),
-        )
+        return Status.of(summary, done, memory(summary.keeper))
 
     def _open(self) -> Channel:
         channel, _, hello = rendezvous.meet(self.name)

@@ -9,12 +9,13 @@ tkm_cfgtool makes the rest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
-from xml.sax.saxutils import escape
+from html import escape
+from typing import TYPE_CHECKING, NamedTuple
 
-from lab.pki import CA
-from lab.pki.authority import Identity
-from lab.topology import Node, Policy, Topology
+from lab.topology import End, Node, Policy, Topology
+
+if TYPE_CHECKING:
+    from lab.pki import CA, Identity
 
 FOLDER = "/etc/tkm"
 XML = f"{FOLDER}/config.xml"
@@ -36,21 +37,21 @@ class File(NamedTuple):
 def files_of(topology: Topology, node: Node, root: CA, own: Identity) -> Mapping[str, File]:
     """All files of a host, by path."""
     intermediates = {
-        f"{CA_CERTIFICATES}/intermediate{number}.pem": File(certificate.pem)
+        f"{CA_CERTIFICATES}/intermediate{number}.der": File(certificate.der)
         for number, certificate in enumerate(own.chain, 1)
     }
     return {
         KEY: File(own.key.der, 0o600),
         ROOT_CA: File(root.certificate.der),
-        f"{CERTIFICATES}/{_certificate(node)}": File(own.certificate.pem),
-        f"{CA_CERTIFICATES}/ca.pem": File(root.certificate.pem),
+        f"{CERTIFICATES}/{_certificate(node)}": File(own.certificate.der),
+        f"{CA_CERTIFICATES}/ca.der": File(root.certificate.der),
         **intermediates,
         XML: File(_xml(topology, node).encode()),
     }
 
 
 def _certificate(node: Node) -> str:
-    return f"{node.name}Cert.pem"
+    return f"{node.name}Cert.der"
 
 
 def _xml(topology: Topology, node: Node) -> str:
@@ -68,21 +69,33 @@ def _xml(topology: Topology, node: Node) -> str:
 
 
 def _policy_xml(node: Node, policy: Policy, peer: Node) -> str:
-    (link,) = [link for link in node.addresses if link in peer.addresses][:1]
+    own, theirs = policy.seen_from(node.name)
     return f"""\
   <policy id="{policy.id}">
     <mode>{policy.mode}</mode>
     <local>
       <identity_id>1</identity_id>
-      <ip>{node.addresses[link].ip}</ip>
+      <ip>{own.address}</ip>{_net(own)}
     </local>
     <remote>
       <identity>{escape(peer.identity)}</identity>
-      <ip>{peer.addresses[link].ip}</ip>
+      <ip>{theirs.seen}</ip>{_net(theirs)}
     </remote>
     <lifetime>
       <soft>{policy.soft}</soft>
       <hard>{policy.hard}</hard>
-    </lifetime>
+    </lifetime>{_proposals(policy)}
   </policy>
 """
+
+
+def _net(end: End) -> str:
+    if end.network is None:
+        return ""
+    return f'\n      <net mask="{end.network.prefixlen}">{end.network.network_address}</net>'
+
+
+def _proposals(policy: Policy) -> str:
+    offers = (("ike", policy.ike), ("esp", policy.esp))
+    inside = "".join(f"<{name}>{offer}</{name}>" for name, offer in offers if offer)
+    return f"\n    <proposals>{inside}</proposals>" if inside else ""

@@ -105,13 +105,19 @@ def _read_state(block: str) -> State:
         encryption=_algorithm("enc", block),
         integrity=_algorithm("auth(?:-trunc)?", block),
         aead=_algorithm("aead", block),
-        replay_window=int(_find(r"replay-window (\d+)", block, "0")),
+        replay_window=_replay_window(block),
         esn=bool(re.search(r"flag .*\besn\b", block)),
         encap=(int(encap[1]), int(encap[2])) if encap else None,
         octets=int(current),
         packets=int(packets),
         selector=_addresses(r"^\s+sel src (\S+) dst (\S+)", block),
     )
+
+
+def _replay_window(block: str) -> int:
+    """Of a state with ESN, or of one without, whose field the others have, too, as 0."""
+    with_esn = _find(r"replay_window (\d+)", block)
+    return int(with_esn or _find(r"replay-window (\d+)", block, "0"))
 
 
 def _read_policy(block: str) -> Policy:

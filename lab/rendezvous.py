@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.channel import Channel
-from lab.errors import Hangup, NotUp, UsageError
+from lab.errors import Hangup, KernelError, NotUp, UsageError
 from lab.kernel.plan import LEASH, Plan, socket_name
 
 _PACKAGES = ("tkm", "ike", "lab")
@@ -57,6 +57,9 @@ def launch(plan: Plan) -> tuple[Channel, int]:
     """Start a keeper; return the leash, on which it tells how the start goes on, and its PID.
 
     It has its own session: Ctrl-C reaches the front end, and the keeper by the leash.
+
+    Raises:
+        KernelError: this interpreter cannot be executed.
     """
     root = Path(__file__).parents[1]
     for package in _PACKAGES:  # the guest is ten times slower at compiling
@@ -68,9 +71,16 @@ def launch(plan: Plan) -> tuple[Channel, int]:
     with theirs:
         theirs.set_inheritable(True)  # should it be LEASH already, dup2 would leave it as it is
         actions = [leash, *nothing]
-        pid = os.posix_spawn(
-            plan.python, command, os.environ, file_actions=actions, setsid=True, setsigmask=()
-        )
+        try:
+            pid = os.posix_spawn(
+                plan.python, command, os.environ, file_actions=actions, setsid=True, setsigmask=()
+            )
+        except OSError as trouble:
+            ours.close()
+            raise KernelError(
+                f"cannot execute {plan.python or 'Python'}: {trouble.strerror}:"
+                " install tkm-lab where this user may execute it"
+            ) from trouble
     return Channel(ours), pid
 
 

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from lab.ipxfrm import Policy, State
+
+_STAMP = re.compile(r"^[A-Z][a-z]{2} \d\d \d{4} \d\d:\d\d:\d\d ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Node:
     """Destination (or `default`) -> next hop."""
     sysctls: Mapping[str, str] = field(default_factory=dict)
     """Path below /proc/sys -> value, such as `net/ipv4/ip_forward`: `1`."""
+    nat: str = ""
+    """The interface on which what it passes on leaves with its own address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +88,26 @@ class NodeStatus:
     memory: int
     """Of the node's init: proportional set size, octets."""
 
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> NodeStatus:
+        """From what the agent tells."""
+        spec = told["spec"]
+        return cls(
+            name=spec["name"],
+            interfaces=tuple(
+                Interface(**{**each, "addresses": tuple(each["addresses"])})
+                for each in spec["interfaces"]
+            ),
+            daemons=tuple(DaemonStatus(**daemon) for daemon in told["daemons"]),
+            memory=told["memory"],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
     summary: Summary
+    about: Mapping[str, Any]
+    """What the front end that built the lab has said about it, see `Lab.create`."""
     links: tuple[str, ...]
     frames: int
     """How many the links have seen; as `since` it gives what a capture gets from now on."""
@@ -96,25 +117,66 @@ class Status:
     agent_memory: int
     keeper_memory: int
 
+    @classmethod
+    def of(cls, summary: Summary, told: Mapping[str, Any], keeper_memory: int) -> Status:
+        """From what the agent tells."""
+        return cls(
+            summary=summary,
+            about=told["about"],
+            links=tuple(told["links"]),
+            frames=told["frames"],
+            forgotten=told["forgotten"],
+            nodes=tuple(map(NodeStatus.of, told["nodes"])),
+            agent_memory=told["agent"]["memory"],
+            keeper_memory=keeper_memory,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
+    number: int
+    """Among all lines of the lab; give what follows it as `since` to get what comes after."""
     time: float
     """Seconds since the epoch, when the agent read it."""
+    node: str
     daemon: str
     text: str
+
+    @property
+    def message(self) -> str:
+        """The text without the time that the daemon itself, to the second, puts before it."""
+        return _STAMP.sub("", self.text)
+
+
+class Port(NamedTuple):
+    """Where frames enter the wire: a node's interface on a link."""
+
+    node: str
+    link: str
+    interface: str
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureFile:
-    """A link's frames: `senders[i]` is the node that sent frame i of the pcap file."""
+    """Frames of a link, or of all: frame i of the pcap file came out of `ports[i]`."""
 
     pcap: bytes
-    senders: tuple[str, ...]
+    ports: tuple[Port, ...]
     next: int
     """Give it as `since` to get what comes after."""
     lost: int
     """Frames of any link, from `since` on, that memory had no room for; 0, or it proves nothing."""
+
+    @property
+    def senders(self) -> tuple[str, ...]:
+        """The node that sent each frame."""
+        return tuple(port.node for port in self.ports)
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any], pcap: bytes) -> CaptureFile:
+        """From what the agent tells."""
+        ports = [Port(*port) for port in about["ports"]]
+        return cls(pcap, tuple(ports[i] for i in about["frames"]), about["next"], about["lost"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Write the reference pages that follow from tables: docs/rpc1.md, docs/rpc2.md, docs/contexts.md.
+"""Write the reference pages that follow from tables: docs/rpc1.md, docs/rpc2.md, docs/contexts.md,
+and the part of docs/scenarios.md about steps.
 
 Run it after a change of the tables; a test fails while a page is not current.
 """
 
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from inspect import cleandoc, getdoc
 from pathlib import Path
+from typing import Any
 
+from lab.scenario.step import Step, keys
+from lab.scenario.steps import STEPS
 from tkm.contexts.machine import CLEAN, Operation, Table
 from tkm.contexts.operations import FROM_PEER, OPERATIONS
 from tkm.contexts.tables import TABLES
@@ -44,6 +49,7 @@ def pages() -> dict[str, str]:
         "rpc1.md": _interface(rpc1.RPC1, rpc1.__doc__, "--rpc 1"),
         "rpc2.md": _interface(rpc2.RPC2, rpc2.__doc__, "--rpc 2, the default"),
         "contexts.md": _contexts(),
+        "scenarios.md": _scenarios((DOCS / "scenarios.md").read_text(encoding="utf-8")),
     }
 
 
@@ -158,6 +164,32 @@ def _steps(operations: Iterable[Operation]) -> Iterator[str]:
             f"{step.kind.table.name} `{step.field}`: {step.trigger}" for step in operation.steps
         )
         yield f"| {operation.name} | {'; '.join(steps)} |"
+
+
+def _scenarios(page: str) -> str:
+    """The page with the reference of steps between its marks."""
+    before, mark, rest = re.split(r"(<!-- steps: .*? -->\n)", page)
+    _, end, after = re.split(r"(<!-- end of steps -->\n)", rest)
+    lines = [line for kind in STEPS.values() for line in _step_kind(kind)]
+    return before + mark + "\n".join(lines) + "\n\n" + end + after
+
+
+def _step_kind(kind: type[Step]) -> Iterator[str]:
+    yield from ("", f"### `{kind.kind}`", "", _markdown(getdoc(kind)), "")
+    yield from ("| key | meaning | value | default |", "|---|---|---|---|")
+    for key in keys(kind):
+        read, words = key.metadata["read"], key.metadata["words"]
+        value = (getdoc(read) or "").rstrip(".")
+        yield f"| `{key.name}` | {words} | {value} | {_default(key)} |"
+
+
+def _default(key: dataclasses.Field[Any]) -> str:
+    """A default as TOML spells it; nothing where there is none."""
+    if key.default in (dataclasses.MISSING, None, "", ()):
+        return ""
+    if isinstance(key.default, bool):
+        return f"`{str(key.default).lower()}`"
+    return f"`{key.default:g}`" if isinstance(key.default, float) else f"`{key.default}`"
 
 
 def main() -> None:

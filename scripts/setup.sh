@@ -7,6 +7,8 @@
 #   setup run     a virtual environment with the package, and the Debian packages a lab needs
 #   setup dev     the same with the tools and packages that the tests need
 #
+# $wants_strongswan, if not empty, brings stock strongSwan along; the tests always need it.
+#
 # Both set $venv. It is .venv in the clone or, where the clone isn't ours to write to, a folder in
 # the user's cache with a copy of the package. A stamp, written last, says what an environment was
 # made of: one that was interrupted, moved or left behind by another Python is made anew.
@@ -80,7 +82,7 @@ venv_is_ready() {
 
 is_outdated_copy() {
     [[ $lock_folder != "$root" ]] &&
-        [[ -n $(find "$root"/{tkm,ike,lab} -newer "$venv/stamp" -print -quit) ]]
+        [[ -n $(find "$root"/{tkm,ike,lab,scenarios} -newer "$venv/stamp" -print -quit) ]]
 }
 
 make_venv() {
@@ -113,7 +115,7 @@ install_package() {
 install_copy() {
     local copy status=0
     copy=$(mktemp -d) || return
-    { cd "$root" && cp -r pyproject.toml README.md LICENSE tkm ike lab "$copy" && cd "$copy" &&
+    { cd "$root" && cp -r pyproject.toml README.md LICENSE tkm ike lab scenarios "$copy" && cd "$copy" &&
         "${pip[@]}" "$what"; } || status=$?
     rm -rf "$copy"
     return $status
@@ -135,9 +137,15 @@ missing_packages() {
     command -v ip >/dev/null || packages+=(iproute2)
     command -v ping >/dev/null || packages+=(iputils-ping)
     [[ $1 == run ]] || command -v openssl >/dev/null || packages+=(openssl)
+    [[ $1 == run ]] || command -v tshark >/dev/null || packages+=(tshark)
+    [[ $1 == run ]] || [[ -x /usr/sbin/iptables-legacy-restore ]] || packages+=(iptables)
     # The tests boot a guest wherever they run; a lab needs one where this kernel has no ESP.
     [[ -x /usr/bin/linux.uml ]] || { [[ $1 == run ]] && kernel_has_esp; } ||
         packages+=(user-mode-linux)
+    if [[ $1 == dev || -n ${wants_strongswan:-} ]]; then
+        [[ -x /usr/sbin/charon-systemd || -x /usr/lib/ipsec/charon ]] &&
+            command -v swanctl >/dev/null || packages+=(charon-systemd)
+    fi
     printf '%s' "${packages[*]}"
 }
 
@@ -158,6 +166,7 @@ install_missing() {
     fi
     [[ -n $packages ]] || return 0
     if become_root && command -v apt-get >/dev/null; then
+        [[ $packages != *charon-systemd* ]] || mask_strongswan
         # shellcheck disable=SC2086
         step "Debian packages: $packages" apt_install $packages
     elif [[ $1 == dev || $packages == python3-venv* ]]; then
@@ -165,6 +174,15 @@ install_missing() {
     else
         # Not the end: tkm-lab doctor, or a command that needs no lab, works without.
         printf 'tkm-lab: a lab needs more of this system: sudo apt-get install %s\n' "$packages" >&2
+    fi
+}
+
+# Debian would start it at once and at every boot, for this whole host; a lab runs its own.
+mask_strongswan() {
+    local unit=/etc/systemd/system/strongswan.service
+    if [[ ! -e $unit && ! -L $unit ]]; then
+        "${as_root[@]}" install -d "${unit%/*}"
+        "${as_root[@]}" ln -s /dev/null "$unit"
     fi
 }
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tkm import VERSION
 from tkm.config import conf, ipsec, swanctl, xml
+from tkm.config.model import Config
 from tkm.errors import ConfigError
 
-_FORMATS = {"swanctl": swanctl.render, "ipsec": ipsec.render}
+_FORMATS = ("swanctl", "ipsec")
 
 
 class _Example(argparse.Action):
@@ -50,6 +51,10 @@ def _parser() -> argparse.ArgumentParser:
         help="of IKE.CONF: swanctl.conf, or the older ipsec.conf (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
+        "--rpc", type=int, choices=(1, 2), default=2,
+        help="as tkm_keymanager's; 1, for charon-tkm, has no extended sequence numbers (2)",
+    )  # fmt: skip
+    parser.add_argument(
         "--example", action=_Example, nargs=0,
         help="print a CONFIG.XML that says what there is, and exit",
     )  # fmt: skip
@@ -63,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = xml.read(arguments.config.read_bytes())
         written = {
-            arguments.ike: _FORMATS[arguments.format](config),
+            arguments.ike: _for_ike(config, arguments),
             arguments.tkm: conf.render(config),
         }
         for file, text in written.items():
@@ -77,6 +82,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"tkm_cfgtool: {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
     return 0
+
+
+def _for_ike(config: Config, arguments: argparse.Namespace) -> str:
+    """The IKE daemon's file; only charon-tkm still reads the older format."""
+    if arguments.format == "ipsec":
+        return ipsec.render(config)
+    return swanctl.render(config, esn=arguments.rpc == 2)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
         "messages by itself and gets the keys for it",
     )  # fmt: skip
     parser.add_argument(
+        "--expose-ike-keys", metavar="FILE",
+        help="in a lab alone: write the keys of all IKE SAs there, for Wireshark; whoever reads it "
+        "reads and forges IKE messages; refused unless TKM_KEYS_ARE_WORTHLESS=yes",
+    )  # fmt: skip
+    parser.add_argument(
         "--log", metavar="WHERE", default=logs.STDERR, help="stderr, syslog or a file"
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
@@ -98,6 +103,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             anchors=load_anchors(arguments.ca),
             kernel=XfrmKernel(),
         )
+        if arguments.expose_ike_keys:
+            from tkm.expose import Exposure  # where nobody asks for it, it is not even there
+
+            manager.observe_ike_keys(Exposure(arguments.expose_ike_keys).of)
         users = {0, os.getuid(), *arguments.allow_user}
         dispatcher = _dispatcher(manager, arguments.rpc)
         serve(manager, dispatcher, arguments.socket, arguments.socket_mode, users)
@@ -129,7 +138,7 @@ def serve(
     :raises KernelError: the kernel does not let us.
     :raises OSError: nothing can be served there.
     """
-    with Reactor(logs.reopen) as reactor:
+    with Reactor(logs.reopen, manager.count_contexts) as reactor:
         # The name is taken first: a second TKM must not flush what the first has installed.
         server = Server(
             path,

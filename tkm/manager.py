@@ -14,6 +14,7 @@ from tkm.config.model import Config
 from tkm.contexts.kinds import Chain, Endpoint, EspSa, IkeSa, KeyExchange, Nonce
 from tkm.contexts.machine import Context, Contexts
 from tkm.contexts.operations import OPERATIONS
+from tkm.errors import KernelError
 from tkm.keys import PrivateKeys, TrustAnchors
 from tkm.operations import ike_sa, key_exchange
 from tkm.operations.chain import Chains
@@ -26,6 +27,9 @@ from tkm.rpc.server import Dispatcher, Handlers
 from tkm.xfrm.model import Kernel
 
 log = logging.getLogger(__name__)
+
+Compute = Callable[..., Record]
+"""What carries out a request on contexts."""
 
 _RESETS: Final[dict[type[Request[Any]], tuple[type[Context], str, str]]] = {
     rpc2.NcReset: (Nonce, "nc", "nonce"),
@@ -61,7 +65,7 @@ class KeyManager:
         self.contexts = Contexts(Nonce, KeyExchange, Chain, Endpoint, IkeSa, EspSa)
         self.chains = Chains(config, anchors, now)
         authentication = Authentication(config, private_keys)
-        self._compute: dict[type[Request[Any]], Callable[..., Record]] = {
+        self._compute: dict[type[Request[Any]], Compute] = {
             rpc2.NcCreate: key_exchange.nc_create,
             rpc2.KeGet: key_exchange.ke_get,
             rpc2.KeSet: key_exchange.ke_set,
@@ -83,19 +87,32 @@ class KeyManager:
             rpc2.EsaSelect: self._esp_sas.select,
         }
 
+    def observe_ike_keys(self, observed: Callable[[Compute], Compute]) -> None:
+        """Put something around every operation that gives an IKE SA new keys; see `tkm.expose`."""
+        for request in (rpc2.IsaCreate, rpc2.IsaCreateChild, rpc2.IsaUpdate):
+            self._compute[request] = observed(self._compute[request])
+
     def start(self) -> None:
         """Take over the kernel's SPD and SAD.
 
         :raises KernelError: the kernel does not let us.
         """
-        self._kernel.flush()
-        for policy in self._config.policies.values():
-            self._kernel.add_policy(policy)
+        # What another TKM protected before must not be in the clear for a moment.
+        with self._kernel.closed():
+            self._kernel.flush()
+            for policy in self._config.policies.values():
+                self._kernel.add_policy(policy)
 
     def stop(self) -> None:
         """Destroy all secrets; leave no policy and no state behind."""
         self.contexts.reset_all()
         self._kernel.flush()
+
+    def count_contexts(self) -> None:
+        """Log how many contexts of each kind are in use."""
+        counts = {kind: len(store) for kind, store in self.contexts.stores.items()}
+        told = ", ".join(f"{kind.table.name} {count}" for kind, count in counts.items())
+        log.info("Contexts in use: %s", told)
 
     def perform(self, request: Request[Any]) -> Any:
         """Carry out an operation on contexts.
@@ -136,7 +153,14 @@ class KeyManager:
 
     def _reset_all(self, _request: rpc2.TkmReset) -> Empty:
         log.info("Resetting all contexts")
-        for esa in list(self.contexts.store(EspSa).values()):
-            self._esp_sas.reset(esa)
-        self.contexts.reset_all()
+        kept: dict[Context, KernelError] = {}
+        for esa in self.contexts.store(EspSa).values():
+            try:
+                self._esp_sas.reset(esa)
+            except KernelError as error:
+                # This holds up nothing else: secrets go in any case. The states are not forgotten.
+                kept[esa] = error
+        self.contexts.reset_all(keep=kept)
+        if kept:
+            raise KernelError("; ".join(f"{esa} stays: {error}" for esa, error in kept.items()))
         return Empty()

@@ -13,11 +13,17 @@ class Reactor:
     """A selector whose keys' ``data`` are called; as a context manager it minds the signals.
 
     :param on_hangup: called, in the loop, after SIGHUP.
+    :param on_question: called, in the loop, after SIGUSR1.
     """
 
-    def __init__(self, on_hangup: Callable[[], None]) -> None:
-        self._on_hangup = on_hangup
-        self._hung_up = False
+    def __init__(
+        self, on_hangup: Callable[[], None], on_question: Callable[[], None] = lambda: None
+    ) -> None:
+        self._actions: dict[int, Callable[[], None]] = {
+            signal.SIGHUP: on_hangup,
+            signal.SIGUSR1: on_question,
+        }
+        self._signals: list[int] = []
         self.selector = selectors.DefaultSelector()
         self._running = True
         self._wakeup, self._waker = socket.socketpair()
@@ -28,24 +34,27 @@ class Reactor:
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        signal.signal(signal.SIGHUP, self._hang_up)
+        for noted in self._actions:
+            signal.signal(noted, self._note)
         self.selector.register(self._wakeup, selectors.EVENT_READ, lambda: self._wakeup.recv(4096))
         return self
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._running = False
 
-    def _hang_up(self, _number: int, _frame: FrameType | None) -> None:
-        self._hung_up = True
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self._signals.append(number)
 
-    def run(self) -> None:
-        """Serve until a signal says stop."""
+    def run(self, patience: Callable[[], float | None] = lambda: None) -> None:
+        """Serve until a signal says stop.
+
+        :param patience: called before each wait; says how many seconds that may last.
+        """
         while self._running:
-            for key, _events in self.selector.select():
+            for key, _events in self.selector.select(patience()):
                 key.data()
-            if self._hung_up:
-                self._hung_up = False
-                self._on_hangup()
+            while self._signals:
+                self._actions[self._signals.pop(0)]()
 
     def __exit__(self, *_: object) -> None:
         signal.set_wakeup_fd(-1)

@@ -24,6 +24,9 @@ class ChildConfig(Value):
     :ivar proposals: ESP suites; those with groups are rekeyed with a key exchange (PFS).
     :ivar local_ts: networks on our side; ``None``: our address of the IKE SA.
     :ivar remote_ts: those on the peer's side.
+    :ivar rekey_time: age at which the TKM has it rekeyed, ``life_time``: removed; 0: not said here.
+    :ivar dpd_action: ``trap`` when the peer is dead, ``close_action`` when it has deleted the Child
+        SA: what the TKM's policies do anyway. ``none`` asks for nothing.
     :ivar start_action: ``trap``: the TKM's policies raise it; ``start``: the daemon does at once.
     """
 
@@ -34,6 +37,10 @@ class ChildConfig(Value):
     local_ts: tuple[Network, ...] | None = None
     remote_ts: tuple[Network, ...] | None = None
     start_action: str = "trap"
+    rekey_time: float = 0.0
+    life_time: float = 0.0
+    dpd_action: str = "none"
+    close_action: str = "none"
 
 
 class Connection(Value):
@@ -44,8 +51,13 @@ class Connection(Value):
     :ivar proposals: IKE suites.
     :ivar certificates: ours, then intermediate CAs that the peer may need.
     :ivar rekey_time: age at which an IKE SA is rekeyed; 0: never.
+    :ivar reauth_time: age at which it is reauthenticated; 0: never.
+    :ivar over_time: what it gets beyond the earlier of the two before it is deleted; ``None``: a
+        tenth of the longer.
+    :ivar rand_time: a random part of this is subtracted from both; ``None``: of ``over_time``.
     :ivar dpd_delay: silence after which the peer is asked for a sign of life; 0: never.
     :ivar fragmentation: long messages may be cut (RFC 7383).
+    :ivar encap: ESP goes through UDP, whether there is a NAT or not.
     """
 
     name: str
@@ -57,8 +69,21 @@ class Connection(Value):
     certificates: tuple[Certificate, ...]
     children: tuple[ChildConfig, ...]
     rekey_time: float = 14400.0
+    reauth_time: float = 0.0
+    over_time: float | None = None
+    rand_time: float | None = None
     dpd_delay: float = 0.0
     fragmentation: bool = True
+    encap: bool = False
+
+    def is_between(self, local: str, remote: str) -> bool:
+        """It can be had between these two addresses."""
+        return local in self.local_addrs and remote in self.remote_addrs
+
+    @property
+    def identities(self) -> tuple[Identity, Identity]:
+        """Ours and the peer's: what stays the same when it is configured anew."""
+        return self.local_id, self.remote_id
 
 
 class Authority(Value):

@@ -32,7 +32,16 @@ _ADDITIONAL = {
     )
 }
 """Further key exchanges, which follow the first one in the order of their numbers (RFC 9370)."""
-_NO_ESN = Transform(TransformType.ESN, Esn.NONE)
+_ESN = {
+    "esn": Transform(TransformType.ESN, Esn.ESN),
+    "noesn": Transform(TransformType.ESN, Esn.NONE),
+}
+"""Extended sequence numbers (RFC 4303, 2.2.1): the word that stands first is preferred. A suite
+without either goes without, as in strongSwan."""
+_TABLES = {
+    Protocol.IKE: (_ENCRYPTION, _INTEGRITY, _PRF, _GROUPS, _ADDITIONAL),
+    Protocol.ESP: (_ENCRYPTION, _INTEGRITY, _GROUPS, _ADDITIONAL, _ESN),
+}
 
 
 def parse(text: str, protocol: Protocol) -> tuple[Suite, ...]:
@@ -44,13 +53,12 @@ def parse(text: str, protocol: Protocol) -> tuple[Suite, ...]:
 
 
 def _suite(text: str, protocol: Protocol) -> Suite:
-    tables = [_ENCRYPTION, _INTEGRITY, _GROUPS, _ADDITIONAL]
-    if protocol == Protocol.IKE:
-        tables.insert(2, _PRF)
-    words = text.split("-")
+    tables, words = _TABLES[protocol], text.split("-")
     for word in words:
         if not any(word in table for table in tables):
             raise ValueError(f"proposal {text}: {word!r} is not supported")
+    if protocol == Protocol.ESP and not _ESN.keys() & set(words):
+        words.append("noesn")
     suite = [table[word] for table in tables for word in words if word in table]
     kinds = {transform.kind for transform in suite}
     needed = {TransformType.ENCR, TransformType.INTEG}
@@ -60,7 +68,7 @@ def _suite(text: str, protocol: Protocol) -> Suite:
         needed.add(TransformType.KE)
     if missing := needed - kinds:
         raise ValueError(f"proposal {text}: no algorithm of type {min(missing).name}")
-    return tuple(suite) if protocol == Protocol.IKE else (*suite, _NO_ESN)
+    return tuple(suite)
 
 
 def without_key_exchange(suite: Suite) -> Suite:
@@ -80,6 +88,11 @@ def is_additional(transform: Transform) -> bool:
 def has_additional(suite: Suite) -> bool:
     """There may be key exchanges behind the first one."""
     return any(map(is_additional, suite))
+
+
+def has_esn(chosen: Suite) -> bool:
+    """Chosen transforms are with extended sequence numbers."""
+    return _ESN["esn"] in chosen
 
 
 def groups(suite: Suite) -> list[int]:

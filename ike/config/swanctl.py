@@ -19,7 +19,7 @@ from ike.config.settings import Entry, Section, parse
 from ike.errors import ConfigError
 from ike.identity import Identity
 from ike.message.numbers import Protocol
-from ike.x509 import Certificate
+from ike.x509 import Certificate, in_order
 
 T = TypeVar("T")
 
@@ -33,8 +33,8 @@ _KNOWN: dict[str, tuple[set[str], set[str]]] = {
     "": (set(), {"connections", "authorities", "secrets", "pools"}),
     "connection": (
         {"version", "local_addrs", "remote_addrs", "local_port", "remote_port", "proposals"}
-        | {"rekey_time", "reauth_time", "dpd_delay", "mobike", "fragmentation", "unique"}
-        | {"send_cert", "send_certreq", "keyingtries", "encap"},
+        | {"rekey_time", "reauth_time", "over_time", "rand_time", "dpd_delay", "fragmentation"}
+        | {"mobike", "unique", "send_cert", "send_certreq", "keyingtries", "encap"},
         {"local", "remote", "children"},
     ),
     "local": ({"auth", "certs", "id"}, set()),
@@ -47,7 +47,7 @@ _KNOWN: dict[str, tuple[set[str], set[str]]] = {
     ),
 }
 """Keys and sections that each kind of section may have. Lifetimes of Child SAs are the TKM's
-business, and `expire` events tell us; so they are read over here."""
+business, and `expire` events tell us; here they are only shown."""
 
 
 def load(path: Path, authorities: Sequence[tuple[Path, int]] = ()) -> Configuration:
@@ -158,6 +158,10 @@ class Reader:
         """The value of a key that has to be there."""
         return self.value(section, key, read, None)
 
+    def _optional(self, section: Section, key: str, read: Callable[[str], T]) -> T | None:
+        """The value of a key that may be missing."""
+        return self.need(section, key, read) if key in section.values else None
+
     def connection(self, section: Section) -> Connection:
         """A connection.
 
@@ -165,11 +169,13 @@ class Reader:
         """
         self.check(section, "connection")
         self.value(section, "version", _one_of("2"), "2")
+        self.value(section, "unique", _one_of("no"), "no")
         local, remote = self._side(section, "local"), self._side(section, "remote")
         children = section.sections.get("children", Section("children", section.line))
         if not children.sections:
             raise self.error(section, f"{section.name} has no children")
         own = self.need(local, "certs", _words)
+        reauth_time = self.value(section, "reauth_time", _seconds, 0.0)
         return Connection(
             name=section.name,
             local_addrs=self.need(section, "local_addrs", _addresses),
@@ -177,12 +183,24 @@ class Reader:
             proposals=self.need(section, "proposals", _suites(Protocol.IKE)),
             local_id=self.need(local, "id", Identity.parse),
             remote_id=self.need(remote, "id", Identity.parse),
-            certificates=tuple(map(self.certificate, own)),
+            certificates=self._with_issuers(tuple(map(self.certificate, own))),
             children=tuple(map(self._child, children.sections.values())),
-            rekey_time=self.value(section, "rekey_time", _seconds, 14400.0),
+            reauth_time=reauth_time,
+            rekey_time=self.value(section, "rekey_time", _seconds, 0.0 if reauth_time else 14400.0),
+            over_time=self._optional(section, "over_time", _seconds),
+            rand_time=self._optional(section, "rand_time", _seconds),
             dpd_delay=self.value(section, "dpd_delay", _seconds, 0.0),
             fragmentation=self.value(section, "fragmentation", _is_yes, True),
+            encap=self.value(section, "encap", _is_yes, False),
         )
+
+    def _with_issuers(self, own: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
+        """Our certificates, then those of the CAs in ``x509ca`` that lead up to a root."""
+        folder = self._path.parent / "x509ca"
+        known = map(certificate, sorted(folder.iterdir()) if folder.is_dir() else [])
+        below_roots = [ca for ca in known if ca.subject != ca.issuer and ca not in own]
+        *issuers, _ = in_order(own[0], below_roots, top=b"")
+        return (*own, *reversed(issuers))
 
     def _side(self, section: Section, name: str) -> Section:
         side = section.sections.get(name)
@@ -204,6 +222,10 @@ class Reader:
             start_action=self.value(
                 section, "start_action", _one_of("none", "trap", "start", "trap|start"), "none"
             ),
+            rekey_time=self.value(section, "rekey_time", _seconds, 0.0),
+            life_time=self.value(section, "life_time", _seconds, 0.0),
+            dpd_action=self.value(section, "dpd_action", _action, "none"),
+            close_action=self.value(section, "close_action", _action, "none"),
         )
 
 
@@ -221,6 +243,11 @@ def _one_of(*values: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def _action(text: str) -> str:
+    """What is left of an action where the TKM's policies are traps, always."""
+    return "trap" if _one_of("none", "clear", "trap")(text) == "trap" else "none"
 
 
 def _is_yes(text: str) -> bool:

@@ -8,13 +8,14 @@ under way or has just ended; and if the peer has begun one, that gets a moment t
 
 from typing import TYPE_CHECKING
 
-from ike.address import Endpoint
+from ike.address import Endpoint, Path
 from ike.config.model import ChildConfig, Connection
 from ike.sa.create_child_sa import CreateChildSa
 from ike.sa.host import Host
 from ike.sa.ike_sa import IkeSa
 from ike.sa.ike_sa_init import IkeSaInit
 from ike.sa.peer import Peer
+from ike.sa.reauthentication import Reauthentication, subject
 from ike.sa.states import State
 
 if TYPE_CHECKING:
@@ -24,20 +25,16 @@ _OWN = (State.NEW, State.CONNECTING, State.AUTHENTICATING)
 
 
 class Acquires:
-    """Acquires and what waits of them.
+    """Acquires and what waits of them."""
 
-    :param port: UDP port on both sides.
-    """
-
-    def __init__(self, host: Host, port: int) -> None:
+    def __init__(self, host: Host) -> None:
         self._host = host
-        self._port = port
         self._waiting: dict[int, float] = {}
         """By reqid, when patience with the peer's own negotiation ends."""
 
     def acquire(self, connection: Connection, child: ChildConfig) -> None:
         """A packet matched the policy of ``child``, and there is no state for it."""
-        if self._is_under_way(connection, child):
+        if self._is_under_way(child):
             return
         if self._peer_has_begun(connection):
             patience = self._host.now + self._host.settings.acquire_patience
@@ -47,18 +44,27 @@ class Acquires:
 
     def initiate(self, connection: Connection, child: ChildConfig) -> None:
         """Somebody wants a Child SA, whether there is one or not."""
-        if not any(sa.agenda.is_creating(child) for sa in self._sas(connection, child)):
+        if not self._is_being_created(child):
             self._begin(connection, child)
 
-    def _sas(self, connection: Connection, child: ChildConfig) -> "Iterator[IkeSa]":
-        """The IKE SAs on which the Child SA can be."""
-        for sa in self._host.sas.values():
-            peer = sa.peer
-            if peer.connection is connection and peer.remote_id == child.reqid:
-                yield sa
+    def reauthenticate(self, old: IkeSa) -> None:
+        """Put another IKE SA from scratch in the place of one.
 
-    def _is_under_way(self, connection: Connection, child: ChildConfig) -> bool:
-        if any(sa.agenda.is_creating(child) for sa in self._sas(connection, child)):
+        :raises UnknownName: that is under way already, or nothing to set up is configured.
+        """
+        connection, child = subject(old)
+        new = self._new(connection, child, Reauthentication(old))
+        new.enqueue(IkeSaInit(child))
+
+    def _sas(self, child: ChildConfig) -> "Iterator[IkeSa]":
+        """The IKE SAs on which the Child SA can be, however their connection was configured."""
+        return (sa for sa in self._host.sas.values() if sa.peer.remote_id == child.reqid)
+
+    def _is_being_created(self, child: ChildConfig) -> bool:
+        return any(sa.agenda.is_creating(child.reqid) for sa in self._sas(child))
+
+    def _is_under_way(self, child: ChildConfig) -> bool:
+        if self._is_being_created(child):
             return True
         youngest = self._host.now - self._host.settings.acquire_grace
         return any(
@@ -74,14 +80,28 @@ class Acquires:
 
     def _begin(self, connection: Connection, child: ChildConfig) -> None:
         for state in (State.ESTABLISHED, *_OWN):
-            for sa in self._sas(connection, child):
+            for sa in self._sas(child):
                 if sa.state is state:
                     sa.enqueue(CreateChildSa(child))
                     return
-        local = Endpoint(connection.local_addrs[0], self._port)
-        remote = Endpoint(connection.remote_addrs[0], self._port)
+        self._new(connection, child).enqueue(IkeSaInit(child))
+
+    def _new(
+        self, connection: Connection, child: ChildConfig, instead: Reauthentication | None = None
+    ) -> IkeSa:
+        path = self._path(connection, instead.old if instead else None)
         peer = Peer(self._host, connection, child.reqid)
-        IkeSa(self._host, local, remote, peer, initiator=True).enqueue(IkeSaInit(child))
+        sa = IkeSa(self._host, *path, peer, initiator=True)
+        sa.reauthentication = instead
+        return sa
+
+    def _path(self, connection: Connection, old: IkeSa | None) -> Path:
+        """Where to begin; a way through a NAT, which only the other side may have opened, stays."""
+        if old and old.channel.route.encap:
+            return old.channel.route.path
+        port = self._host.ports.ike
+        ends = connection.local_addrs[0], connection.remote_addrs[0]
+        return Path(*(Endpoint(host, port) for host in ends))
 
     def next_timer(self) -> float | None:
         """When patience ends."""
@@ -93,5 +113,5 @@ class Acquires:
         for reqid in due:
             del self._waiting[reqid]
             found = self._host.configuration.child(reqid)
-            if found and not self._is_under_way(*found):
+            if found and not self._is_under_way(found[1]):
                 self._begin(*found)

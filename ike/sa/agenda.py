@@ -5,12 +5,11 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
-from ike.config.model import ChildConfig
 from ike.errors import PeerError, Unauthenticated
-from ike.message.header import Header
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType
 from ike.sa.exchange import Exchange
+from ike.sa.host import Arrival
 from ike.sa.states import State
 
 if TYPE_CHECKING:
@@ -54,10 +53,15 @@ class Agenda:
         self._waiting.clear()
         return waiting
 
-    def is_creating(self, config: ChildConfig) -> bool:
-        """An exchange for such a Child SA is out or waits."""
+    def drop_waiting(self, reason: str) -> None:
+        """Take everything off that waits; nothing comes of it."""
+        for exchange in self.take_waiting():
+            exchange.drop(self._sa, reason)
+
+    def is_creating(self, reqid: int) -> bool:
+        """An exchange for a Child SA of this policy is out or waits."""
         exchanges = (self.current, *self._waiting)
-        return any(exchange and exchange.creates == config for exchange in exchanges)
+        return any(each and each.creates and each.creates.reqid == reqid for each in exchanges)
 
     @property
     def is_empty(self) -> bool:
@@ -66,7 +70,7 @@ class Agenda:
 
     def due(self) -> float | None:
         """When the next one may begin; ``None`` while one is out."""
-        if self.current is not None:
+        if self.current is not None or not self._waiting:
             return None
         return min((exchange.not_before for exchange in self._waiting), default=None)
 
@@ -78,7 +82,7 @@ class Agenda:
         while self.current is None and (exchange := self._next_due()):
             self._waiting.remove(exchange)
             if not exchange.is_wanted(sa):
-                exchange.abandon()
+                exchange.drop(sa, "the IKE SA has changed meanwhile")
                 continue
             self.current = exchange
             try:
@@ -93,15 +97,15 @@ class Agenda:
             return None
         return next((each for each in self._waiting if each.not_before <= now), None)
 
-    def receive(self, header: Header, first: int, datagram: bytes) -> None:
+    def receive(self, arrival: Arrival) -> None:
         """A response has arrived, or what looks like one."""
-        sa, exchange = self._sa, self.current
+        sa, exchange, header = self._sa, self.current, arrival.header
         awaited = sa.channel.requests.awaits(header.message_id)
         if exchange is None or not awaited or header.exchange != exchange.kind:
             log.info("%s: response %d is not awaited, dropped", sa.name, header.message_id)
             return
         try:
-            message = sa.channel.open(header, first, datagram)
+            message = sa.channel.open(arrival)
         except Unauthenticated as error:
             log.info("%s: response %d dropped: %s", sa.name, header.message_id, error)
             return
@@ -109,7 +113,7 @@ class Agenda:
             self._done(exchange, error)
             return
         if message is not None:
-            sa.last_heard = sa.host.now
+            sa.heard(arrival.path)
             self._take(exchange, message)
 
     def _take(self, exchange: Exchange, message: Message) -> None:

@@ -4,7 +4,7 @@
 import logging
 from collections.abc import Sequence
 
-from ike.address import Endpoint
+from ike.address import Endpoint, Path
 from ike.errors import PeerError, TrustedRefusal, Unauthenticated
 from ike.message.chain import decode_chain, encode_chain
 from ike.message.encrypted import Encrypted, EncryptedFragment
@@ -14,7 +14,8 @@ from ike.message.numbers import ExchangeType
 from ike.message.payload import Payload
 from ike.sa import protection
 from ike.sa.fragmentation import Reassembly, Whole
-from ike.sa.host import Host
+from ike.sa.host import Arrival, Host
+from ike.sa.route import Route
 from ike.sa.window import Datagrams, Requests, Responses
 from ike.trusted import IkeKeys
 
@@ -24,6 +25,7 @@ log = logging.getLogger("ike")
 class Channel:
     """Builds and reads the messages of an IKE SA, and keeps its window.
 
+    :ivar route: where its messages go.
     :ivar initiator: we are the original initiator of the IKE SA.
     :ivar spi_local: our SPI; ``spi_remote``: the peer's, zero until it is known.
     :ivar keys: from IKE_SA_INIT on.
@@ -32,12 +34,9 @@ class Channel:
         the peer's are not either.
     """
 
-    def __init__(
-        self, host: Host, local: Endpoint, remote: Endpoint, spi: bytes, *, initiator: bool
-    ) -> None:
+    def __init__(self, host: Host, path: Path, spi: bytes, *, initiator: bool) -> None:
         self._host = host
-        self.local = local
-        self.remote = remote
+        self.route = Route(path)
         self.initiator = initiator
         self.spi_local = spi
         self.spi_remote = NO_SPI
@@ -47,6 +46,16 @@ class Channel:
         self._fragments = {response: Reassembly() for response in (False, True)}
         self.requests = Requests(host.settings.retransmission)
         self.responses = Responses()
+
+    @property
+    def local(self) -> Endpoint:
+        """Our end."""
+        return self.route.path.local
+
+    @property
+    def remote(self) -> Endpoint:
+        """The peer's end."""
+        return self.route.path.remote
 
     @property
     def spis(self) -> tuple[bytes, bytes]:
@@ -85,38 +94,39 @@ class Channel:
         header = self._header(kind, self.requests.next_id, response=False)
         datagrams = self._encode(Message(header, tuple(payloads)))
         self.requests.send(datagrams, self._host.now)
-        self._send(datagrams)
+        self._send(datagrams, self.route.path)
         return datagrams
 
-    def respond(self, to: Header, datagram: bytes, payloads: Sequence[Payload]) -> Datagrams:
-        """Answer a request, which came as ``datagram``, or whose last fragment was that."""
-        header = self._header(to.exchange, to.message_id, response=True)
+    def respond(self, to: Arrival, payloads: Sequence[Payload]) -> Datagrams:
+        """Answer a request, or one whose last fragment this was, to where it has come from."""
+        header = self._header(to.header.exchange, to.header.message_id, response=True)
         response = self._encode(Message(header, tuple(payloads)))
-        self.responses.answer((self._fragments[False].leader or datagram,), response)
-        self._send(response)
+        self.responses.answer((self._fragments[False].leader or to.octets,), response)
+        self._send(response, to.path)
         return response
 
-    def respond_again(self, header: Header, first: int, datagram: bytes) -> bool:
+    def respond_again(self, to: Arrival) -> bool:
         """The last request has come once more: so does the response. Or it is another one."""
-        response = self.responses.repeated(header.message_id, datagram)
-        if not response and self._is_cut_anew(header, first, datagram):
-            response = self.responses.last(header.message_id)
-        self._send(response)
+        message_id = to.header.message_id
+        response = self.responses.repeated(message_id, to.octets)
+        if not response and self._is_cut_anew(to):
+            response = self.responses.last(message_id)
+        self._send(response, to.path)
         return bool(response)
 
-    def _is_cut_anew(self, header: Header, first: int, datagram: bytes) -> bool:
+    def _is_cut_anew(self, arrival: Arrival) -> bool:
         """The first fragment of the last request, which was cut otherwise before (RFC 7383, 2.6).
 
         Its octets are new to us, so it is the TKM that tells whose they are.
         """
-        is_fragment = first == EncryptedFragment.type and self.fragment_limit is not None
-        if not is_fragment or not self.responses.last(header.message_id):
+        is_fragment = arrival.first == EncryptedFragment.type and self.fragment_limit is not None
+        if not is_fragment or not self.responses.last(arrival.header.message_id):
             return False
         try:
-            fragment = self._container(first, datagram)
+            fragment = self._container(arrival.first, arrival.octets)
             if isinstance(fragment, Encrypted) or fragment.number > 1:
                 return False
-            self._opened(fragment, datagram)
+            self._opened(fragment, arrival.octets)
         except PeerError:
             return False
         return True
@@ -126,23 +136,30 @@ class Channel:
         datagrams = self.requests.repeat(self._host.now)
         if datagrams:
             log.info("retransmit of request with message ID %d", self.requests.next_id)
-        self._send(datagrams)
+        self._send(datagrams, self.route.path)
         return bool(datagrams)
 
-    def _send(self, datagrams: Datagrams) -> None:
+    def _send(self, datagrams: Datagrams, path: Path) -> None:
         for octets in datagrams:
-            log.info(
-                "sending packet: from %s to %s (%d bytes)", self.local, self.remote, len(octets)
-            )
-        self._host.send(self.local, self.remote, datagrams)
+            log.info("sending packet: from %s to %s (%d bytes)", *path, len(octets))
+        self._host.send(path, datagrams)
+        # What somebody had us send elsewhere reminds no NAT of us.
+        if datagrams and path == self.route.path:
+            self.route.sent_at = self._host.now
 
-    def open(self, header: Header, first: int, datagram: bytes) -> Message | None:
+    def keep_alive(self) -> None:
+        """Remind our NAT of us."""
+        log.info("sending keep alive to %s", self.remote)
+        self._host.keep_alive(self.route.path)
+        self.route.sent_at = self._host.now
+
+    def open(self, arrival: Arrival) -> Message | None:
         """The message in a datagram; ``None`` if there are fragments of it still to come.
 
-        :param first: type of its first payload.
         :raises Unauthenticated: it is not the peer's: nothing may come of it.
         :raises PeerError: it is the peer's, but breaks the format.
         """
+        header, first, datagram, _ = arrival
         if header.exchange == ExchangeType.IKE_SA_INIT:
             payloads = _decode(first, datagram)
             self.init_remote = datagram

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ike.config.model import ChildConfig, Mode
-from ike.config.proposals import Suite
+from ike.config.proposals import Suite, has_esn
 from ike.errors import NoProposalChosen, TsUnacceptable
 from ike.message.message import Message
 from ike.message.notify import Notify
@@ -16,7 +16,7 @@ from ike.message.ts import TsInitiator, TsResponder
 from ike.sa import negotiation, selectors
 from ike.sa.child_sa import Agreement, ChildSa
 from ike.sa.selectors import Selectors
-from ike.trusted import ChildKeys
+from ike.trusted import ChildKeys, Framing
 
 if TYPE_CHECKING:
     from ike.sa.ike_sa import IkeSa
@@ -31,6 +31,7 @@ class ChildOffer:
     """
 
     def __init__(self, sa: "IkeSa", config: ChildConfig, suites: Sequence[Suite]) -> None:
+        self._sa = sa
         self.config = config
         self.spi = sa.host.new_child_spi()
         self._sa_payload = negotiation.offer(suites, Protocol.ESP, self.spi)
@@ -50,8 +51,12 @@ class ChildOffer:
         :raises PeerError: something that we do not want.
         """
         chosen = negotiation.check(self._sa_payload, message.need(SecurityAssociation), _SPI_SIZE)
-        local_ts = message.need(TsInitiator).selectors
-        remote_ts = message.need(TsResponder).selectors
+        local_ts, remote_ts = _as_seen(
+            self._sa,
+            self.config,
+            message.need(TsInitiator).selectors,
+            message.need(TsResponder).selectors,
+        )
         within = selectors.is_within(local_ts, self._local_ts)
         if not within or not selectors.is_within(remote_ts, self._remote_ts):
             raise TsUnacceptable("the peer widens the traffic selectors")
@@ -59,7 +64,13 @@ class ChildOffer:
         if self.config.mode is Mode.TUNNEL and message.notify(NotifyType.USE_TRANSPORT_MODE):
             raise NoProposalChosen(f"the peer wants {self.config.name} in transport mode")
         agreement = Agreement(
-            self.config, chosen.transforms, self.spi, chosen.spi, local_ts, remote_ts
+            self.config,
+            chosen.transforms,
+            self.spi,
+            chosen.spi,
+            local_ts,
+            remote_ts,
+            _framing(self._sa, chosen.transforms),
         )
         return agreement, chosen
 
@@ -91,6 +102,7 @@ class ChildAnswer:
             self.chosen.spi,
             local_ts,
             remote_ts,
+            _framing(sa, self.chosen.transforms),
         )
 
     def security_association(self) -> Payload:
@@ -118,13 +130,15 @@ def find(
 
     :raises TsUnacceptable: there is none.
     """
+    asked = message.need(TsResponder).selectors, message.need(TsInitiator).selectors
     for config in configs:
         local_ts, remote_ts = _selectors(sa, config)
+        local_asked, remote_asked = _as_seen(sa, config, *asked)
         try:
             return (
                 config,
-                selectors.narrow(local_ts, message.need(TsResponder).selectors),
-                selectors.narrow(remote_ts, message.need(TsInitiator).selectors),
+                selectors.narrow(local_ts, local_asked),
+                selectors.narrow(remote_ts, remote_asked),
             )
         except TsUnacceptable:
             continue
@@ -145,6 +159,26 @@ def _selectors(sa: "IkeSa", config: ChildConfig) -> tuple[Selectors, Selectors]:
         selectors.configured(config.local_ts, sa.channel.local.host),
         selectors.configured(config.remote_ts, sa.channel.remote.host),
     )
+
+
+def _as_seen(
+    sa: "IkeSa", config: ChildConfig, local_ts: Selectors, remote_ts: Selectors
+) -> tuple[Selectors, Selectors]:
+    """What the peer's selectors are to us (2.23.1).
+
+    A NAT puts another address in the place of that of the host behind it. In transport mode that is
+    the one that packets have here, and there the other: each side translates what it is told.
+    """
+    route = sa.channel.route
+    if config.mode is Mode.TRANSPORT and route.nats.local:
+        local_ts = selectors.readdressed(local_ts, route.path.local.host)
+    if config.mode is Mode.TRANSPORT and route.nats.remote:
+        remote_ts = selectors.readdressed(remote_ts, route.path.remote.host)
+    return local_ts, remote_ts
+
+
+def _framing(sa: "IkeSa", chosen: Suite) -> Framing:
+    return Framing(has_esn(chosen), sa.channel.route.encap)
 
 
 def _mode(config: ChildConfig) -> Sequence[Payload]:

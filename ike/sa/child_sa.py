@@ -8,7 +8,7 @@ from ike.config.proposals import Suite
 from ike.sa import selectors
 from ike.sa.selectors import Selectors
 from ike.sa.states import CHILD_SA, ChildState, ChildTrigger, advance
-from ike.trusted import ChildKeys
+from ike.trusted import ChildKeys, Framing
 from ike.value import Value
 
 
@@ -25,6 +25,7 @@ class Agreement(Value):
     spi_remote: bytes
     local_ts: Selectors
     remote_ts: Selectors
+    framing: Framing
 
     @property
     def spis(self) -> tuple[bytes, bytes]:

@@ -80,7 +80,7 @@ class CreateChildSa(Followed):
             raise LookupError("CREATE_CHILD_SA is not answered")
         agreement, shares = self._result
         try:
-            keys = ChildKeys.create(sa.keys, self.config.reqid, shares)
+            keys = ChildKeys.create(sa.keys, self.config.reqid, shares, agreement.framing)
         except PeerError:
             self.renounce(sa)
             raise
@@ -171,7 +171,7 @@ def answer(
 
         def finish() -> None:
             check()
-            keys = ChildKeys.create(sa.keys, agreement.config.reqid, shares)
+            keys = ChildKeys.create(sa.keys, agreement.config.reqid, shares, agreement.framing)
             installed(install(sa, agreement, keys, rekeyed), shares)
 
         further = conclude(sa, keying, negotiation.additional_of(chosen), finish)

@@ -7,31 +7,33 @@ with :meth:`Ike.datagrams_to_send` and :meth:`Ike.take_events`, and comes back t
 """
 
 import logging
+import math
 import os
 from collections.abc import Callable
 from typing import Any
 
-from ike.address import Endpoint
+from ike.address import Endpoint, Path
 from ike.config.model import ChildConfig, Configuration, Connection
 from ike.errors import InvalidMajorVersion, PeerError, UnknownName
 from ike.message.header import Header
+from ike.sa import timers
 from ike.sa.acquires import Acquires
 from ike.sa.child_sa import ChildSa
 from ike.sa.events import Event
 from ike.sa.expires import current, expire
-from ike.sa.host import Datagram, Host, Settings
+from ike.sa.host import Arrival, Datagram, Host, Settings
 from ike.sa.ike_sa import IkeSa
 from ike.sa.informational import DeleteChildSa
 from ike.sa.reception import Reception
 from ike.sa.rekey_child_sa import RekeyChildSa
 from ike.sa.rekey_ike_sa import RekeyIkeSa
+from ike.sa.route import KEEPALIVE, PORTS, Ports
 from ike.sa.states import State
 from ike.sa.status import status
 from ike.trusted import Trusted
 
 log = logging.getLogger("ike")
 
-IKE_PORT = 500
 _VIA_SPI = "no IKE SA with SPI %s, message from %s dropped"
 
 
@@ -47,11 +49,12 @@ class Ike:
         configuration: Configuration,
         settings: Settings | None = None,
         random: Callable[[int], bytes] = os.urandom,
-        port: int = IKE_PORT,
+        ports: Ports = PORTS,
     ) -> None:
-        self.host = Host(trusted, configuration, settings or Settings(), random)
+        self.host = Host(trusted, configuration, settings or Settings(), random, ports)
         self._reception = Reception(self.host)
-        self._acquires = Acquires(self.host, port)
+        self._acquires = Acquires(self.host)
+        self._quiet_until = 0.0
 
     # What arrives
 
@@ -60,22 +63,31 @@ class Ike:
     ) -> None:
         """A UDP payload has come from ``remote`` to ``local``. Whatever it is, it does no harm."""
         self.host.now = now
+        message = self.host.ports.unwrap(octets, local)
+        if message is None:
+            if octets != KEEPALIVE:
+                log.info("received from %s: ESP that the kernel does not take, dropped", remote)
+            return
+        self._receive(message, Path(local, remote))
+
+    def _receive(self, message: bytes, path: Path) -> None:
         try:
-            header, first = Header.decode(octets)
+            header, first = Header.decode(message)
         except InvalidMajorVersion as error:
-            log.info("received from %s: %s", remote, error)
-            self._reception.refuse_version(octets, local, remote, error)
+            log.info("received from %s: %s", path.remote, error)
+            self._reception.refuse_version(message, path, error)
             return
         except PeerError as error:
-            log.info("received from %s: %s, dropped", remote, error)
+            log.info("received from %s: %s, dropped", path.remote, error)
             return
+        arrival = Arrival(header, first, message, path)
         # The initiator flag tells which of the two SPIs is the receiver's.
         spi = header.spi_r if header.initiator else header.spi_i
         sa = self.host.sas.get(spi)
         if sa:
-            sa.receive(header, first, octets)
-        elif not self._reception.receive(header, first, octets, local, remote):
-            log.info(_VIA_SPI, spi.hex(), remote)
+            sa.receive(arrival)
+        elif not self._reception.receive(arrival):
+            log.info(_VIA_SPI, spi.hex(), path.remote)
 
     def acquire(self, reqid: int, now: float) -> None:
         """Traffic waits for the Child SA of a policy.
@@ -135,11 +147,36 @@ class Ike:
         :raises UnknownName: there is none, or none that can be rekeyed.
         """
         self.host.now = now
+        self._established(number).enqueue(RekeyIkeSa())
+
+    def reauthenticate(self, number: int, now: float) -> None:
+        """Put another IKE SA in the place of one, from scratch and without a gap in the traffic.
+
+        :raises UnknownName: there is none, or none that can be reauthenticated now.
+        """
+        self.host.now = now
+        self._acquires.reauthenticate(self._established(number))
+
+    def _established(self, number: int) -> IkeSa:
         for sa in self.sas():
             if sa.id == number and sa.state is State.ESTABLISHED:
-                sa.enqueue(RekeyIkeSa())
+                return sa
+        raise UnknownName(f"no IKE_SA {number} is established")
+
+    def delete_ike_sa(self, number: int, reason: str, now: float, *, force: bool = False) -> None:
+        """Delete an IKE SA.
+
+        :param force: do not wait for the peer.
+        :raises UnknownName: there is none.
+        """
+        self.host.now = now
+        for sa in self.sas():
+            if sa.id == number:
+                sa.delete(reason, for_good=True)
+                if force:
+                    sa.close(reason, wanted=True)
                 return
-        raise UnknownName(f"no IKE_SA {number} to rekey")
+        raise UnknownName(f"there is no IKE_SA {number}")
 
     def terminate(self, reason: str, now: float, connection: str | None = None) -> None:
         """Delete the IKE SAs of a connection, or all."""
@@ -147,7 +184,7 @@ class Ike:
         for sa in list(self.host.sas.values()):
             known = sa.peer.connection
             if connection is None or (known and known.name == connection):
-                sa.delete(reason)
+                sa.delete(reason, for_good=True)
 
     def close(self, reason: str, now: float) -> None:
         """Close all IKE SAs at once, and tell no peer."""
@@ -165,17 +202,21 @@ class Ike:
 
     def next_timer(self) -> float | None:
         """When :meth:`handle_timer` has something to do; ``None`` if nothing is waited for."""
-        times = [sa.next_timer() for sa in self.host.sas.values()]
+        times = [timers.next_timer(sa) for sa in self.host.sas.values()]
         times.append(self._acquires.next_timer())
-        return min((time for time in times if time is not None), default=None)
+        due = min((time for time in times if time is not None), default=None)
+        self._quiet_until = math.inf if due is None else due
+        return due
 
     def handle_timer(self, now: float) -> None:
-        """Do what is due by ``now``."""
+        """Do what is due by ``now``, of what :meth:`next_timer` has told."""
         self.host.now = now
+        if now < self._quiet_until:
+            return
         for sa in list(self.host.sas.values()):
-            time = sa.next_timer()
+            time = timers.next_timer(sa)
             if time is not None and time <= now:
-                sa.handle_timer()
+                timers.handle_timer(sa, self._acquires)
         self._acquires.handle_timer()
 
     # What leaves

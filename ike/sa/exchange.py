@@ -16,6 +16,7 @@ from ike.errors import MalformedMessage, PeerError
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType
 from ike.message.payload import Payload
+from ike.sa.events import ChildSaFailed
 
 if TYPE_CHECKING:
     from ike.sa.ike_sa import IkeSa
@@ -72,6 +73,12 @@ class Exchange(ABC):
 
     def abandon(self) -> None:  # noqa: B027
         """Give back what it has taken; nothing comes of it any more."""
+
+    def drop(self, sa: "IkeSa", reason: str) -> None:
+        """It is not done, and not done elsewhere: whoever waits for it is told why."""
+        self.abandon()
+        if self.creates:
+            sa.host.tell(ChildSaFailed(sa.id, self.creates, reason))
 
     def again(self) -> "Exchange | None":
         """One that does the same, on the IKE SA that takes the place of one that was closed."""

@@ -12,11 +12,11 @@ from ike.sa.states import ChildState, State
 
 log = logging.getLogger("ike")
 
-_RECEIVED = "ees: expire received for reqid %d, spi %s"
+_RECEIVED = "ees: expire received for reqid %d, spi %x"
 
 
 def expire(host: Host, reqid: int, spi: bytes, *, hard: bool) -> None:
-    """One of the two states of a Child SA has expired.
+    """One of the two states of a Child SA has expired. What is logged is what charon logs.
 
     Both states report; the outbound one is what counts while they are soft, so that there is one
     rekeying and not two. What is hard is gone from the kernel, whichever it is.
@@ -27,18 +27,19 @@ def expire(host: Host, reqid: int, spi: bytes, *, hard: bool) -> None:
             continue
         if sa := current(host, child):
             end = sa.channel.remote if outbound else sa.channel.local
-            log.info(f"{_RECEIVED}, dst %s", reqid, spi.hex(), end.host)
+            log.info(f"{_RECEIVED}, dst %s", reqid, int.from_bytes(spi, "big"), end.host)
             _act(sa, child, end.host, spi, hard=hard, outbound=outbound)
         return
-    log.info(f"{_RECEIVED}: there is no such CHILD_SA", reqid, spi.hex())
+    log.info(f"{_RECEIVED}: there is no such CHILD_SA", reqid, int.from_bytes(spi, "big"))
 
 
 def _act(sa: IkeSa, child: ChildSa, host: str, spi: bytes, *, hard: bool, outbound: bool) -> None:
+    job = "creating %s job for CHILD_SA ESP/0x%s/%s"
     if hard:
-        log.info("CHILD_SA %s{%d} has expired", child.config.name, child.id)
+        log.info(job, "delete", spi.hex(), host)
         sa.enqueue(DeleteChildSa(child, "its lifetime is over"))
     elif outbound and child.state is ChildState.INSTALLED:
-        log.info("creating rekey job for CHILD_SA ESP/0x%s/%s", spi.hex(), host)
+        log.info(job, "rekey", spi.hex(), host)
         sa.enqueue(RekeyChildSa(child))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ike.config import proposals
-from ike.config.model import Connection
 from ike.message.message import Message
 from ike.message.notify import Notify
 from ike.message.numbers import NotifyType
@@ -33,8 +32,7 @@ def agree(sa: "IkeSa", message: Message) -> list[Notify]:
 
 
 def _supported(sa: "IkeSa") -> Sequence[NotifyType]:
-    known = sa.peer.connection
-    connections: Sequence[Connection] = [known] if known else sa.candidates()
+    connections = sa.candidates()
     kinds = []
     if any(connection.fragmentation for connection in connections):
         kinds.append(NotifyType.FRAGMENTATION_SUPPORTED)

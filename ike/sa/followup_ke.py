@@ -91,6 +91,9 @@ class FollowupKe(Exchange):
     def abandon(self) -> None:
         self._first.abandon()
 
+    def drop(self, sa: "IkeSa", reason: str) -> None:
+        self._first.drop(sa, reason)
+
     def again(self) -> Exchange | None:
         return self._first.again()
 

@@ -7,10 +7,11 @@ Time and chance come from outside, so that a run can be repeated exactly.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from ike.address import Endpoint
+from ike.address import Endpoint, Path
 from ike.config.model import Configuration
-from ike.message.header import NO_SPI
+from ike.message.header import NO_SPI, Header
 from ike.sa.events import Event
+from ike.sa.route import KEEPALIVE, PORTS, Ports
 from ike.sa.window import Datagrams, Retransmission
 from ike.trusted import Trusted
 from ike.value import Value
@@ -28,6 +29,19 @@ class Datagram(NamedTuple):
     octets: bytes
 
 
+class Arrival(NamedTuple):
+    """An IKE message, or a fragment of one, that has come.
+
+    :ivar first: type of its first payload.
+    :ivar octets: all of it, as it begins with the header.
+    """
+
+    header: Header
+    first: int
+    octets: bytes
+    path: Path
+
+
 class Settings(Value):
     """How patient the engine is, and how much it bears. Times are in seconds.
 
@@ -37,9 +51,11 @@ class Settings(Value):
     :ivar acquire_grace: an acquire for a Child SA younger than this has crossed its installation.
     :ivar acquire_patience: an acquire waits so long for a negotiation that the peer has begun.
     :ivar cookie_threshold: half-open IKE SAs from which on peers must return a cookie first.
-    :ivar half_open_limit: half-open IKE SAs from which on there are no more.
+    :ivar half_open_limit: IKE SAs of peers that are not authenticated, from which on another one
+        has to go for each new one.
     :ivar ipv4_datagram: octets of the longest IP datagram that IKE sends in one piece, if the peer
         understands fragments; ``ipv6_datagram``: over IPv6 (RFC 7383, 2.5.1).
+    :ivar keepalive: silence after which our NAT is reminded of us; 0: never (RFC 3948, 4).
     """
 
     retransmission: Retransmission = Retransmission()
@@ -52,12 +68,14 @@ class Settings(Value):
     half_open_limit: int = 100
     ipv4_datagram: int = 576
     ipv6_datagram: int = 1280
+    keepalive: float = 20.0
 
 
 class Host:
     """Shared by all IKE SAs of an engine.
 
     :param random: gives that many random octets, unpredictable ones.
+    :param ports: our UDP ports.
     :ivar now: the time, in seconds from anywhere; never goes back.
     :ivar outbox: datagrams to send.
     :ivar events: what has happened.
@@ -71,11 +89,13 @@ class Host:
         configuration: Configuration,
         settings: Settings,
         random: Callable[[int], bytes],
+        ports: Ports = PORTS,
     ) -> None:
         self.trusted = trusted
         self.configuration = configuration
         self.settings = settings
         self.random = random
+        self.ports = ports
         self.now = 0.0
         self.outbox: list[Datagram] = []
         self.events: list[Event] = []
@@ -83,9 +103,15 @@ class Host:
         self.children: dict[bytes, ChildSa] = {}
         self._last_number = {"IKE SA": 0, "Child SA": 0}
 
-    def send(self, local: Endpoint, remote: Endpoint, datagrams: Datagrams) -> None:
-        """Send datagrams."""
-        self.outbox += (Datagram(local, remote, octets) for octets in datagrams)
+    def send(self, path: Path, datagrams: Datagrams) -> None:
+        """Send IKE messages, or fragments of them."""
+        self.outbox += (
+            Datagram(*path, self.ports.wrap(octets, path.local)) for octets in datagrams
+        )
+
+    def keep_alive(self, path: Path) -> None:
+        """Remind our NAT of us."""
+        self.outbox.append(Datagram(*path, KEEPALIVE))
 
     def tell(self, event: Event) -> None:
         """Something has happened."""

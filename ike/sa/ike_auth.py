@@ -16,12 +16,12 @@ from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType
 from ike.message.payload import Payload
 from ike.message.sa import SecurityAssociation
-from ike.sa import authentication
+from ike.sa import authentication, uniqueness
 from ike.sa.child_negotiation import ChildAnswer, ChildOffer, find, install
 from ike.sa.create_child_sa import fail_child
 from ike.sa.exchange import Exchange
 from ike.sa.informational import DeleteIkeSa, DeleteSpi
-from ike.sa.states import State, Trigger
+from ike.sa.states import Trigger
 from ike.trusted import ChildKeys
 
 if TYPE_CHECKING:
@@ -72,15 +72,19 @@ class IkeAuth(Exchange):
             fail_child(sa, self._config, error)
             if self._offer and message.find(SecurityAssociation):
                 sa.agenda.put(DeleteSpi(self._offer.spi))
+            if sa.reauthentication:
+                sa.agenda.put(DeleteIkeSa("the old one stays, with its CHILD_SA"))
+            return
+        if sa.reauthentication:
+            sa.reauthentication.succeeded(sa)
+        uniqueness.settle(sa)
 
     def _take_child(self, sa: "IkeSa", message: Message) -> None:
         message.raise_error()
         if self._offer is None:
             raise LookupError("IKE_AUTH has not begun")
         agreement, _ = self._offer.accept(message)
-        keys = ChildKeys.first(
-            sa.keys, self._config.reqid, agreement.spi_local, agreement.spi_remote
-        )
+        keys = ChildKeys.first(sa.keys, self._config.reqid, agreement.spis, agreement.framing)
         install(sa, agreement, keys).select()
 
     def failed(self, sa: "IkeSa", error: PeerError) -> None:
@@ -88,7 +92,7 @@ class IkeAuth(Exchange):
         log.info("authentication with %s failed: %s", sa.connection.remote_id, error)
         fail_child(sa, self._config, error)
         if isinstance(error, AuthenticationFailed | TrustedRefusal) and sa.channel.keys:
-            sa.agenda.take_waiting()
+            sa.agenda.drop_waiting(str(error))
             sa.agenda.put(DeleteIkeSa(str(error), NotifyType.AUTHENTICATION_FAILED))
         else:
             sa.close(str(error), wanted=False)
@@ -105,25 +109,39 @@ def respond(sa: "IkeSa", message: Message) -> Sequence[Payload]:
     authentication.verify(sa, message, sa.peer.remote_id)
     sa.advance(Trigger.AUTHENTICATED)
     if message.notify(NotifyType.INITIAL_CONTACT):
-        _close_older(sa)
+        uniqueness.close_older(sa)
     sa.established()
+    first_child = _first_child(sa, message)
+    uniqueness.settle(sa)
     return (
         IdResponder(connection.local_id.kind, connection.local_id.data),
         *authentication.certificates(sa),
         auth,
-        *_first_child(sa, message),
+        *first_child,
     )
 
 
 def _connection(sa: "IkeSa", message: Message) -> Connection:
-    """The connection that the peer means, by its identity and the one it asks for."""
+    """The connection that the peer means: by its identity, the one it asks for, and the traffic."""
     remote = Identity.of(message.need(IdInitiator))
     asked = message.find(IdResponder)
-    for connection in sa.candidates():
-        wanted = asked is None or Identity.of(asked) == connection.local_id
-        if connection.remote_id == remote and wanted:
-            return connection
-    raise AuthenticationFailed(f"no connection with {remote}")
+    meant = [
+        connection
+        for connection in sa.candidates()
+        if connection.remote_id == remote
+        and (asked is None or Identity.of(asked) == connection.local_id)
+    ]
+    if not meant:
+        raise AuthenticationFailed(f"no connection with {remote}")
+    return next((one for one in meant if _has_child(sa, message, one)), meant[0])
+
+
+def _has_child(sa: "IkeSa", message: Message, connection: Connection) -> bool:
+    try:
+        find(sa, message, connection.children)
+    except PeerError:
+        return False
+    return True
 
 
 def _remote_id(sa: "IkeSa", message: Message) -> int:
@@ -143,9 +161,7 @@ def _first_child(sa: "IkeSa", message: Message) -> Sequence[Payload]:
     try:
         answer = ChildAnswer(sa, message, sa.peer.possible_children(), without_key_exchange)
         agreement = answer.agreement
-        keys = ChildKeys.first(
-            sa.keys, agreement.config.reqid, agreement.spi_local, agreement.spi_remote
-        )
+        keys = ChildKeys.first(sa.keys, agreement.config.reqid, agreement.spis, agreement.framing)
     except PeerError as error:
         log.info("%s: no child SA: %s", sa.name, error)
         sa.keys.skip_first_child()
@@ -156,19 +172,4 @@ def _first_child(sa: "IkeSa", message: Message) -> Sequence[Payload]:
 
 def _initial_contact(sa: "IkeSa") -> Sequence[Payload]:
     """Said when there is no other IKE SA with this peer (2.4)."""
-    others = any(
-        other.peer.connection is sa.connection and other.state is State.ESTABLISHED
-        for other in sa.host.sas.values()
-    )
-    return () if others else (Notify(NotifyType.INITIAL_CONTACT),)
-
-
-def _close_older(sa: "IkeSa") -> None:
-    """The peer has lost the IKE SAs that there were before this one was begun.
-
-    Those that came up since may be younger than what it says: both sides can initiate at once.
-    """
-    for other in list(sa.host.sas.values()):
-        same = other.peer.connection is sa.connection and other.state is State.ESTABLISHED
-        if same and other.peer is not sa.peer and other.established_at < sa.created_at:
-            other.close("the peer says that it has no other IKE SA", wanted=False)
+    return () if any(uniqueness.others(sa)) else (Notify(NotifyType.INITIAL_CONTACT),)

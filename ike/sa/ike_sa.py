@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One IKE SA: its life, its answers, its timers.
+"""One IKE SA: its life, and its answers.
 
 Our own requests are exchanges on its :class:`~ike.sa.agenda.Agenda`. Requests of the peer go to the
 function that :mod:`ike.sa.responders` names for their type.
@@ -9,23 +9,24 @@ import logging
 from collections.abc import Sequence
 from typing import Optional
 
-from ike.address import Endpoint
+from ike.address import Endpoint, Path
 from ike.config.model import Connection
 from ike.config.proposals import Suite
 from ike.errors import MalformedMessage, PeerError, TrustedRefusal, Unauthenticated
-from ike.message.header import Header
 from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType, name
 from ike.message.payload import Payload
+from ike.sa import roaming
 from ike.sa.agenda import Agenda
 from ike.sa.channel import Channel
-from ike.sa.events import ChildSaFailed, IkeSaClosed, IkeSaEstablished, IkeSaRekeyed
+from ike.sa.events import IkeSaClosed, IkeSaEstablished, IkeSaRekeyed
 from ike.sa.exchange import Exchange
 from ike.sa.followup_ke import Pending
-from ike.sa.host import Host
-from ike.sa.informational import DeleteIkeSa, Liveness
+from ike.sa.host import Arrival, Host
+from ike.sa.informational import DeleteIkeSa
+from ike.sa.lifetime import Lifetime
 from ike.sa.peer import Peer
-from ike.sa.rekey_ike_sa import RekeyIkeSa
+from ike.sa.reauthentication import Reauthentication
 from ike.sa.responders import RESPONDERS
 from ike.sa.states import ANSWERED, IKE_SA, State, Trigger, advance
 from ike.trusted import IkeKeys, KeyExchange, Shares
@@ -44,7 +45,8 @@ class IkeSa:
         the response is sent, which the old ones protect.
     :ivar pending: what the peer has begun in CREATE_CHILD_SA, and goes on with in IKE_FOLLOWUP_KE.
     :ivar hash_algorithms: those that the peer has announced (RFC 7427).
-    :ivar rekey_at: when it is rekeyed.
+    :ivar lifetime: when it is renewed, and over.
+    :ivar reauthentication: what it owes to the one that it was begun in place of.
     :ivar successor: the one that has taken its place.
     :ivar rival: the peer has rekeyed it, too, while our own request to do so was out: what came of
         that, and the lower of the two nonces.
@@ -66,7 +68,7 @@ class IkeSa:
         self.host = host
         self.id = host.number("IKE SA")
         spi = spi or host.new_ike_spi()
-        self.channel = Channel(host, local, remote, spi, initiator=initiator)
+        self.channel = Channel(host, Path(local, remote), spi, initiator=initiator)
         self.peer = peer
         self.state = State.NEW
         self.created_at = self.established_at = self.last_heard = host.now
@@ -77,7 +79,8 @@ class IkeSa:
         self.hash_algorithms: tuple[int, ...] = ()
         self.agenda = Agenda(self)
         self.deadline: float | None = None
-        self.rekey_at: float | None = None
+        self.lifetime = Lifetime()
+        self.reauthentication: Reauthentication | None = None
         self.successor: Optional[IkeSa] = None  # noqa: UP045
         self.rival: Optional[tuple[IkeSa, bytes]] = None  # noqa: UP045
         self.deleted_early: set[bytes] = set()
@@ -95,12 +98,14 @@ class IkeSa:
         return self.peer.connection
 
     def candidates(self) -> list[Connection]:
-        """The connections between its two addresses."""
+        """Its connection; as long as that is not known, those between its two addresses."""
+        if self.peer.connection:
+            return [self.peer.connection]
         local, remote = self.channel.local.host, self.channel.remote.host
         return [
             connection
             for connection in self.host.configuration.connections
-            if local in connection.local_addrs and remote in connection.remote_addrs
+            if connection.is_between(local, remote)
         ]
 
     @property
@@ -127,31 +132,37 @@ class IkeSa:
 
     # Requests of the peer
 
-    def receive(self, header: Header, first: int, datagram: bytes) -> None:
+    def receive(self, arrival: Arrival) -> None:
         """A datagram has arrived that names this IKE SA."""
-        if header.response:
-            self.agenda.receive(header, first, datagram)
-        elif not self.channel.respond_again(header, first, datagram):
-            self._request(header, first, datagram)
+        if arrival.header.response:
+            self.agenda.receive(arrival)
+        elif not self.channel.respond_again(arrival):
+            self._request(arrival)
 
-    def _request(self, header: Header, first: int, datagram: bytes) -> None:
+    def heard(self, path: Path) -> None:
+        """A message has come that is the peer's, and a new one."""
+        self.last_heard = self.host.now
+        roaming.follow(self, path)
+
+    def _request(self, arrival: Arrival) -> None:
+        header = arrival.header
         expected = header.message_id == self.channel.responses.expected
         if not expected or header.exchange not in ANSWERED.get(self.state, ()):
             exchange = name(ExchangeType, header.exchange)
             log.info("%s: %s request %d dropped", self.name, exchange, header.message_id)
             return
         try:
-            message = self.channel.open(header, first, datagram)
+            message = self.channel.open(arrival)
             if message is None:
                 return
-            self.last_heard = self.host.now
+            self.heard(arrival.path)
             payloads = RESPONDERS[header.exchange](self, message)
         except Unauthenticated as error:
             log.info("%s: request %d dropped: %s", self.name, header.message_id, error)
             return
         except PeerError as error:
             payloads = self._refuse(error)
-        self.channel.respond(header, datagram, payloads)
+        self.channel.respond(arrival, payloads)
         self._mix()
         if self.ending is not None:
             self.close(self.ending, wanted=self.state is not State.HALF_OPEN)
@@ -188,7 +199,7 @@ class IkeSa:
         self.established_at = host.now
         self.deadline = None
         self.channel.init_local = self.channel.init_remote = b""
-        self._schedule_rekeying()
+        self.lifetime.begin(host, connection, None)
         local, remote = self.channel.local, self.channel.remote
         log.info(
             "IKE_SA %s established between %s[%s]...%s[%s]",
@@ -209,11 +220,6 @@ class IkeSa:
             )
         )
 
-    def _schedule_rekeying(self) -> None:
-        span = self.connection.rekey_time
-        if span:
-            self.rekey_at = self.host.now + span - self.host.jitter(span / 10)
-
     def succeed(self, shares: Shares, transforms: Suite) -> "IkeSa":
         """An IKE SA that may take the place of this one, with the same peer (2.18).
 
@@ -231,11 +237,12 @@ class IkeSa:
         )
         successor.channel.spi_remote = shares.spi_remote
         successor.channel.keys = keys
+        successor.channel.route = self.channel.route
         successor.channel.fragment_limit = self.channel.fragment_limit
         successor.transforms = transforms
         successor.advance(Trigger.SUCCEED)
         successor.established_at = self.established_at
-        successor._schedule_rekeying()
+        successor.lifetime.begin(self.host, self.connection, self.lifetime)
         return successor
 
     def replaced_by(self, successor: "IkeSa") -> None:
@@ -244,13 +251,23 @@ class IkeSa:
             return
         self.advance(Trigger.REPLACED)
         self.successor = successor
-        self.rekey_at = None
+        self.lifetime.end()
         self.deadline = self.host.now + self.host.settings.linger
         log.info("IKE_SA %s rekeyed, new one is %s", self.name, successor.name)
         self.host.tell(IkeSaRekeyed(self.id, successor.id))
         for exchange in self.agenda.take_waiting():
             successor.agenda.put(exchange)
         successor.agenda.start_next()
+
+    def leave_work_to(self, other: "IkeSa") -> None:
+        """Another IKE SA with the same peer is kept: it creates what was to be created here."""
+        for exchange in self.agenda.take_waiting():
+            another = exchange.again() if exchange.creates else None
+            if another:
+                exchange.abandon()
+                other.agenda.put(another)
+            else:
+                exchange.drop(self, f"{other.name} has its place")
 
     def living_rival(self) -> "tuple[IkeSa, bytes] | None":
         """What has become of :attr:`rival`, unless the peer has deleted it again.
@@ -268,14 +285,16 @@ class IkeSa:
         """The peer will delete it; if it does not, because it never heard of it, we do."""
         self.deadline = self.host.now + self.host.settings.linger
 
-    def delete(self, reason: str) -> None:
-        """Tell the peer that it is over, then close."""
+    def delete(self, reason: str, *, for_good: bool = False) -> None:
+        """Tell the peer that it is over, then close.
+
+        :param for_good: what the peer puts in its place meanwhile is deleted, too.
+        """
         if self.state in (State.CONNECTING, State.HALF_OPEN):
             self.close(reason, wanted=True)
         elif self.state not in (State.DELETING, State.GONE):
-            for exchange in self.agenda.take_waiting():
-                exchange.abandon()
-            self.enqueue(DeleteIkeSa(reason))
+            self.agenda.drop_waiting(reason)
+            self.enqueue(DeleteIkeSa(reason, for_good=for_good))
 
     def close(self, reason: str, *, wanted: bool) -> None:
         """It is over, now: everything it has taken goes back."""
@@ -284,11 +303,14 @@ class IkeSa:
         self.advance(Trigger.CLOSE)
         self._hand_over(reason)
         self.expect(None)
-        self.rekey_at = None
+        self.lifetime.end()
         self.deadline = self.host.now + self.host.settings.linger
         self.peer.leave(self, reason)
         self.channel.free()
         log.info("IKE_SA %s closed: %s", self.name, reason)
+        if self.reauthentication:
+            self.reauthentication.failed(reason)
+            self.reauthentication = None
         connection = self.peer.connection
         self.host.tell(IkeSaClosed(self.id, connection.name if connection else "", reason, wanted))
 
@@ -296,60 +318,11 @@ class IkeSa:
         """Nothing can be exchanged any more here; what was to be done is done by the heir."""
         heir = self.peer.heir(self)
         for exchange in self.agenda.take_all():
-            exchange.abandon()
             another = exchange.again() if heir else None
             if heir and another:
+                exchange.abandon()
                 heir.agenda.put(another)
-            elif exchange.creates:
-                self.host.tell(ChildSaFailed(self.id, exchange.creates, reason))
+            else:
+                exchange.drop(self, reason)
         if heir:
             heir.agenda.start_next()
-
-    # Time
-
-    def next_timer(self) -> float | None:
-        """When :meth:`handle_timer` has something to do."""
-        times = (
-            self.channel.requests.deadline,
-            self.deadline,
-            self.rekey_at,
-            self._liveness_at(),
-            self.agenda.due(),
-            self.pending.deadline if self.pending else None,
-        )
-        return min((time for time in times if time is not None), default=None)
-
-    def _liveness_at(self) -> float | None:
-        """When the peer is asked for a sign of life."""
-        idle = self.state is State.ESTABLISHED and self.agenda.is_empty
-        delay = self.peer.connection.dpd_delay if idle and self.peer.connection else 0
-        return self.last_heard + delay if delay else None
-
-    def handle_timer(self) -> None:
-        """Do what is due; a deadline that :meth:`next_timer` gave has passed."""
-        now = self.host.now
-        if self.pending and self.pending.deadline <= now:
-            self.expect(None)
-        if self.deadline is not None and self.deadline <= now:
-            self._overdue()
-        elif self.channel.requests.deadline is not None and self.channel.requests.deadline <= now:
-            if not self.channel.repeat():
-                reason = self.agenda.doubt or f"no answer from {self.channel.remote}"
-                self.close(str(reason), wanted=self.state is State.DELETING)
-        else:
-            if self.rekey_at is not None and self.rekey_at <= now:
-                self.rekey_at = None
-                self.agenda.put(RekeyIkeSa())
-            liveness = self._liveness_at()
-            if liveness is not None and liveness <= now:
-                self.agenda.put(Liveness())
-            self.agenda.start_next()
-
-    def _overdue(self) -> None:
-        self.deadline = None
-        if self.state is State.GONE:
-            del self.host.sas[self.channel.spi_local]
-        elif self.state in (State.ESTABLISHED, State.REKEYED):
-            self.delete("another has its place")
-        else:
-            self.close("the peer took too long", wanted=False)

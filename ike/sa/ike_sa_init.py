@@ -68,6 +68,7 @@ class IkeSaInit(Exchange):
         chosen = negotiation.check(self._offer, message.need(SecurityAssociation), 0)
         _check_additional(chosen, message)
         _take_keys(sa, self._keying, chosen, message)
+        sa.channel.route.float_to(sa.host.ports)
         extensions.agree(sa, message)
         sa.advance(Trigger.KEYED)
         sa.agenda.put_first(ike_intermediate.proceed(sa, self._child))
@@ -97,7 +98,7 @@ class IkeSaInit(Exchange):
         keying.change_method(group)
 
     def failed(self, sa: "IkeSa", error: PeerError) -> None:
-        super().failed(sa, error)
+        self.drop(sa, str(error))
         sa.close(str(error), wanted=False)
 
     def abandon(self) -> None:
@@ -143,7 +144,7 @@ def _both(sa: "IkeSa", keying: Keying) -> Sequence[Payload]:
     return (
         key_exchange,
         nonce,
-        *nat.payloads(channel.spis, channel.local, channel.remote),
+        *nat.payloads(channel.spis, channel.route.path, faked=nat.is_faked(sa)),
         Notify(NotifyType.SIGNATURE_HASH_ALGORITHMS, hashes),
     )
 
@@ -169,5 +170,4 @@ def _learn(sa: "IkeSa", message: Message) -> None:
     if hashes := message.notify(NotifyType.SIGNATURE_HASH_ALGORITHMS):
         pairs = zip(hashes.data[::2], hashes.data[1::2], strict=False)
         sa.hash_algorithms = tuple(high << 8 | low for high, low in pairs)
-    for end in nat.detect(message, sa.channel.local, sa.channel.remote):
-        log.warning("%s is behind a NAT; UDP encapsulation is not supported", end)
+    nat.learn(sa, message)

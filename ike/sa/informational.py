@@ -37,19 +37,21 @@ class Liveness(Exchange):
 class DeleteIkeSa(Exchange):
     """Delete the IKE SA that this is done on.
 
-    :ivar notify: an error to be told along with it; 0: none.
+    :param notify: an error to be told along with it; 0: none.
+    :param for_good: and what the peer has put in its place meanwhile.
     """
 
     kind = ExchangeType.INFORMATIONAL
 
-    def __init__(self, reason: str, notify: int = 0) -> None:
+    def __init__(self, reason: str, notify: int = 0, *, for_good: bool = False) -> None:
         self._reason = reason
         self._notify = notify
+        self._for_good = for_good
 
     def request(self, sa: "IkeSa") -> Sequence[Payload]:
         log.info("deleting IKE_SA %s: %s", sa.name, self._reason)
         sa.advance(Trigger.DELETE)
-        sa.rekey_at = None
+        sa.lifetime.end()
         notifies = [Notify(self._notify)] if self._notify else []
         return (*notifies, Delete(Protocol.IKE))
 
@@ -58,6 +60,9 @@ class DeleteIkeSa(Exchange):
 
     def failed(self, sa: "IkeSa", error: PeerError) -> None:
         sa.close(self._reason, wanted=True)
+
+    def again(self) -> Exchange | None:
+        return DeleteIkeSa(self._reason, for_good=True) if self._for_good else None
 
 
 class DeleteChildSa(Exchange):

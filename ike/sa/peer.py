@@ -94,7 +94,7 @@ class Peer:
         if child.successor and child.successor.spi_local in self.children:
             child.successor.select()
         child.advance(ChildTrigger.CLOSE)
-        log.info("deleting child SA (esa: %d, spi:%s)", child.keys.id, child.spi_local.hex())
+        log.info("deleting child SA (esa: %d, spi: %s)", child.keys.id, child.spi_local.hex())
         child.keys.free()
         self._host.tell(
             ChildSaRemoved(

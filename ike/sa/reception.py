@@ -4,16 +4,16 @@
 import hashlib
 import logging
 
-from ike.address import Endpoint
+from ike.address import Path
 from ike.errors import InvalidMajorVersion, PeerError
 from ike.message.chain import decode_chain
 from ike.message.header import NO_SPI, Header
 from ike.message.message import Message
 from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType
-from ike.sa import ike_sa_init
+from ike.sa import crowd, ike_sa_init
 from ike.sa.cookies import Cookies
-from ike.sa.host import Host
+from ike.sa.host import Arrival, Host
 from ike.sa.ike_sa import IkeSa
 from ike.sa.peer import Peer
 from ike.sa.states import State
@@ -30,10 +30,9 @@ class Reception:
         self._begun: dict[bytes, bytes] = {}
         """Our SPIs by the digest of the request that has begun the IKE SA."""
 
-    def receive(
-        self, header: Header, first: int, octets: bytes, local: Endpoint, remote: Endpoint
-    ) -> bool:
+    def receive(self, arrival: Arrival) -> bool:
         """A message that names no IKE SA of ours; false if it does not begin one either."""
+        header, first, octets, path = arrival
         if (
             header.response
             or not header.initiator
@@ -42,39 +41,39 @@ class Reception:
             or header.spi_r != NO_SPI
         ):
             return False
-        if not self._has_begun(header, first, octets):
+        if not self._has_begun(arrival):
             try:
                 message = Message(header, decode_chain(first, octets[Header.LENGTH :]))
-                self._begin(message, octets, local, remote)
+                self._begin(message, arrival)
             except PeerError as error:
-                log.info("IKE_SA_INIT from %s: %s", remote, error)
-                self._refuse(header, local, remote, Notify(error.notify, error.data))
+                log.info("IKE_SA_INIT from %s: %s", path.remote, error)
+                self._refuse(header, path, Notify(error.notify, error.data))
         return True
 
-    def _has_begun(self, header: Header, first: int, octets: bytes) -> bool:
+    def _has_begun(self, arrival: Arrival) -> bool:
         """This very request was answered before; so it is again."""
-        spi = self._begun.get(hashlib.sha256(octets).digest())
+        spi = self._begun.get(hashlib.sha256(arrival.octets).digest())
         sa = self._host.sas.get(spi) if spi else None
         if sa is None:
             return False
-        sa.channel.respond_again(header, first, octets)
+        sa.channel.respond_again(arrival)
         return True
 
-    def _begin(self, message: Message, octets: bytes, local: Endpoint, remote: Endpoint) -> None:
-        host = self._host
+    def _begin(self, message: Message, arrival: Arrival) -> None:
+        host, octets, path = self._host, arrival.octets, arrival.path
+        remote = path.remote
         log.info("parsed %s", message)
-        half_open = sum(sa.state is State.HALF_OPEN for sa in host.sas.values())
+        unproven = crowd.unproven(host, self._begun.values())
+        half_open = sum(sa.state is State.HALF_OPEN for sa in unproven)
         if half_open >= host.settings.cookie_threshold and not self._cookies.are_good(
             message, remote
         ):
             cookie = self._cookies.make(message, remote, host.now)
-            self._refuse(message.header, local, remote, Notify(NotifyType.COOKIE, cookie))
+            self._refuse(message.header, path, Notify(NotifyType.COOKIE, cookie))
             return
-        if half_open >= host.settings.half_open_limit:
-            log.warning("IKE_SA_INIT from %s dropped: %d are half open", remote, half_open)
-            return
+        crowd.make_room(host, unproven)
         self._forget()
-        sa = IkeSa(host, local, remote, Peer(host), initiator=False)
+        sa = IkeSa(host, *path, Peer(host), initiator=False)
         try:
             payloads = ike_sa_init.respond(sa, message)
         except PeerError as error:
@@ -83,7 +82,7 @@ class Reception:
             raise
         log.info("%s is initiating an IKE_SA", remote.host)
         sa.channel.init_remote = octets
-        sa.channel.respond(message.header, octets, payloads)
+        sa.channel.respond(arrival, payloads)
         self._begun[hashlib.sha256(octets).digest()] = sa.channel.spi_local
 
     def _forget(self) -> None:
@@ -91,17 +90,15 @@ class Reception:
         if len(self._begun) > 2 * len(self._host.sas) + 16:
             self._begun = {d: spi for d, spi in self._begun.items() if spi in self._host.sas}
 
-    def _refuse(self, to: Header, local: Endpoint, remote: Endpoint, notify: Notify) -> None:
+    def _refuse(self, to: Header, path: Path, notify: Notify) -> None:
         """Answer without an IKE SA."""
         header = Header(to.spi_i, to.spi_r, to.exchange, not to.initiator, True, to.message_id)
         answer = Message(header, (notify,))
         log.info("generating %s", answer)
-        self._host.send(local, remote, (answer.encode(),))
+        self._host.send(path, (answer.encode(),))
 
-    def refuse_version(
-        self, octets: bytes, local: Endpoint, remote: Endpoint, error: InvalidMajorVersion
-    ) -> None:
+    def refuse_version(self, octets: bytes, path: Path, error: InvalidMajorVersion) -> None:
         """Say which version we speak, if a first message of a later one came (2.5)."""
         header, _, _ = Header.decode_any(octets)
         if not header.response and header.spi_r == NO_SPI:
-            self._refuse(header, local, remote, Notify(error.notify, error.data))
+            self._refuse(header, path, Notify(error.notify, error.data))

@@ -96,6 +96,9 @@ class RekeyChildSa(CreateChildSa):
     def copy(self, method: int) -> Exchange:
         return RekeyChildSa(self._child, method, self._tries + 1)
 
+    def drop(self, sa: "IkeSa", reason: str) -> None:
+        self.abandon()  # nobody waits for it: the old one goes on
+
     def abandon(self) -> None:
         super().abandon()
         if self._child.state is ChildState.REKEYING:

@@ -19,6 +19,7 @@ from ike.sa import negotiation
 from ike.sa.exchange import About
 from ike.sa.followup_ke import Followed, conclude
 from ike.sa.keying import Keying
+from ike.sa.lifetime import PATIENCE
 from ike.sa.states import State
 from ike.trusted import Shares
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("ike")
 
 _SPI_SIZE = 8
-_LATER = 60.0
 
 
 class RekeyIkeSa(Followed):
@@ -90,11 +90,11 @@ class RekeyIkeSa(Followed):
         if rival:
             sa.replaced_by(rival[0])
         elif error.notify in (NotifyType.TEMPORARY_FAILURE, NotifyType.STATE_NOT_FOUND):
-            sa.rekey_at = sa.host.later()
+            sa.lifetime.rekey_at = sa.host.later()
         elif (method := self._other_method(sa, error)) is not None:
             sa.agenda.put_first(RekeyIkeSa(method))
         elif sa.state is State.ESTABLISHED:
-            sa.rekey_at = sa.host.now + _LATER
+            sa.lifetime.rekey_at = sa.host.now + PATIENCE
 
     def _other_method(self, sa: "IkeSa", error: PeerError) -> int | None:
         """The key exchange that the peer wants in place of ours."""

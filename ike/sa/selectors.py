@@ -27,6 +27,17 @@ def _whole(network: Network) -> TrafficSelector:
     return TrafficSelector(kind, _ANY_PROTOCOL, 0, _LAST_PORT, network.first, network.last)
 
 
+def readdressed(selectors: Selectors, host: str) -> Selectors:
+    """The selectors with ``host`` in the place of each single address of its family."""
+    octets = address.pack(host)
+    return tuple(
+        TrafficSelector(s.kind, s.protocol, s.first_port, s.last_port, octets, octets)
+        if s.first == s.last and len(s.first) == len(octets)
+        else s
+        for s in selectors
+    )
+
+
 def narrow(ours: Selectors, theirs: Selectors) -> Selectors:
     """What is in both, in the peer's order.
 

@@ -6,17 +6,18 @@ gives it back when it is freed or when the TKM has used it up; what cannot be ma
 Whoever holds such an object owns it, and frees it on every path.
 
 The TKM's refusals come out as :class:`~ike.errors.TrustedRefusal`, which knows the Notify that
-tells the peer. That the TKM is gone (``tkm.rpc.result.RpcError``) passes through: without it there
-is nothing left to do.
+tells the peer. So does that it is gone: then all objects here are void, and everything is refused
+until another TKM is found (``ike.reunion``).
 """
 
 from ike.trusted.gate import Trusted
-from ike.trusted.keys import AuthenticatedEndpoint, ChildKeys, IkeKeys
+from ike.trusted.keys import AuthenticatedEndpoint, ChildKeys, Framing, IkeKeys
 from ike.trusted.shares import KeyExchange, Nonce, Shares
 
 __all__ = [
     "AuthenticatedEndpoint",
     "ChildKeys",
+    "Framing",
     "IkeKeys",
     "KeyExchange",
     "Nonce",

@@ -10,12 +10,13 @@ from tkm.rpc import rpc2
 from tkm.rpc.client import Client
 from tkm.rpc.interface import Request
 from tkm.rpc.record import Record
-from tkm.rpc.result import FieldError, Refused, Result
+from tkm.rpc.result import Disconnected, FieldError, Refused, Result
 
 log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Record)
 
+_LATER = NotifyType.TEMPORARY_FAILURE
 _NOTIFIES = {
     Result.AUTH_FAILURE: NotifyType.AUTHENTICATION_FAILED,
     Result.CERTIFICATE_FAILURE: NotifyType.AUTHENTICATION_FAILED,
@@ -33,7 +34,7 @@ class Pool:
 
     def __init__(self, kind: str, limit: int) -> None:
         self.kind = kind
-        self._limit = limit
+        self.limit = limit
         self._highest = 0
         self._returned: list[int] = []
 
@@ -44,8 +45,8 @@ class Pool:
         """
         if self._returned:
             return self._returned.pop()
-        if self._highest == self._limit:
-            raise OutOfContexts(f"all {self._limit} {self.kind} contexts of the TKM are in use")
+        if self._highest == self.limit:
+            raise OutOfContexts(f"all {self.limit} {self.kind} contexts of the TKM are in use")
         self._highest += 1
         return self._highest
 
@@ -71,33 +72,57 @@ class Trusted:
     def __init__(
         self, client: Client, *, local_id: int = 1, ike_algorithms: int = 1, esp_algorithms: int = 1
     ) -> None:
-        self._client = client
         self.local_id = local_id
         self.ike_algorithms = ike_algorithms
         self.esp_algorithms = esp_algorithms
+        self.find(client)
+
+    def find(self, client: Client) -> None:
+        """A TKM answers, the first one or another; what was made before is void.
+
+        :raises LocalError: it speaks another generation of the protocol.
+        :raises RpcError: it does not answer, after all.
+        """
         generation = client.call(rpc2.TkmVersion()).version
         if generation != rpc2.VERSION:
             raise LocalError(f"the TKM speaks generation {generation}, not {rpc2.VERSION}")
-        self.reset()
+        client.call(rpc2.TkmReset())
         limits = client.call(rpc2.TkmLimits())
         self.pools = {
             kind: Pool(kind, getattr(limits, kind))
             for kind in ("nc", "ke", "cc", "ae", "isa", "esa")
         }
+        self._client: Client | None = client
+
+    def lose(self) -> None:
+        """The TKM has ended, and with it all that was made here."""
+        self._client = None
+        self.pools = {kind: Pool(kind, pool.limit) for kind, pool in self.pools.items()}
+
+    @property
+    def is_lost(self) -> bool:
+        """No TKM answers; until one is found again, all is refused."""
+        return self._client is None
 
     def reset(self) -> None:
         """Reset every context; what was made here before is void."""
-        self._client.call(rpc2.TkmReset())
+        if self._client:
+            self._client.call(rpc2.TkmReset())
 
     def call(self, request: Request[R]) -> R:
         """Ask the TKM.
 
-        :raises TrustedRefusal: it says no, and nothing has changed.
+        :raises TrustedRefusal: it says no, and nothing has changed; or there is none any more.
         """
+        if self._client is None:
+            raise TrustedRefusal(_LATER, "there is no TKM", Result.ABORTED)
         try:
             return self._client.call(request)
+        except Disconnected as error:
+            self.lose()
+            raise TrustedRefusal(_LATER, f"the TKM is gone: {error}", Result.ABORTED) from error
         except (Refused, FieldError) as error:
-            notify = _NOTIFIES.get(error.result, NotifyType.TEMPORARY_FAILURE)
+            notify = _NOTIFIES.get(error.result, _LATER)
             raise TrustedRefusal(notify, f"TKM: {error}", error.result) from error
 
     @property
@@ -116,7 +141,8 @@ class Context:
 
     def __init__(self, trusted: Trusted) -> None:
         self.trusted = trusted
-        self.id = trusted.pools[self.kind].take()
+        self._pool = trusted.pools[self.kind]
+        self.id = self._pool.take()
         self._held = True
 
     def _reset(self) -> Request[Any]:
@@ -124,7 +150,9 @@ class Context:
         raise NotImplementedError
 
     def free(self) -> None:
-        """Reset it, once; again is no error."""
+        """Reset it, once; again is no error. With its TKM it has ended already."""
+        if self._pool is not self.trusted.pools[self.kind]:
+            self._held = False
         if not self._held:
             return
         try:
@@ -140,7 +168,7 @@ class Context:
         """The TKM holds nothing there any more."""
         if self._held:
             self._held = False
-            self.trusted.pools[self.kind].give_back(self.id)
+            self._pool.give_back(self.id)
 
     def _made_by(self, request: Request[R]) -> R:
         """Make the context by ``request``; whatever stops that, it is freed."""

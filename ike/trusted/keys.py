@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from ike.trusted.gate import Context
 from ike.trusted.shares import KeyExchange, Shares
+from ike.value import Value
 from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
 
@@ -170,16 +171,28 @@ class _Chain(Context):
         return rpc2.CcReset(cc=self.id)
 
 
+class Framing(Value):
+    """How the packets of a Child SA are framed.
+
+    :ivar esn: with extended sequence numbers.
+    :ivar encap: the UDP ports that they are in, ours and the peer's; none if in no UDP.
+    """
+
+    esn: bool = False
+    encap: tuple[int, ...] = ()
+
+
 class ChildKeys(Context):
     """The keys of a Child SA, and its two states in the kernel."""
 
     kind = "esa"
 
     @classmethod
-    def first(cls, keys: IkeKeys, policy: int, spi_local: bytes, spi_remote: bytes) -> Self:
+    def first(cls, keys: IkeKeys, policy: int, spis: tuple[bytes, bytes], framing: Framing) -> Self:
         """Of IKE_AUTH.
 
         :param policy: number of the policy (``sp``), the reqid.
+        :param spis: ours and the peer's.
         """
         child = cls(keys.trusted)
         child._made_by(
@@ -188,14 +201,16 @@ class ChildKeys(Context):
                 isa=keys.id,
                 sp=policy,
                 ea=child.trusted.esp_algorithms,
-                spi_loc=spi_local,
-                spi_rem=spi_remote,
+                spi_loc=spis[0],
+                spi_rem=spis[1],
+                esn=framing.esn,
+                encap=framing.encap,
             )
         )
         return child
 
     @classmethod
-    def create(cls, keys: IkeKeys, policy: int, shares: Shares) -> Self:
+    def create(cls, keys: IkeKeys, policy: int, shares: Shares, framing: Framing) -> Self:
         """Of CREATE_CHILD_SA (RFC 7296, 2.17).
 
         :raises TrustedRefusal: the shares are as they were.
@@ -206,6 +221,8 @@ class ChildKeys(Context):
             "isa": keys.id,
             "sp": policy,
             "ea": child.trusted.esp_algorithms,
+            "esn": framing.esn,
+            "encap": framing.encap,
             **shares.fields(),
         }
         if shares.key_exchanges:

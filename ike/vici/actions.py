@@ -78,11 +78,10 @@ class Termination(Job):
         self._matches = 0
 
     def _wait_for(self, sas: Iterable[int | bytes]) -> None:
-        """:raises Refused: there are none."""
         self._waiting = set(sas)
         self._matches = len(self._waiting)
         if not self._waiting:
-            raise Refused("no matching SAs to terminate found")
+            self.reply = failure("no matching SAs to terminate found", **self._counts())
 
     def _gone(self, sa: int | bytes) -> None:
         self._waiting.discard(sa)
@@ -104,11 +103,8 @@ class IkeTermination(Termination):
     def begin(self, control: Control) -> None:
         chosen = self._wanted.ike_sas(control.engine)
         self._wait_for(sa.id for sa in chosen)
-        control.engine.host.now = control.clock()
         for sa in chosen:
-            sa.delete(_REASON)
-            if self._force:
-                sa.close(_REASON, wanted=True)
+            control.engine.delete_ike_sa(sa.id, _REASON, control.clock(), force=self._force)
 
     def take(self, event: Event) -> None:
         if isinstance(event, IkeSaClosed):
@@ -130,11 +126,10 @@ class ChildTermination(Termination):
 
 
 def rekey(control: Control, request: Section) -> Section:
-    """Begin to rekey IKE SAs, or Child SAs."""
+    """Begin to rekey Child SAs, or to rekey or reauthenticate IKE SAs."""
     wanted = _selection(request)
     engine, now = control.engine, control.clock()
-    if is_set(request, "reauth"):
-        raise Refused("reauthentication is not supported; rekey instead")
+    renew = engine.reauthenticate if is_set(request, "reauth") else engine.rekey_ike_sa
     if wanted.of_children:
         spis = [child.spi_local for child in wanted.child_sas(engine)]
         for spi in spis:
@@ -143,10 +138,10 @@ def rekey(control: Control, request: Section) -> Section:
     else:
         chosen = list(filter(_can_be_rekeyed, wanted.ike_sas(engine)))
         for sa in chosen:
-            engine.rekey_ike_sa(sa.id, now)
+            renew(sa.id, now)
         matches = len(chosen)
     if not matches:
-        raise Refused("no matching SAs to rekey found")
+        return failure("no matching SAs to rekey found", matches="0")
     return success(matches=str(matches))
 
 

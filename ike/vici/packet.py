@@ -33,6 +33,9 @@ NAMED = {
     PacketType.EVENT,
 }
 
+_SECRETS = (b"load-key", b"load-token", b"load-shared")
+"""Commands that bring secrets, which must not stay in the memory of an untrusted process."""
+
 
 class Packet(Value):
     """A packet.
@@ -99,6 +102,22 @@ def cut(received: bytearray) -> Packet | None:
     end = _LENGTH + length
     if len(received) < end:
         return None
+    end = _without_secret(received, end)
     packet = Packet.decode(bytes(received[_LENGTH:end]))
     del received[:end]
     return packet
+
+
+def _without_secret(received: bytearray, end: int) -> int:
+    """Wipe the secret in the packet up to ``end``, if it brings one: where it ends without it.
+
+    Whatever it was, it is refused.
+    """
+    for name in _SECRETS:
+        head = bytes((PacketType.CMD_REQUEST, len(name))) + name
+        if received.startswith(head, _LENGTH, end):
+            body = _LENGTH + len(head)
+            received[body:end] = bytes(end - body)
+            del received[body:end]
+            return body
+    return end

@@ -4,7 +4,8 @@
 from collections.abc import Iterable, Iterator
 
 from ike.address import Network
-from ike.config.model import ChildConfig, Connection
+from ike.config.model import Authority, ChildConfig, Connection
+from ike.identity import Identity
 from ike.sa import selectors
 from ike.vici import names, sas
 from ike.vici.answers import Stream, is_set, value
@@ -12,6 +13,10 @@ from ike.vici.control import Control
 from ike.vici.message import Section, text
 from ike.vici.selection import Selection
 from ike.x509 import Certificate
+
+_USUAL = "500"
+_DYNAMIC = "dynamic"
+"""How traffic selectors are shown that follow the addresses of the IKE SA."""
 
 
 def list_sas(control: Control, request: Section) -> Stream:
@@ -25,50 +30,58 @@ def list_sas(control: Control, request: Section) -> Stream:
 def list_conns(control: Control, request: Section) -> Stream:
     """Connections, wherever they came from."""
     name = value(request, "ike")
-    port = str(control.service.port)
+    port = str(control.engine.host.ports.ike)
     chosen = [each for each in control.configuration.connections if name in ("", each.name)]
     return Stream("list-conn", ({each.name: _connection(each, port)} for each in chosen))
 
 
 def _connection(connection: Connection, port: str) -> Section:
+    ports = {} if port == _USUAL else {"local_port": port, "remote_port": port}
     return {
         "local_addrs": list(connection.local_addrs),
         "remote_addrs": list(connection.remote_addrs),
-        "local_port": port,
-        "remote_port": port,
+        **ports,
         "version": "IKEv2",
-        "reauth_time": "0",
+        "reauth_time": str(int(connection.reauth_time)),
         "rekey_time": str(int(connection.rekey_time)),
-        "dpd_delay": str(int(connection.dpd_delay)),
-        "local-1": {
-            "class": "public key",
-            "id": str(connection.local_id),
-            "certs": [names.subject(each.der) for each in connection.certificates[:1]],
-        },
-        "remote-1": {"class": "public key", "id": str(connection.remote_id)},
+        "unique": "UNIQUE_NO",
+        **({"dpd_delay": str(int(connection.dpd_delay))} if connection.dpd_delay else {}),
+        "local-1": _side(connection.local_id, connection.certificates[:1]),
+        "remote-1": _side(connection.remote_id, ()),
         "children": {child.name: _child(child) for child in connection.children},
     }
 
 
-def _child(child: ChildConfig) -> Section:
-    """A Child SA's configuration; its lifetimes are not ours but the TKM's."""
+def _side(identity: Identity, certificates: Iterable[Certificate]) -> Section:
+    nothing: Section = {"groups": [], "cert_policy": []}
+    subjects = [names.subject(each.der) for each in certificates]
     return {
-        "mode": child.mode.name,
-        "rekey_time": "0",
-        "rekey_bytes": "0",
-        "rekey_packets": "0",
-        **_traffic(child),
+        "id": str(identity),
+        "class": "public key",
+        **nothing,
+        "certs": subjects,
+        "cacerts": [],
     }
 
 
-def _traffic(child: ChildConfig) -> Section:
-    return {"local-ts": _networks(child.local_ts), "remote-ts": _networks(child.remote_ts)}
+def _child(child: ChildConfig) -> Section:
+    return {
+        "mode": child.mode.name,
+        "rekey_time": str(int(child.rekey_time)),
+        "rekey_bytes": "0",
+        "rekey_packets": "0",
+        "dpd_action": child.dpd_action,
+        "close_action": child.close_action,
+        "local-ts": _networks(child.local_ts, _DYNAMIC),
+        "remote-ts": _networks(child.remote_ts, _DYNAMIC),
+    }
 
 
-def _networks(networks: Iterable[Network] | None) -> list[str]:
-    if networks is None:
-        return ["dynamic"]
-    return selectors.spell(selectors.configured(tuple(networks), "")).split()
+def _networks(networks: tuple[Network, ...] | None, end: str) -> list[str]:
+    """Traffic selectors, where those that follow an address are for that of ``end``."""
+    if networks is None and end == _DYNAMIC:
+        return [end]
+    return selectors.spell(selectors.configured(networks, end)).split()
 
 
 def list_policies(control: Control, request: Section) -> Stream:
@@ -76,7 +89,7 @@ def list_policies(control: Control, request: Section) -> Stream:
     wanted = is_set(request, "trap")
     name, ike = value(request, "child"), value(request, "ike")
     chosen = [
-        (connection.name, child)
+        (connection, child)
         for connection in control.configuration.connections
         for child in connection.children
         if wanted and "trap" in child.start_action.split("|")
@@ -85,13 +98,14 @@ def list_policies(control: Control, request: Section) -> Stream:
     return Stream("list-policy", (_policy(*each) for each in chosen))
 
 
-def _policy(connection: str, child: ChildConfig) -> Section:
+def _policy(connection: Connection, child: ChildConfig) -> Section:
     return {
-        f"{connection}/{child.name}": {
+        f"{connection.name}/{child.name}": {
             "child": child.name,
-            "ike": connection,
+            "ike": connection.name,
             "mode": child.mode.name,
-            **_traffic(child),
+            "local-ts": _networks(child.local_ts, connection.local_addrs[0]),
+            "remote-ts": _networks(child.remote_ts, connection.remote_addrs[0]),
         }
     }
 
@@ -134,5 +148,10 @@ def list_authorities(control: Control, request: Section) -> Stream:
     chosen = [pair for pair in control.authorities.items() if name in ("", pair[0])]
     return Stream(
         "list-authority",
-        ({each: {"cacert": names.subject(ca.certificate.der)}} for each, ca in chosen),
+        ({each: _authority(ca)} for each, ca in chosen),
     )
+
+
+def _authority(authority: Authority) -> Section:
+    subject = names.subject(authority.certificate.der)
+    return {"cacert": subject, "crl_uris": [], "ocsp_uris": []}

@@ -9,6 +9,7 @@ from ike.message.numbers import Encryption, Esn, Integrity, KeMethod, Prf, Trans
 from ike.sa import selectors
 from ike.sa.child_sa import ChildSa
 from ike.sa.ike_sa import IkeSa
+from ike.sa.route import Nats
 from ike.sa.states import ChildState, State
 from ike.vici.message import Section
 
@@ -65,16 +66,27 @@ def ike_sa(sa: IkeSa, now: float) -> Section:
         **({"initiator": "yes"} if channel.initiator else {}),
         "initiator-spi": initiator_spi.hex(),
         "responder-spi": responder_spi.hex(),
+        **_nats(channel.route.nats),
         **_algorithms(sa.transforms),
         **(_times(sa, now) if sa.state is State.ESTABLISHED else {}),
     }
 
 
+def _nats(nats: Nats) -> Section:
+    found = {
+        "nat-local": nats.local,
+        "nat-remote": nats.remote,
+        "nat-fake": nats.faked,
+        "nat-any": any(nats),
+    }
+    return {key: "yes" for key, is_there in found.items() if is_there}
+
+
 def _times(sa: IkeSa, now: float) -> Section:
     times = {"established": str(int(now - sa.established_at))}
-    if sa.rekey_at is not None:
-        times["rekey-time"] = str(int(sa.rekey_at - now))
-    return {**times}
+    due = {"rekey-time": sa.lifetime.rekey_at, "reauth-time": sa.lifetime.reauthenticate_at}
+    remaining = {key: str(int(time - now)) for key, time in due.items() if time is not None}
+    return {**times, **remaining}
 
 
 def _algorithms(suite: Suite) -> Section:
@@ -93,8 +105,8 @@ def _algorithms(suite: Suite) -> Section:
 def child_sa(child: ChildSa, now: float) -> Section:
     """A Child SA.
 
-    What has passed through it and when it is due only the kernel and the TKM know: volumes are
-    zero, as charon-tkm has them, and times to its end are left out.
+    What has passed through it only the kernel knows, and we may not ask it: volumes are zero, as
+    charon-tkm has them. When the TKM has it rekeyed and removed is as the configuration says.
     """
     agreement, config = child.agreement, child.config
     volumes = ("bytes-in", "packets-in", "bytes-out", "packets-out")
@@ -105,14 +117,22 @@ def child_sa(child: ChildSa, now: float) -> Section:
         "state": _CHILD_STATES[child.state],
         "mode": config.mode.name,
         "protocol": "ESP",
+        **({"encap": "yes"} if agreement.framing.encap else {}),
         "spi-in": child.spi_local.hex(),
         "spi-out": child.spi_remote.hex(),
         **_algorithms(agreement.transforms),
         **dict.fromkeys(volumes, "0"),
+        **_due(child, now),
         "install-time": str(int(now - child.installed_at)),
         "local-ts": selectors.spell(agreement.local_ts).split(),
         "remote-ts": selectors.spell(agreement.remote_ts).split(),
     }
+
+
+def _due(child: ChildSa, now: float) -> Section:
+    config = child.config
+    ages = {"rekey-time": config.rekey_time, "life-time": config.life_time}
+    return {key: str(int(child.installed_at + age - now)) for key, age in ages.items() if age}
 
 
 def child_name(child: ChildSa) -> str:

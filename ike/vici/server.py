@@ -22,6 +22,8 @@ from tkm.rpc.listener import Listener
 
 log = logging.getLogger("ike")
 
+_MOST_AT_ONCE = 65536
+"""Octets taken from a client before others have their turn."""
 SOCKET = "/var/run/charon.vici"
 """Where swanctl and the ``vici`` libraries look."""
 
@@ -38,6 +40,7 @@ class ViciServer:
         self._selector = control.service.selector
         self._monitor = Monitor(control.engine)
         self._sessions: dict[socket.socket, Session] = {}
+        self._buffer = bytearray(_MOST_AT_ONCE)
         self._listener = Listener(path, allowed=lambda pid, uid, gid: uid in (0, os.geteuid()))
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         self._handler = LogHandler(self._on_log)
@@ -60,11 +63,15 @@ class ViciServer:
             return  # hung up on in this very turn
         try:
             if not session.to_send:
-                octets = client.recv(65536)
-                if not octets:
+                length = client.recv_into(self._buffer)
+                if not length:
                     self._hang_up(client)
                     return
-                session.feed(octets)
+                received = memoryview(self._buffer)[:length]
+                try:
+                    session.feed(received)
+                finally:
+                    received[:] = bytes(length)  # it may have been a secret
             if session.to_send:
                 del session.to_send[: client.send(session.to_send)]
             session.proceed()

@@ -32,7 +32,7 @@ class Session:
         self.job: Job | None = None
         self.to_send = bytearray()
 
-    def feed(self, octets: bytes) -> None:
+    def feed(self, octets: bytes | memoryview) -> None:
         """Take what has arrived, and do what can be done.
 
         :raises BrokenPacket: this is no client of ours.

@@ -12,9 +12,10 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Mapping
-from itertools import islice
-from typing import NamedTuple
+from itertools import takewhile
+from typing import Any, NamedTuple
 
+from lab.agent.news import News
 from lab.agent.sockets import make_room
 from lab.agent.wire import Port
 
@@ -39,6 +40,8 @@ class Capture:
     """Starts with its making, and keeps so many octets of frames. `ports` may grow later."""
 
     def __init__(self, ports: Mapping[str, Port], bound: int) -> None:
+        self.news = News()
+        """Of each frame that is captured."""
         self._bound = bound
         self._missed: list[tuple[int, int]] = []
         self._ports = ports
@@ -66,6 +69,7 @@ class Capture:
     def _keep(self, frame: _Captured) -> None:
         self._next += 1
         self._frames.append(frame)
+        self.news.tell()
         self._size += len(frame.octets)
         while self._size > self._bound:
             self._size -= len(self._frames.popleft().octets)
@@ -84,19 +88,28 @@ class Capture:
         missed = sum(count for before, count in self._missed if before > since)
         return max(0, oldest - since) + missed
 
-    def fetch(self, link: str, since: int) -> tuple[bytes, list[str], int]:
-        """The frames of a link from number `since` on.
+    def fetch(self, link: str, since: int) -> tuple[dict[str, Any], bytes]:
+        """The frames of a link, or ("") of all links, from number `since` on.
 
         Returns:
-            A pcap file (nanosecond time stamps, Ethernet), the sending node of each frame in it,
-            and the number to go on from next time.
+            `ports`: node, link, interface of each port that sent; `frames`: the port of each frame,
+            by its place in `ports`; `next`: the number to go on from next time; `lost`, see there.
+            And a pcap file: nanosecond time stamps, Ethernet.
         """
         self.count()
-        skip = max(0, since - self._frames[0].number) if self._frames else 0
-        chosen = [f for f in islice(self._frames, skip, None) if f.port.link == link]
+        recent = takewhile(lambda frame: frame.number >= since, reversed(self._frames))
+        chosen = [frame for frame in recent if link in ("", frame.port.link)][::-1]
         parts = [struct.pack("=IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, _LONGEST, 1)]
+        ports: dict[Port, int] = {}
         for frame in chosen:
+            ports.setdefault(frame.port, len(ports))
             length = len(frame.octets)
             parts += [struct.pack("=IIII", frame.seconds, frame.nanoseconds, length, length)]
             parts += [frame.octets]
-        return b"".join(parts), [frame.port.node for frame in chosen], self._next
+        about = {
+            "ports": list(ports),
+            "frames": [ports[frame.port] for frame in chosen],
+            "next": self._next,
+            "lost": self.lost(since),
+        }
+        return about, b"".join(parts)

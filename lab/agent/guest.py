@@ -19,6 +19,8 @@ MODULES = (
     *("xfrm_user", "esp4", "esp6", "authenc", "authencesn", "echainiv", "seqiv", "cbc", "hmac"),
     *("sha512_generic", "drbg"),
 )
+NAT_MODULES = ("iptable_nat", "xt_MASQUERADE")
+"""For labs with NAT. Debian's guest kernel has no NAT for nftables (CONFIG_NFT_NAT)."""
 _OVERLAY = Path("/dev/shm")
 _SERIAL_LINE = "/dev/ttyS0"
 

@@ -16,8 +16,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from lab.agent import execute, node, programs, wait, wire
+from lab.agent import dial, disturb, execute, guest, node, programs, wait, watch, wire
 from lab.agent.capture import Capture
+from lab.agent.journal import Journal
 from lab.agent.line import AgentChannel, Line
 from lab.agent.nodes import Node
 from lab.channel import error
@@ -36,6 +37,7 @@ def serve(stream: int, plan: dict[str, Any]) -> None:
         HOME="/root",
         LANG="C.UTF-8",
         TERM="linux",
+        TKM_KEYS_ARE_WORTHLESS="yes",  # they are: see tkm.expose, which does nothing by itself
     )
     os.chdir("/")
     agent = Agent(plan)
@@ -60,6 +62,8 @@ class Agent:
         self._plan = plan
         self._wire = wire.Wire()
         self._nodes: dict[str, Node] = {}
+        self._about: dict[str, Any] = {}
+        self._journal = Journal()
         self._built = False
         self._requests: dict[str, Callable[[AgentChannel, Request, bytes], Awaitable[Answer]]] = {
             "create": self._create,
@@ -72,6 +76,9 @@ class Agent:
             "stop": self._stop,
             "capture": self._fetch,
             "associations": self._associations,
+            "dial": self._dial,
+            "disturb": self._disturb,
+            "inject": self._inject,
             "status": self._status,
         }
 
@@ -109,12 +116,15 @@ class Agent:
         if self._built:
             raise UsageError("the nodes of a lab are created once, before any secret is in it")
         self._built = True
+        self._about = request["about"]
         specs = request["nodes"]
+        if self._plan["kernel"] == "uml" and any(spec["nat"] for spec in specs):
+            guest.load_modules(guest.NAT_MODULES)
         self._wire.build(request["links"], specs)
         for spec in specs:
             pid, control = node.fork(spec["name"], self._plan["needs"], wire.node_sysctls(spec))
             control.setblocking(False)
-            self._nodes[spec["name"]] = Node(spec, pid, control)
+            self._nodes[spec["name"]] = Node(spec, pid, control, self._journal)
         for one in self._nodes.values():
             await one.up()
         self._wire.plug({one.name: one.pid for one in self._nodes.values()})
@@ -128,6 +138,10 @@ class Agent:
         code, output = await execute.collect(one, wire.node_command(one.spec), given)
         if code:
             raise LabError(f"{one.name}: {wire.explain(commands, output)}")
+        if one.spec["nat"]:
+            code, output = await execute.collect(one, [wire.NAT], wire.nat_rules(one.spec["nat"]))
+            if code:
+                raise LabError(f"{one.name}: {wire.NAT}: {' '.join(output.split())}")
 
     async def _files(self, _: AgentChannel, request: Request, octets: bytes) -> Answer:
         """Write files straight into the node: its init, which daemons fork from, sees none."""
@@ -168,13 +182,11 @@ class Agent:
         await wait.wait(self._node(request), request)
         return {}, b""
 
-    async def _logs(self, _: AgentChannel, request: Request, __: bytes) -> Answer:
-        one = self._node(request)
-        daemons = [one.daemon(name) for name in request["daemons"] or one.daemons]
-        for daemon in daemons:
-            daemon.read()
-        lines = [[line.time, daemon.name, line.text] for daemon in daemons for line in daemon.lines]
-        return {"lines": sorted(lines, key=lambda line: line[0])}, b""
+    async def _logs(self, channel: AgentChannel, request: Request, __: bytes) -> Answer:
+        nodes = [self._node(request)] if request["node"] else list(self._nodes.values())
+        if request["follow"]:
+            await watch.logs(channel, self._journal, nodes, request)
+        return watch.lines(nodes, request["daemon"], request["since"]), b""
 
     async def _signal(self, _: AgentChannel, request: Request, __: bytes) -> Answer:
         self._node(request).daemon(request["daemon"]).process.signal(request["signal"])
@@ -183,19 +195,30 @@ class Agent:
     async def _stop(self, _: AgentChannel, request: Request, __: bytes) -> Answer:
         return {"code": await self._node(request).daemon(request["daemon"]).process.stop()}, b""
 
-    async def _fetch(self, _: AgentChannel, request: Request, __: bytes) -> Answer:
+    async def _fetch(self, channel: AgentChannel, request: Request, __: bytes) -> Answer:
         link = request["link"]
-        if link not in self._wire.links:
+        if link and link not in self._wire.links:
             known = ", ".join(self._wire.links) or "none"
             raise UsageError(f"no link {link} in this lab; there is: {known}")
-        since = request["since"]
-        pcap, senders, following = self._capture.fetch(link, since)
-        return {"senders": senders, "next": following, "lost": self._capture.lost(since)}, pcap
+        if request["follow"]:
+            await watch.frames(channel, self._capture, request)
+        return self._capture.fetch(link, request["since"])
 
     async def _associations(self, _: AgentChannel, request: Request, __: bytes) -> Answer:
         recorder = self._node(request).recorder
         octets = recorder.fetch() if recorder else b""
         return {"lost": recorder.lost if recorder else 0}, octets
+
+    async def _dial(self, channel: AgentChannel, request: Request, _: bytes) -> Answer:
+        await dial.dial(channel, self._node(request), request)
+
+    async def _disturb(self, _: AgentChannel, request: Request, __: bytes) -> Answer:
+        disturb.disturb(self._wire, request)
+        return {}, b""
+
+    async def _inject(self, _: AgentChannel, request: Request, octets: bytes) -> Answer:
+        disturb.inject(self._wire, request, octets)
+        return {}, b""
 
     async def _status(self, _: AgentChannel, __: Request, ___: bytes) -> Answer:
         nodes = [await self._describe(one) for one in self._nodes.values()]
@@ -204,6 +227,7 @@ class Agent:
         sas = sum(one.recorder.lost for one in self._nodes.values() if one.recorder)
         return {
             "agent": about,
+            "about": self._about,
             "links": list(self._wire.links),
             "frames": frames,
             "forgotten": {"frames": self._capture.lost(0), "SAs": sas},

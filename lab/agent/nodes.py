@@ -12,19 +12,15 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from lab.agent.init import PACKET
+from lab.agent.journal import Journal, Line
 from lab.agent.recorder import Recorder
 from lab.errors import LabError, UsageError
 
 LOG_LINES = 20_000
 _STOP_DEADLINE = 5.0
-
-
-class Line(NamedTuple):
-    time: float
-    text: str
 
 
 class Process:
@@ -58,11 +54,12 @@ class Process:
 class Daemon:
     """A process that stays, and what it has printed."""
 
-    def __init__(self, name: str, process: Process, output: int) -> None:
+    def __init__(self, name: str, process: Process, output: int, journal: Journal) -> None:
         self.name = name
         self.process = process
         self.started = time.time()
         self.lines: deque[Line] = deque(maxlen=LOG_LINES)
+        self._journal = journal
         self._output = output
         self._rest = b""
         os.set_blocking(output, False)
@@ -75,14 +72,13 @@ class Daemon:
                 octets = os.read(self._output, 65536)
             except BlockingIOError:
                 return
-            now = time.time()
             *lines, self._rest = (self._rest + octets).split(b"\n")
             if not octets:
                 lines = [self._rest] if self._rest else []
                 asyncio.get_running_loop().remove_reader(self._output)
                 os.close(self._output)
                 self._output = -1
-            self.lines.extend(Line(now, line.decode(errors="replace")) for line in lines)
+            self.lines.extend(self._journal.enter(lines))
 
     def died(self) -> str:
         """One line about its end, with the last that it said."""
@@ -94,11 +90,14 @@ class Daemon:
 class Node:
     """A node that is up. `spec` is what the front end asked for."""
 
-    def __init__(self, spec: Mapping[str, Any], pid: int, control: socket.socket) -> None:
+    def __init__(
+        self, spec: Mapping[str, Any], pid: int, control: socket.socket, journal: Journal
+    ) -> None:
         self.spec = spec
         self.name: str = spec["name"]
         self.pid = pid
         self.daemons: dict[str, Daemon] = {}
+        self._journal = journal
         self._control = control
         self._jobs = 0
         self._starting: dict[int, asyncio.Future[Process]] = {}
@@ -163,7 +162,7 @@ class Node:
         finally:
             os.close(theirs)
             os.close(nothing)
-        self.daemons[name] = Daemon(name, process, output)
+        self.daemons[name] = Daemon(name, process, output, self._journal)
         return self.daemons[name]
 
     def daemon(self, name: str) -> Daemon:

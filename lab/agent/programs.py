@@ -19,11 +19,17 @@ BUILTIN: dict[str, str] = {
     "tkm_iked": "ike.daemon:main",
 }
 
+LATE = ("shutil",)
+"""What libraries import when they are first used: argparse wants the terminal's width, and with it
+come three libraries for compression. Each fork would do it anew."""
+
 
 def warm(programs: Mapping[str, str]) -> dict[str, str]:
     """Import the programs' modules; return why, for each one that cannot be imported."""
     broken: dict[str, str] = {}
     gc.disable()
+    for module in LATE:
+        importlib.import_module(module)
     for name, target in programs.items():
         try:
             importlib.import_module(target.partition(":")[0])

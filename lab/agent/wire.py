@@ -46,11 +46,8 @@ class Wire:
         """Make the bridges and the pairs; the nodes' ends are still here."""
         lines = ["link set lo up"]
         for link in links:
-            bridge = self.links[link] = f"b{len(self.links)}"
-            lines += [
-                f"link add {bridge} type bridge stp_state 0 mcast_snooping 0",
-                f"link set {bridge} up",
-            ]
+            self.links[link] = f"b{len(self.links)}"
+            lines += bridge_commands(self.links[link])
         for node in nodes:
             for interface in node["interfaces"]:
                 number = len(self._peers)
@@ -80,6 +77,11 @@ class Wire:
         )
 
 
+def bridge_commands(name: str) -> list[str]:
+    """The `ip` commands that make a bridge which says nothing by itself."""
+    return [f"link add {name} type bridge stp_state 0 mcast_snooping 0", f"link set {name} up"]
+
+
 _WITH_IPV6 = """\
 for interface; do echo 0 > /proc/sys/net/ipv6/conf/$interface/disable_ipv6; done
 exec ip -batch -"""
@@ -103,16 +105,33 @@ def node_commands(node: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+NAT = "iptables-legacy-restore"
+"""The command that takes `nat_rules`."""
+
+
+def nat_rules(interface: str) -> str:
+    """What passes through and leaves on an interface gets that one's address."""
+    return f"*nat\n-A POSTROUTING -o {interface} -j MASQUERADE\nCOMMIT\n"
+
+
+_ACQUIRES = "net/core/xfrm_acq_expires"
+"""Seconds until the kernel asks again for an SA that has not come, 30 by default. An ordinary
+user's namespaces lack it."""
+
+
 def node_sysctls(node: Mapping[str, Any]) -> dict[str, str]:
     """What a node's network namespace needs to be silent where its topology is.
 
     Only interfaces with an IPv6 address speak IPv6: the kernel would announce itself unasked.
     """
+    acquires = {name: "3" for name in (_ACQUIRES,) if Path("/proc/sys", name).exists()}
     if not Path("/proc/sys/net/ipv6").exists():
-        return dict(node["sysctls"])
+        return acquires | dict(node["sysctls"])
     silence = {"disable_ipv6": "1", "router_solicitations": "0", "accept_ra": "0"}
     defaults = {f"net/ipv6/conf/default/{name}": value for name, value in silence.items()}
-    return defaults | dict(node["sysctls"])
+    # Nobody waits for duplicate address detection: topologies have no duplicates.
+    at_once = {f"net/ipv6/conf/{which}/accept_dad": "0" for which in ("all", "default")}
+    return acquires | defaults | at_once | dict(node["sysctls"])
 
 
 def _has_ipv6(interface: Mapping[str, Any]) -> bool:

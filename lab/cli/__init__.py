@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command line: ``tkm-lab``. ``main`` has the commands, ``show`` how things look."""
+"""The command line: ``tkm-lab``. ``main`` puts together what a module for each group of commands
+has; ``show`` is how things look."""

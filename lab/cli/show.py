@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,15 +15,19 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from lab.build import Step
-    from lab.check import Place, Proof
+    from lab.check import Proof
     from lab.kernel.probe import Finding
+    from lab.pairs import Places
     from lab.proof import Delivery, Verdict
-    from lab.report import LogLine, Status, Summary, Xfrm
+    from lab.report import LogLine
     from lab.topology import Topology
 
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, width=1000)
+"""As wide as anything is: a terminal wraps what is too long for it, and nothing is ever cut."""
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
+_COLORS = ("cyan", "magenta", "yellow", "green", "blue", "red")
+"""Of nodes."""
 _REASONS = 10
 """How many reasons of a refusal are told; after a leak there may be thousands."""
 
@@ -56,7 +60,8 @@ def table(*columns: str, right: Iterable[str] = ()) -> Table:
     return made
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """The local time of day."""
     return time.strftime("%H:%M:%S", time.localtime(seconds))
 
 
@@ -67,12 +72,10 @@ def mark(good: bool) -> Text:
 
 def topologies(found: Iterable[Topology]) -> None:
     """What ``topologies`` lists."""
-    listing = table("TOPOLOGY", "WHAT", "NODES", "LINKS")
+    listing = table("TOPOLOGY", "WHAT", "NODES")
     for topology in found:
         nodes = ", ".join(topology.nodes)
-        listing.add_row(
-            f"[bold]{topology.name}[/]", escape(topology.title), nodes, ", ".join(topology.links)
-        )
+        listing.add_row(f"[bold]{topology.name}[/]", escape(topology.title), nodes)
     out.print(listing)
 
 
@@ -84,52 +87,6 @@ def doctor(findings: Iterable[Finding]) -> None:
         listing.add_row(mark(finding.good), finding.subject, escape(finding.text))
         if finding.mend and not finding.good:
             listing.add_row("", "", f"[bold]mend it:[/] {escape(finding.mend)}")
-    out.print(listing)
-
-
-def status(state: Status, xfrm: dict[str, Xfrm]) -> None:
-    """A lab: its hosts with their daemons, and the states in their kernels."""
-    summary = state.summary
-    since = f"kernel {summary.kernel}, up since {_clock(summary.started)}"
-    out.print(f"[bold]{summary.name}[/]  [dim]{since}[/]\n")
-    hosts = table("NODE", "ADDRESS", "DAEMON", "PID", "STATE", "MEMORY", right=("PID", "MEMORY"))
-    for node in state.nodes:
-        addresses = ", ".join(a for i in node.interfaces for a in i.addresses)
-        label = (f"[bold]{node.name}[/]", addresses)
-        for daemon in node.daemons:
-            alive = "[green]runs[/]" if daemon.code is None else f"[red]ended: {daemon.code}[/]"
-            memory = f"{daemon.memory / 2**20:.1f} MB" if daemon.memory else ""
-            hosts.add_row(*label, daemon.name, str(daemon.pid), alive, memory)
-            label = ("", "")
-        if not node.daemons:
-            hosts.add_row(*label, "", "", "", "")
-    out.print(hosts)
-    states = table("NODE", "ESP STATE", "SPI", "REQID", "MODE", "PACKETS", right=("PACKETS",))
-    for node_name, tables in xfrm.items():
-        for sa in tables.states:
-            if sa.spi:
-                ends = f"{sa.src} → {sa.dst}"
-                states.add_row(
-                    f"[bold]{node_name}[/]",
-                    ends,
-                    f"{sa.spi:08x}",
-                    str(sa.reqid),
-                    sa.mode,
-                    str(sa.packets),
-                )
-    if states.row_count:
-        out.print()
-        out.print(states)
-    else:
-        out.print("\n[dim]no ESP states yet: the first packet brings them up[/]")
-
-
-def labs(summaries: Iterable[Summary]) -> None:
-    """Several labs, a line each."""
-    listing = table("LAB", "KERNEL", "SINCE", "STATE")
-    for summary in summaries:
-        kept = "up" if summary.kept else "being built"
-        listing.add_row(f"[bold]{summary.name}[/]", summary.kernel, _clock(summary.started), kept)
     out.print(listing)
 
 
@@ -160,13 +117,15 @@ def _proof(found: Proof) -> None:
         out.print(f"[bold red]✗[/] {escape(str(failure))}")
     if len(verdict.failures) > _REASONS:
         out.print(f"[dim]… and {len(verdict.failures) - _REASONS} more: tkm-lab check --json[/]")
-    out.print(_conclusion(verdict))
+    out.print(_conclusion(verdict, red=found.red))
 
 
-def _conclusion(verdict: Verdict) -> str:
+def _conclusion(verdict: Verdict, *, red: bool) -> str:
     if not verdict.ok:
         count = len(verdict.failures)
         return f"[bold red]refused[/] for {'this reason' if count == 1 else f'{count} reasons'}"
+    if red:
+        return "[bold red]red:[/] plain text is normal here; ESP protects what leaves for elsewhere"
     if not verdict.deliveries and not verdict.esp:
         return "[bold green]silent:[/] nobody is to talk here, and nobody did"
     carriers = {packet.frames for delivery in verdict.deliveries for packet in delivery.carried_by}
@@ -176,7 +135,7 @@ def _conclusion(verdict: Verdict) -> str:
     return f"[bold green]proven:[/] {messages}"
 
 
-def _delivery(delivery: Delivery, places: Mapping[str, Place]) -> tuple[str | Text, ...]:
+def _delivery(delivery: Delivery, places: Places) -> tuple[str | Text, ...]:
     message = delivery.message
     ends = f"{places[message.src].node} → {places[message.dst].node}"
     what = f"echo {'reply' if message.is_reply else 'request'} {message.sequence}"
@@ -189,11 +148,27 @@ def _delivery(delivery: Delivery, places: Mapping[str, Place]) -> tuple[str | Te
     return (ends, what, *esp, inside)
 
 
-def logs(lines: Iterable[LogLine], *, several: bool) -> None:
-    """Log lines; with several daemons each line says whose it is."""
-    for line in lines:
-        who = f"[bold]{line.daemon:<15}[/] " if several else ""
-        out.print(f"{who}{escape(line.text)}")
+class LogPainter:
+    """Shows log lines. Unless they are all of one daemon, each says when and whose it is."""
+
+    def __init__(self, nodes: Sequence[str], *, alone: bool) -> None:
+        self._alone = alone
+        self._nodes = {node: _COLORS[n % len(_COLORS)] for n, node in enumerate(nodes)}
+        self._width = max(map(len, nodes), default=0)
+
+    def line(self, line: LogLine) -> None:
+        """Show one."""
+        if self._alone:
+            out.print(escape(line.text))
+            return
+        when = f"{clock(line.time)}.{int(line.time % 1 * 1000):03}"
+        who = f"[bold {self._nodes[line.node]}]{line.node:<{self._width}}[/]"
+        out.print(f"[dim]{when}[/] {who} [dim]{line.daemon:<14}[/] {escape(line.message)}")
+
+
+def hint(text: str) -> None:
+    """A word on standard error about what to do next."""
+    err.print(f"[dim]{escape(text)}[/]")
 
 
 def trouble(text: str) -> None:

@@ -13,6 +13,7 @@ parent.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -89,11 +90,22 @@ def _first(enter: int, body: Callable[[], NoReturn], keeper: socket.socket) -> N
             keeper.setblocking(True)
             syscalls.unshare(enter)
             if enter & syscalls.CLONE_NEWNS:
-                syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_PRIVATE)
+                _keep_mounts()
             body()
     except OSError as trouble:
         keeper.sendall(str(trouble).encode())
     os._exit(1)
+
+
+def _keep_mounts() -> None:
+    """No mount of ours shall reach the host."""
+    try:
+        syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_PRIVATE)
+    except OSError as refused:
+        if refused.errno != errno.EINVAL:
+            raise
+        remedy = "in this chroot / is no mount point: leave it, mount --bind DIR DIR, chroot DIR"
+        raise OSError(remedy) from refused
 
 
 def _exit_if_hung_up(keeper: socket.socket) -> None:

@@ -193,8 +193,10 @@ class Keeper:
     def _console_prints(self) -> None:
         if not self.console.take():
             self.selector.unregister(self.console.read)
-        if self.console.panic and not self.ready:
-            raise KernelError(f"the guest did not boot: {self.console.panic}")
+        if self.console.panic:  # it does not die of that: nothing it does to itself kills a PID 1
+            self.stopping = True
+            if not self.ready:
+                raise KernelError(f"the guest did not boot: {self.console.panic}")
 
     def _kernel_died(self) -> None:
         if not self.ready:

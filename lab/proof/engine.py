@@ -27,21 +27,26 @@ _IP_ETHERTYPES = {0x0800: 4, 0x86DD: 6}
 _ARP_ETHERTYPE = 0x0806
 
 
-def verify(frames: Iterable[Frame], sas: Iterable[Sa], messages: Iterable[Echo]) -> Verdict:
+def verify(
+    frames: Iterable[Frame], sas: Iterable[Sa], messages: Iterable[Echo], *, red: bool = False
+) -> Verdict:
     """What the frames of one link prove, given the SAs and what was sent.
+
+    On a `red` link plain text is normal: one that lies inside a network that ESP protects outside.
 
     `sas` are those of all hosts, past ones included: an SA that is gone can't be checked. The
     verdict refuses, with the reasons, and never raises for anything that was on the link.
     """
-    examination = _Examination(Sadb(sas))
+    examination = _Examination(Sadb(sas), red=red)
     for frame in frames:
         examination.examine(frame)
     return examination.conclude(tuple(messages))
 
 
 class _Examination:
-    def __init__(self, sadb: Sadb) -> None:
+    def __init__(self, sadb: Sadb, *, red: bool) -> None:
         self._sadb = sadb
+        self._red = red
         self._frames: dict[int, Frame] = {}
         self._fragments = Reassembly()
         self._esp: list[EspPacket] = []
@@ -106,7 +111,10 @@ class _Examination:
     def _examine_datagram(self, datagram: Datagram, frames: tuple[int, ...]) -> None:
         try:
             classified = classify(datagram)
-        except PacketFault:
+        except PacketFault as fault:
+            if self._red and fault.flaw is Flaw.PLAINTEXT:
+                self._other[Kind.PLAINTEXT] += 1
+                return
             self._in_clear[frames[0]] = datagram
             raise
         if classified.kind in (Kind.ESP, Kind.ESP_IN_UDP):
@@ -141,6 +149,7 @@ class _Examination:
             inner = unwrap(outer, association.sa.mode, opened)
             whole = inner and self._inner_fragments.add(inner, len(self._esp))
             if whole:
+                association.check_inside(whole[0])
                 check_checksum(whole[0])
                 self._carried.append(Carried(*whole))
         except PacketFault as fault:

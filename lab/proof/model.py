@@ -44,6 +44,8 @@ class Flaw(StrEnum):
     REPLAY = "replay"
     SEQUENCE = "sequence not increasing"
     INNER = "inner packet wrong"
+    OUTSIDE_POLICY = "outside the policy"
+    """ESP carried a packet that the SA's policy does not let it carry."""
     MISSING = "never carried"
     """A message was sent and no good ESP packet carried it."""
     ALTERED = "altered"
@@ -90,6 +92,10 @@ class Sa:
     """The node whose kernel reports it. Both ends report an SA: give both, they must agree."""
     esn: bool = False
     """Extended sequence numbers (RFC 4303, section 2.2.1); checked for the first 2^32 packets."""
+    in_udp: bool = False
+    """Carried in UDP (RFC 3948): a NAT gateway may give the ends other addresses."""
+    selectors: tuple[tuple[str, str], ...] = ()
+    """What its policy lets it carry: networks of source and destination. None: not known."""
 
     def __post_init__(self) -> None:
         _canonical(self)

@@ -4,10 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
+from lab.proof.datagram import Datagram
 from lab.proof.errors import PacketFault
 from lab.proof.esp import HEADER, Opened, Opener
 from lab.proof.model import EspPacket, Failure, Flaw, Sa
+from lab.proof.traffic import describe
+
+Network = IPv4Network | IPv6Network
 
 
 class Association:
@@ -18,6 +23,13 @@ class Association:
         self._opener: Opener | None = None
         self._seen: dict[int, int] = {}
         self._sender = ""
+        self._policies: list[list[tuple[Network, Network]]] = []
+        """What each host that reports the SA lets it carry."""
+
+    def report(self, sa: Sa) -> None:
+        """Notes what a host that reports this SA lets it carry."""
+        if sa.selectors:
+            self._policies.append([(ip_network(a), ip_network(b)) for a, b in sa.selectors])
 
     def open(self, octets: bytes) -> Opened:
         """The contents of an ESP packet. Raises PacketFault as Opener does."""
@@ -48,6 +60,18 @@ class Association:
                 f"{packet.sender or 'an unknown port'} sent it, {self._sender} the earlier ones",
             )
 
+    def check_inside(self, inner: Datagram) -> None:
+        """Raises PacketFault (OUTSIDE_POLICY) for a packet that this SA is not there for.
+
+        RFC 4301, section 5.2, step 4.
+        """
+        ends = ip_address(inner.src), ip_address(inner.dst)
+        for policy in self._policies:
+            if not any(ends[0] in source and ends[1] in target for source, target in policy):
+                allowed = " or ".join(f"{source} → {target}" for source, target in policy)
+                reason = f"{describe(inner)} was inside, where only {allowed} may be"
+                raise PacketFault(Flaw.OUTSIDE_POLICY, reason)
+
 
 class Sadb:
     """All SAs. Both ends report each: `conflicts` are those about which they disagree."""
@@ -56,7 +80,9 @@ class Sadb:
         self._associations: dict[tuple[str, int], Association] = {}
         self.conflicts: list[Failure] = []
         for sa in sas:
-            known = self._associations.setdefault((sa.dst, sa.spi), Association(sa)).sa
+            association = self._associations.setdefault((sa.dst, sa.spi), Association(sa))
+            association.report(sa)
+            known = association.sa
             if _secrets(known) != _secrets(sa):
                 hosts = " and ".join(filter(None, (known.host, sa.host))) or "two hosts"
                 reason = f"{hosts} report different keys or algorithms for {_name(sa.dst, sa.spi)}"
@@ -95,6 +121,6 @@ def _name(dst: str, spi: int) -> str:
 
 def _secrets(sa: Sa) -> tuple[object, ...]:
     return (
-        *(sa.src, sa.mode, sa.encryption, sa.encryption_key, sa.esn),
+        *("" if sa.in_udp else sa.src, sa.mode, sa.encryption, sa.encryption_key, sa.esn),
         *(sa.integrity, sa.integrity_key, sa.icv_bits),
     )

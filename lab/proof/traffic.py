@@ -40,6 +40,8 @@ class Kind(StrEnum):
     NEIGHBOUR_DISCOVERY = "neighbour discovery"
     MULTICAST_LISTENER = "multicast listener report"
     ARP = "ARP"
+    PLAINTEXT = "plain text"
+    """On red links only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,8 +50,9 @@ MATRIX: Final = {
     5: policy(5, IPV4, MORE6, 1000, 2000, 1, (1 << 63) - 1, 3, 4),
     6: policy(6, IPV6, MORE4, 50, 0, 60, 0, 70, 0),
 }
-ENTRIES: Final = 2 * 2 + 4 * 3
-"""Of the SPD: in and out of two policies, and fwd too of four."""
+ENTRIES: Final = 2 * 2 + 4 * 3 + 4
+"""Of the SPD: in and out of two policies, and fwd too of four; and what exempts the neighbour
+discovery of one."""
 SHORT: Final = policy(100, ("192.0.2.1", "192.0.2.9"), None, 0, 1)
 """Its states last a second."""
 _KINDS = (

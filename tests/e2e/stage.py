@@ -2,15 +2,17 @@
 """A stage on which whatever a lab leaves behind is seen: a script for test_containment.
 
 Run as PID 1 of fresh PID, mount and network namespaces, so that every process but a lab's is its
-own, every Unix socket too; /dev/shm and the home folder are empty, and /tmp is an overlay, whose
-upper layer shows each file that is written there. On it a front end builds a lab; at a given step
-processes get signals; after it the stage must be as it was.
+own, every Unix socket too; /dev/shm and the home folder are empty, and /tmp and /run are overlays,
+whose upper layers show each file that is written there. On it a front end builds a lab; at a given
+step processes get signals; after it the stage must be as it was.
 
     stage.py TREE PYTHON UID KERNEL STEP VICTIM=SIGNAL…
 """
 
 from __future__ import annotations
 
+import compileall
+import contextlib
 import json
 import os
 import signal
@@ -22,6 +24,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 DEADLINE = 15.0
+PACKAGES = ("lab", "tkm", "ike", "scenarios")
+HOME = Path("/mnt/home")
+SITE = Path("/mnt/site")
+WATCHED = (Path("/mnt/upper"), HOME, Path("/dev/shm"))
 FRONT_END = """
 import signal, sys
 from lab.client import Interface, Lab, Node
@@ -39,24 +45,38 @@ with Lab.start("stage", sys.argv[1], lambda p: tell(p.step, **p.about), esp=Fals
 """
 
 
-def prepare(tree: Path, uid: int) -> tuple[Path, Path]:
-    """Furnish the stage; return the upper layer of /tmp, and a copy of the packages in /tmp."""
+def prepare(tree: Path, site: Path | None = None) -> Path:
+    """Furnish the stage; return a copy of our packages, which is in /tmp.
+
+    `site` is the folder of the packages that ours need: then anybody can read them at `SITE`.
+    """
     subprocess.run(["mount", "-t", "tmpfs", "stage", "/mnt"], check=True)
-    layers = {name: Path("/mnt", name) for name in ("upper", "work", "home")}
-    for layer in layers.values():
-        layer.mkdir()
-        layer.chmod(0o1777)
-    options = f"lowerdir=/tmp,upperdir={layers['upper']},workdir={layers['work']}"
-    subprocess.run(["mount", "-t", "overlay", "stage", "-o", options, "/tmp"], check=True)
     subprocess.run(["mount", "-t", "tmpfs", "stage", "/dev/shm"], check=True)
+    HOME.mkdir()
+    HOME.chmod(0o1777)
+    for place, mode in (("/tmp", 0o1777), ("/run", 0o755)):
+        _make_overlay(place, mode)
     clone = Path(tempfile.mkdtemp(prefix="a clone ", dir="/tmp"))
-    for package in ("lab", "tkm", "ike"):
+    clone.chmod(0o755)
+    for package in PACKAGES:
         subprocess.run(["cp", "-r", str(tree / package), str(clone)], check=True)
-    subprocess.run(["chown", "-R", str(uid), str(clone), str(layers["home"])], check=True)
-    return layers["upper"], clone
+    compileall.compile_dir(clone, quiet=2)
+    if site is not None:
+        SITE.mkdir()
+        subprocess.run(["mount", "--bind", str(site), str(SITE)], check=True)
+    return clone
 
 
-def look(upper: Path, front_end: int) -> dict[str, list[str]]:
+def _make_overlay(place: str, mode: int) -> None:
+    layers = {name: Path("/mnt", name + place) for name in ("upper", "work")}
+    for layer in layers.values():
+        layer.mkdir(parents=True)
+        layer.chmod(mode)
+    options = f"lowerdir={place},upperdir={layers['upper']},workdir={layers['work']}"
+    subprocess.run(["mount", "-t", "overlay", "stage", "-o", options, place], check=True)
+
+
+def look(front_end: int = 0) -> dict[str, list[str]]:
     """Everything on the stage that a lab could have left."""
     own = {os.getpid(), front_end}
     pids = [pid for pid in processes() if pid not in own]
@@ -69,7 +89,7 @@ def look(upper: Path, front_end: int) -> dict[str, list[str]]:
         "sockets": sorted(line.split()[7] for line in sockets if len(line.split()) > 7),
         "files": sorted(
             str(path)
-            for folder in (upper, Path("/mnt/home"), Path("/dev/shm"))
+            for folder in WATCHED
             for path in folder.rglob("*")
             if "__pycache__" not in path.parts
         ),
@@ -114,21 +134,22 @@ def play(front_end: subprocess.Popen[str], step: str, blows: list[str]) -> None:
         if done == step:
             for blow in blows:
                 victim, number = blow.split("=")
-                os.kill(pids[victim], int(number))
+                pid = agent_in(pids["kernel"]) if victim == "agent" else pids[victim]
+                os.kill(pid, int(number))
             return
     sys.exit(f"the front end ended before {step}: {front_end.stderr and front_end.stderr.read()}")
 
 
 def main() -> None:
     tree, python, uid, kernel, step, *blows = sys.argv[1:]
-    upper, clone = prepare(Path(tree), int(uid))
+    clone = prepare(Path(tree))
     ordinary = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
     user = ordinary if int(uid) else []
-    before = look(upper, 0)
+    before = look()
     front_end = subprocess.Popen(
         [*user, python, "-B", "-c", FRONT_END, kernel, step],
         cwd=clone,
-        env={"PATH": os.environ["PATH"], "HOME": "/mnt/home", "PYTHONPATH": str(clone)},
+        env={"PATH": os.environ["PATH"], "HOME": str(HOME), "PYTHONPATH": str(clone)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -136,13 +157,40 @@ def main() -> None:
     )
     play(front_end, step, blows)
     deadline = time.monotonic() + DEADLINE
-    while (after := look(upper, front_end.pid)) != before and time.monotonic() < deadline:
+    while (after := look(front_end.pid)) != before and time.monotonic() < deadline:
         reap(front_end.pid)
     front_end.send_signal(signal.SIGKILL)
     print(json.dumps({"before": before, "after": after}))
 
 
-def reap(front_end: int) -> None:
+def agent_in(guest: int) -> int:
+    """Which process runs PID 1 of the guest: the first that it traces."""
+    children = [pid for pid, parent in parents().items() if parent == guest]
+    traced = f"TracerPid:\t{guest}\n"
+    return min(pid for pid in children if traced in Path(f"/proc/{pid}/status").read_text())
+
+
+def parents() -> dict[int, int]:
+    """Who lives, and the parent of each."""
+    found = {}
+    for pid in processes():
+        with contextlib.suppress(OSError):
+            state, ppid = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+            if state != "Z":
+                found[pid] = int(ppid)
+    return found
+
+
+def descendants(roots: list[int], family: dict[int, int]) -> list[int]:
+    """The children of the roots, and theirs, out of `parents`."""
+    found: list[int] = []
+    generation = roots
+    while generation := [pid for pid, parent in family.items() if parent in generation]:
+        found += generation
+    return found
+
+
+def reap(front_end: int = 0) -> None:
     """As PID 1: bury whom the dead front end orphaned, a keeper above all."""
     for pid in processes():
         if pid not in (os.getpid(), front_end):

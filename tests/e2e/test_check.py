@@ -15,6 +15,7 @@ import pytest
 from lab import check
 from lab.client import Interface, Kernel, Lab, Node
 from lab.proof import Flaw, Frame, read_pcap, write_pcap
+from lab.report import Port
 from tests.e2e.command import tkm_lab
 
 ETHERNET, IP = 14, 20
@@ -43,7 +44,7 @@ def refusals(evidence: check.Evidence, change: Change) -> list[str]:
     changed = replace(
         capture,
         pcap=write_pcap((frame.time, frame.octets) for frame in frames),
-        senders=tuple(frame.sender for frame in frames),
+        ports=tuple(Port(frame.sender, link, "eth0") for frame in frames),
     )
     (proof,) = check.judge(replace(evidence, captures={link: changed}))
     assert not proof.verdict.ok

@@ -21,6 +21,28 @@ def test_the_environment_names_the_lab(two_hosts: Lab) -> None:
     assert tkm_lab("exec", "bob", "--", "hostname", TKM_LAB=two_hosts.name) == (0, "bob\n", "")
 
 
+def test_exec_gives_a_terminal_when_asked(two_hosts: Lab) -> None:
+    assert tkm_lab("exec", "-t", "bob", "tty", TKM_LAB=two_hosts.name).out.startswith("/dev/pts/")
+    assert tkm_lab("exec", "bob", "tty", TKM_LAB=two_hosts.name) == (1, "not a tty\n", "")
+
+
+def test_shell_is_the_node_s_own(two_hosts: Lab) -> None:
+    outcome = tkm_lab("shell", "bob", given="hostname\nexit 3\n", TKM_LAB=two_hosts.name)
+    assert outcome.code == 3
+    assert "bob" in outcome.out.splitlines()
+
+
+def test_tab_proposes_what_is_in_the_lab(two_hosts: Lab) -> None:
+    def proposed(words: str, number: int) -> str:
+        more = {"COMP_WORDS": f"tkm-lab {words}", "COMP_CWORD": str(number)}
+        more["_TKM_LAB_COMPLETE"] = "bash_complete"
+        return tkm_lab(TKM_LAB=two_hosts.name, **more).out
+
+    assert proposed("shell a", 2) == "plain,alice\n"
+    assert proposed("logs bob x", 3) == "plain,xfrm_proxy\n"
+    assert proposed("capture w", 2) == "plain,wire\n"
+
+
 @pytest.mark.parametrize(
     ("destination", "code"), [("bob", 0), ("192.168.0.2", 0), ("192.168.0.9", 1)]
 )
@@ -89,9 +111,17 @@ def test_status_shows_hosts_daemons_and_states_but_no_key(two_hosts: Lab) -> Non
     assert (told["summary"]["keeper"], told["summary"]["guest"]) == (summary.keeper, summary.guest)
     for node in told["nodes"]:
         assert [daemon["code"] for daemon in node["daemons"]] == [None, None, None]
-        assert len(node["esp_states"]) >= 2
+        (ike_sa,) = node["ike_sas"]
+        assert (ike_sa["state"], node["trouble"]) == ("ESTABLISHED", "")
+        (child,) = node["child_sas"]
+        assert (child["name"], child["state"]) == ("conn1", "INSTALLED")
+        assert min(child["packets"]) >= 1
+        assert child["rekey_in"] < child["expires_in"] <= 7200
+    alice, bob = (node["child_sas"][0] for node in told["nodes"])
+    assert (alice["spi_in"], alice["spi_out"]) == (bob["spi_out"], bob["spi_in"])
     shown = tkm_lab("status", TKM_LAB=two_hosts.name).out
-    assert all(f"{state['spi']}" in shown for state in told["nodes"][0]["esp_states"])
+    for text in (*told["nodes"][0]["ike_sas"][0]["spis"], alice["spi_in"], alice["spi_out"]):
+        assert shown.count(text) == 2
     assert not told_keys(two_hosts, outcome.out + shown)
 
 

@@ -15,16 +15,18 @@ import pytest
 
 TREE = Path(__file__).parents[2]
 STEPS = ("keeper", "kernel", "running", "ready", "nodes")
-FRONT_END, KEEPER, GUEST = "front", "keeper", "kernel"
+FRONT_END, KEEPER, GUEST, AGENT = "front", "keeper", "kernel", "agent"
 NOBODY = 54321
 FRESH = ("--pid", "--fork", "--mount", "--mount-proc", "--net", "--kill-child")
 
 
 def python_for(uid: int) -> str:
-    """An interpreter that this user may run: ours can be in root's home."""
-    folders = Path(sys.executable).resolve().parents
-    usable = uid == os.geteuid() or all(folder.stat().st_mode & 0o001 for folder in folders)
-    return sys.executable if usable else "/usr/bin/python3"
+    """An interpreter that this user may run: ours can be in root's home, or a link from there."""
+    if uid == os.geteuid():
+        return sys.executable
+    python = Path(sys.executable).resolve()
+    usable = all(folder.stat().st_mode & 0o001 for folder in python.parents)
+    return str(python) if usable else "/usr/bin/python3"
 
 
 def play(uid: int, kernel: str, step: str, *blows: tuple[str, int]) -> None:
@@ -64,6 +66,12 @@ def test_killed_while_it_is_built(kernel: str, step: str, victim: str) -> None:
 @pytest.mark.parametrize("victim", [KEEPER, GUEST])
 def test_killed_when_it_is_up(kernel: str, victim: str) -> None:
     play(os.geteuid(), kernel, "kept", (victim, signal.SIGKILL))
+
+
+@pytest.mark.parametrize("step", ["nodes", "kept"])
+def test_a_guest_whose_agent_is_killed(step: str) -> None:
+    """It panics; and then, PID 1 of a namespace, it can't even abort."""
+    play(os.geteuid(), "uml", step, (AGENT, signal.SIGKILL))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import signal
 import struct
@@ -254,3 +255,24 @@ def test_a_guest_that_cannot_boot(worker_id: str) -> None:
 def test_names_that_are_none(bad: str) -> None:
     with pytest.raises(UsageError):
         Lab.start(bad)
+
+
+def test_who_is_cut_off_hears_nobody_until_it_is_let_back(lab: Lab) -> None:
+    ping = ["ping", "-c1", "-W1", "192.0.2.2"]
+    lab.disturb("net", ["bob"], cut=True)
+    assert lab.call("alice", ping).code == 1
+    lab.disturb("net", ["bob"], cut=False)
+    assert lab.call("alice", ping).code == 0
+
+
+def test_what_is_injected_arrives_and_is_in_no_capture(lab: Lab) -> None:
+    def received() -> int:
+        (link,) = json.loads(run(lab, "bob", "ip", "-json", "-stats", "link", "show", "eth0"))
+        return int(link["stats64"]["rx"]["packets"])
+
+    before, known = lab.capture("net").next, received()
+    lab.inject("net", "bob", [bytes.fromhex("ffffffffffff 020000000099 88b5") + bytes(46)] * 3)
+    assert received() == known + 3
+    assert lab.capture("net", before).senders == ()
+    with pytest.raises(UsageError, match="alice is not on a link side of this lab"):
+        lab.disturb("side", ["alice"], cut=True)

@@ -3,28 +3,21 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from lab import ike
 from lab.check import check
 from lab.client import Lab
 from lab.topology import load, shipped
 from tests.e2e.conftest import Builder
-
-DEADLINE = 10.0
-REKEY = "import sys, vici; print(vici.Session().rekey({sys.argv[1]: 'conn1'}))"
-IKE_SA = "import vici; print(next(iter(vici.Session().list_sas()))['conn1']['uniqueid'].decode())"
+from tests.e2e.interop import wait_until
 
 
-def vici(lab: Lab, node: str, script: str, *arguments: str) -> str:
-    """What a script prints that talks to the IKE daemon of a node."""
-    done = lab.call(node, [sys.executable, "-c", script, *arguments])
-    assert done.code == 0, done.stderr.decode()
-    return done.stdout.decode().strip()
+def ike_sas(lab: Lab, node: str) -> set[tuple[int, int]]:
+    """The SPIs of a daemon's IKE SAs."""
+    return {sa.spis for sa in ike.sas(lab, node)}
 
 
 def spis(lab: Lab, node: str) -> set[int]:
@@ -32,18 +25,11 @@ def spis(lab: Lab, node: str) -> set[int]:
     return {state.spi for state in lab.states(node).states if state.spi}
 
 
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    """Ask again until it holds."""
-    deadline = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < deadline, f"{what}: not in {DEADLINE} s"
-
-
 @pytest.mark.parametrize("side", ["alice", "bob"])
 def test_child_sa(two_hosts: Lab, side: str) -> None:
     check(two_hosts)
     before = spis(two_hosts, "alice")
-    vici(two_hosts, side, REKEY, "child")
+    ike.rekey(two_hosts, side, child="conn1")
 
     def is_replaced() -> bool:
         now = spis(two_hosts, "alice")
@@ -57,11 +43,14 @@ def test_child_sa(two_hosts: Lab, side: str) -> None:
 @pytest.mark.parametrize("side", ["alice", "bob"])
 def test_ike_sa(two_hosts: Lab, side: str) -> None:
     check(two_hosts)
-    before = {node: vici(two_hosts, node, IKE_SA) for node in ("alice", "bob")}
+    before = {node: ike_sas(two_hosts, node) for node in ("alice", "bob")}
     states = spis(two_hosts, "alice")
-    vici(two_hosts, side, REKEY, "ike")
+    ike.rekey(two_hosts, side, ike="conn1")
     for node, old in before.items():
-        wait_until(lambda node=node, old=old: vici(two_hosts, node, IKE_SA) != old, "a new IKE SA")
+        wait_until(
+            lambda node=node, old=old: len(now := ike_sas(two_hosts, node)) == 1 and now != old,
+            "a new IKE SA",
+        )
     assert spis(two_hosts, "alice") == spis(two_hosts, "bob") == states
     (proof,) = check(two_hosts)
     assert proof.verdict.ok, [str(failure) for failure in proof.verdict.failures]

@@ -50,7 +50,7 @@ def test_a_lab_lives_from_up_to_down(name: str) -> None:
     assert built.code == 0, built
     told = json.loads(built.out)
     assert told["lab"] == name
-    assert [step["name"] for step in told["steps"]] == ["pki", "kernel", "network", "daemons"]
+    assert [step["name"] for step in told["steps"]] == ["kernel", "network", "pki", "daemons"]
     before = Lab(name).summary()
 
     again = tkm_lab("up", "two-hosts", "--name", name)
@@ -66,7 +66,7 @@ def test_a_lab_lives_from_up_to_down(name: str) -> None:
     assert tkm_lab("status", "--lab", name).code == 1
 
 
-@pytest.mark.parametrize("after", ["pki", "network"])
+@pytest.mark.parametrize("after", ["kernel", "network"])
 def test_ctrl_c_leaves_nothing(name: str, after: str) -> None:
     process = subprocess.Popen(
         [*COMMAND, "up", "two-hosts", "--name", name],
@@ -102,9 +102,9 @@ addresses = { wire = "192.0.2.2/24" }
 @pytest.mark.parametrize(
     ("good", "bad", "told"),
     [
-        ("[nodes.bob]", "[nodes.bob", "line"),
+        ("[nodes.bob]", "[nodes.bob", "bad.toml:6: Expected"),
         ("bob]\naddresses = { wire", "bob]\naddresses = { wlan", "no link 'wlan'"),
-        ("192.0.2.2", "192.0.2.1", "192.0.2.1 on wire is alice's already"),
+        ("192.0.2.2", "192.0.2.1", ":7: nodes.bob: 192.0.2.1 is alice's already"),
         ("192.0.2.2", "192.0.2.256", "192.0.2.256"),
         ("192.0.2.2/24", "192.0.2.2", "prefix length"),
         ('title = "a test"', "", "title is missing"),
@@ -142,6 +142,29 @@ def test_without_iproute2_the_mend_is_told(name: str, tmp_path: Path) -> None:
     outcome = tkm_lab("up", "two-hosts", "--name", name, PATH=str(tmp_path))
     assert outcome.code == 1
     assert outcome.complaint == "tkm-lab: the command ip is missing: apt-get install iproute2"
+
+
+CHROOT = """
+mount -t tmpfs -o mode=755 root /mnt
+mkdir /mnt/root
+for entry in /*; do
+    if [ -L "$entry" ]; then
+        cp -P "$entry" /mnt/root
+    elif [ -d "$entry" ]; then
+        mkdir "/mnt/root$entry"
+        mount --rbind "$entry" "/mnt/root$entry"
+    fi
+done
+exec chroot /mnt/root "$@"
+"""
+
+
+def test_in_a_chroot_that_is_no_mount_point_the_remedy_is_told(name: str) -> None:
+    inside = (*FRESH_NETWORK, "--mount", "sh", "-c", CHROOT, "chroot")
+    outcome = tkm_lab("up", "two-hosts", "--name", name, "--kernel", "uml", within=inside)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "in this chroot / is no mount point" in outcome.complaint
+    assert not is_up(name)
 
 
 Run = Callable[..., Outcome]

@@ -5,6 +5,7 @@ The kernel is the one part that is not real here; what a real one makes of it is
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_address
@@ -44,11 +45,19 @@ class RecordingKernel:
 
     policies: list[Policy] = field(default_factory=list)
     states: set[State] = field(default_factory=set)
+    pairs: dict[bytes, StatePair] = field(default_factory=dict)
+    """Those of Child SAs that stand, by inbound SPI."""
     refuses: bool = False
+    keeps: set[bytes] = field(default_factory=set)
+    """SPIs whose states it does not delete."""
 
     def flush(self) -> None:
         self.policies.clear()
         self.states.clear()
+        self.pairs.clear()
+
+    def closed(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def add_policy(self, policy: Policy) -> None:
         self.policies.append(policy)
@@ -56,6 +65,7 @@ class RecordingKernel:
     def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
         if self.refuses:
             raise KernelError("the kernel was told to refuse")
+        self.pairs[pair.spi_in] = pair
         local, remote = str(pair.policy.local.ip), str(pair.policy.remote.ip)
         self.states |= {
             State(remote, local, pair.spi_in, *_octets(inbound)),
@@ -63,6 +73,9 @@ class RecordingKernel:
         }
 
     def delete_states(self, pair: StatePair) -> None:
+        if self.keeps & {pair.spi_in, pair.spi_out}:
+            raise KernelError("the kernel was told to keep it")
+        self.pairs.pop(pair.spi_in, None)
         self.states = {
             state for state in self.states if state.spi not in (pair.spi_in, pair.spi_out)
         }

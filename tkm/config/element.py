@@ -4,7 +4,6 @@
 A document type is refused outright, and with it every entity: external ones and bombs alike.
 """
 
-from collections.abc import Iterator
 from xml.parsers import expat
 
 from tkm.errors import ConfigError
@@ -21,11 +20,14 @@ class Element:
         self.line = line
         self.children: list[Element] = []
         self.text = ""
+        self.text_line = line
         self._taken: set[str] = set()
+        self._attributes_taken: set[str] = set()
+        self._text_taken = False
 
-    def fault(self, reason: str) -> ConfigError:
-        """An error at this element."""
-        return ConfigError(f"line {self.line}: <{self.name}>: {reason}")
+    def fault(self, reason: str, line: int | None = None) -> ConfigError:
+        """An error at this element, or at a line within it."""
+        return ConfigError(f"line {line or self.line}: <{self.name}>: {reason}")
 
     def all(self, name: str) -> list["Element"]:
         """The children of that name."""
@@ -57,6 +59,7 @@ class Element:
 
         :raises ConfigError: there is none.
         """
+        self._text_taken = True
         text = self.text.strip()
         if not text:
             raise self.fault("it is empty")
@@ -71,6 +74,7 @@ class Element:
 
         :raises ConfigError: it is missing, or not one.
         """
+        self._attributes_taken.add(name)
         if name not in self.attributes:
             raise self.fault(f"attribute {name} is missing")
         return self._number(self.attributes[name])
@@ -80,13 +84,20 @@ class Element:
             raise self.fault(f"'{text}' is not a whole number")
         return int(text)
 
-    def unknown(self) -> Iterator["Element"]:
-        """Elements below that nobody has asked for."""
+    def check_all_read(self) -> None:
+        """Nothing in here may be read over.
+
+        :raises ConfigError: there is an attribute, text or an element that nobody has asked for.
+        """
+        for name in self.attributes:
+            if name not in self._attributes_taken:
+                raise self.fault(f"attribute {name} is not known here")
+        if self.text.strip() and not self._text_taken:
+            raise self.fault("text does not belong here", self.text_line)
         for child in self.children:
-            if child.name in self._taken:
-                yield from child.unknown()
-            else:
-                yield child
+            if child.name not in self._taken:
+                raise child.fault("this element is not known here")
+            child.check_all_read()
 
 
 def parse(octets: bytes) -> Element:
@@ -108,7 +119,10 @@ def parse(octets: bytes) -> Element:
         open_elements.pop()
 
     def text(data: str) -> None:
-        open_elements[-1].text += data
+        element = open_elements[-1]
+        if not element.text.strip():
+            element.text_line = parser.CurrentLineNumber
+        element.text += data
 
     def refuse(*_: object) -> None:
         raise ConfigError(f"line {parser.CurrentLineNumber}: a document type is not accepted")

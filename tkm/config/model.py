@@ -19,8 +19,8 @@ _LONGEST: Final = {"seconds": 0xFFFFFFFF, "bytes": (1 << 63) - 1, "packets": (1 
 
 _GROUPS: Final = r"modp(3072|4096)(-ke[1-7]_modp(3072|4096))*"
 _IKE_PROPOSAL: Final = re.compile(rf"aes256-sha512-{_GROUPS}")
-_ESP_PROPOSAL: Final = re.compile(rf"aes256-sha512(-{_GROUPS})?")
-"""What the TKM can do (RFC 9370 for the further key exchanges)."""
+_ESP_PROPOSAL: Final = re.compile(rf"aes256-sha512(-{_GROUPS})?(-esn)?(-noesn)?")
+"""What the TKM can do (RFC 9370 for the further key exchanges, RFC 4304 for ESN)."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._@/+-]+")
 """Of identities and files: what means nothing else in any file that we write."""

@@ -7,6 +7,8 @@ from tkm.config.model import Config, Lifetime, Policy
 
 IKE_PROPOSALS = "aes256-sha512-modp4096,aes256-sha512-modp3072"
 ESP_PROPOSALS = IKE_PROPOSALS
+ESP_PROPOSALS_WITH_ESN = "aes256-sha512-modp4096-esn-noesn,aes256-sha512-modp3072-esn-noesn"
+"""Extended sequence numbers where the peer can, too."""
 
 _CONNECTION = """\
   conn{id} {{
@@ -35,13 +37,18 @@ _CONNECTION = """\
 """
 
 
-def render(config: Config) -> str:
-    """The text of ``swanctl.conf``. The lifetimes are the kernel's, told here to be seen."""
-    connections = "".join(_connection(config, policy) for policy in config.policies.values())
+def render(config: Config, *, esn: bool = True) -> str:
+    """The text of ``swanctl.conf``. The lifetimes are the kernel's, told here to be seen.
+
+    :param esn: the daemon can tell the TKM about extended sequence numbers; charon-tkm, which
+        speaks generation 1 of the protocol, cannot.
+    """
+    esp = ESP_PROPOSALS_WITH_ESN if esn else ESP_PROPOSALS
+    connections = "".join(_connection(config, policy, esp) for policy in config.policies.values())
     return f"# Written by tkm_cfgtool.\n\nconnections {{\n{connections}}}\n"
 
 
-def _connection(config: Config, policy: Policy) -> str:
+def _connection(config: Config, policy: Policy, esp: str) -> str:
     identity = config.local_identities[policy.local.identity_id]
     return _CONNECTION.format(
         id=policy.id,
@@ -53,7 +60,7 @@ def _connection(config: Config, policy: Policy) -> str:
         remote_identity=policy.remote.identity,
         mode=policy.mode.value,
         selectors=_selectors(policy),
-        esp_proposals=policy.proposals.esp or ESP_PROPOSALS,
+        esp_proposals=policy.proposals.esp or esp,
         lifetimes=_lifetimes(policy.lifetime),
     )
 

@@ -70,8 +70,7 @@ def read(octets: bytes) -> Config:
             raise element.fault(f"id {policy.id} is used twice")
         policies[policy.id] = policy
         _check(element, Config(identities, policies))
-    for element in root.unknown():
-        raise element.fault("this element is not known here")
+    root.check_all_read()
     return Config(identities, policies)
 
 

@@ -6,7 +6,7 @@ every step is checked, then the operation computes, then every step is taken. So
 changes nothing, and nothing is consumed twice.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from tkm.errors import InvalidState
@@ -62,18 +62,15 @@ class Context:
         self.number = number
         self.state = CLEAN
 
-    def require(self, trigger: str) -> None:
-        """Check that ``trigger`` is legal now.
+    def after(self, trigger: str) -> str:
+        """The state that ``trigger`` leads to.
 
-        :raises InvalidState: it is not.
+        :raises InvalidState: it is illegal now.
         """
-        if self.table.target(self.state, trigger) is None:
+        target = self.table.target(self.state, trigger)
+        if target is None:
             raise InvalidState(f"{self} is {self.state}: it does not {trigger}")
-
-    def advance(self, trigger: str) -> None:
-        """Take the step that :meth:`require` has checked."""
-        self.require(trigger)
-        self.state = self.table.target(self.state, trigger) or CLEAN
+        return target
 
     def wipe(self) -> None:
         """Destroy the secrets that it owns."""
@@ -159,13 +156,12 @@ class Contexts:
         for step in operation.steps:
             contexts = found[step.name] = self._find(step, request, found)
             for context in contexts if isinstance(contexts, tuple) else (contexts,):
-                context.require(step.trigger)
-                steps.append((context, step.trigger))
+                steps.append((context, context.after(step.trigger)))
         if len({id(context) for context, _ in steps}) != len(steps):
             raise InvalidState(f"{operation.name} names one context twice")
         reply = compute(request, **found)
-        for context, trigger in steps:
-            context.advance(trigger)
+        for context, target in steps:
+            context.state = target
             self.stores[type(context)].settle(context)
         return reply
 
@@ -179,11 +175,11 @@ class Contexts:
             return tuple(store.at(each) for each in number)
         return store.at(number)
 
-    def reset_all(self) -> None:
-        """Make everything clean."""
-        for store in self.stores.values():
-            for number in list(store):
-                store.reset(number)
+    def reset_all(self, keep: Container[Context] = ()) -> None:
+        """Make everything clean, but for what is to be kept."""
+        for context in list(self):
+            if context not in keep:
+                self.stores[type(context)].reset(context.number)
 
     def __iter__(self) -> Iterator[Context]:
         for store in self.stores.values():

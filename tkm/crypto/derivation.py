@@ -4,7 +4,7 @@
 from typing import NamedTuple
 
 from tkm.crypto.prf import PRF_HMAC_SHA2_512, Octets, Prf
-from tkm.secret import Secret
+from tkm.secret import Secret, wipe_bytes
 
 ENCRYPTION_KEY = 32
 """Octets of a key of ENCR_AES_CBC with 256 bits."""
@@ -106,5 +106,9 @@ def child_keys(
     """
     lengths = (ENCRYPTION_KEY, INTEGRITY_KEY) * 2
     parts: list[Octets] = [secret.octets for secret in shared]
-    with Secret(bytearray().join((*parts[:1], roles.nonces, *parts[1:]))) as seed:
-        return ChildKeys(*prf.plus(sk_d.octets, seed.octets, sum(lengths)).split(*lengths))
+    parts.insert(1, roles.nonces)
+    seed = b"".join((*parts, b""))  # of two parts at least: never one of them, but ours to wipe
+    try:
+        return ChildKeys(*prf.plus(sk_d.octets, seed, sum(lengths)).split(*lengths))
+    finally:
+        wipe_bytes(seed)

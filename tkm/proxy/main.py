@@ -10,24 +10,36 @@ from contextlib import suppress
 
 from tkm import VERSION, logs, notify
 from tkm.errors import KernelError
-from tkm.proxy.events import Event, translate
+from tkm.proxy.events import Event, rehearse, translate
 from tkm.reactor import Reactor
 from tkm.rpc.client import Client, connect
 from tkm.rpc.ees import EES, EES_SOCKET, EsaAcquire
-from tkm.rpc.result import FieldError, RpcError
+from tkm.rpc.result import FieldError, Refused, RpcError
 from tkm.xfrm.messages import Group, Type
 from tkm.xfrm.netlink import NetlinkSocket
 
 log = logging.getLogger(__name__)
 
 
+_INTERVAL = 0.2
+"""Seconds between two attempts to deliver what waits."""
+_MOST = 256
+"""Events that wait, at most; the oldest are forgotten."""
+
+
 class Proxy:
-    """Reads events, passes them on; an IKE daemon that is not there yet is no reason to stop."""
+    """Reads events, passes them on.
+
+    What cannot be delivered, because no IKE daemon is there, waits for one: the kernel does not say
+    again that a packet needs an SA for as long as it holds a place for that, 30 s.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._netlink = NetlinkSocket(Group.ACQUIRE, Group.EXPIRE)
         self._client: Client | None = None
+        self._waiting: dict[str, Event] = {}
+        """By their descriptions: of what is asked for twice, one is enough."""
 
     def fileno(self) -> int:
         """For a selector: an event is waiting."""
@@ -43,10 +55,22 @@ class Proxy:
                     Type(kind).name,
                 )
             if event := translate(kind, octets):
-                self._pass_on(event)
+                log.info("Initiating %s", describe(event))
+                if not self._pass_on(event):
+                    self._waiting[describe(event)] = event
+        for oldest in list(self._waiting)[:-_MOST]:
+            del self._waiting[oldest]
 
-    def _pass_on(self, event: Event) -> None:
-        log.info("Initiating %s", describe(event))
+    def try_again(self) -> float | None:
+        """Pass on what waits; return in how many seconds to come back, ``None``: nothing waits."""
+        for description, event in list(self._waiting.items()):
+            if not self._pass_on(event, first=False):
+                return _INTERVAL
+            del self._waiting[description]
+        return None
+
+    def _pass_on(self, event: Event, *, first: bool = True) -> bool:
+        """Whether nothing more is to be done about it."""
         # A daemon that was started again has closed the old connection: try a new one once.
         for attempt in ("again", "no more"):
             try:
@@ -54,12 +78,17 @@ class Proxy:
                 self._client.call(event)
             except FieldError as error:
                 log.warning("Not ours: %s", error)
+            except Refused as error:
+                log.warning("Event refused: %s", error)
             except RpcError as error:
                 self._client = None
                 if attempt == "again":
                     continue
-                log.warning("Event not delivered: %s", error)
-            return
+                if first:
+                    log.warning("Event not delivered: %s; waiting", error)
+                return False
+            return True
+        return False
 
 
 def describe(event: Event) -> str:
@@ -96,9 +125,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.exit(1, f"{parser.prog}: {arguments.log}: {error.strerror}\n")
     with Reactor(logs.reopen) as reactor:
         reactor.selector.register(proxy, selectors.EVENT_READ, proxy.forward)
+        rehearse()
         log.info("Initialization complete, waiting for kernel events")
         notify.tell("READY=1")
-        reactor.run()
+        reactor.run(proxy.try_again)
         notify.tell("STOPPING=1")
     return 0
 

@@ -94,6 +94,10 @@ class SocketTransport:
             raise Disconnected(f"the connection broke: {_reason(error)}") from error
         return response
 
+    def fileno(self) -> int:
+        """For a selector: between exchanges there is nothing to read but the server's end."""
+        return self._socket.fileno()
+
     def _receive(self) -> bytes:
         octets = self._socket.recv(65536)
         if not octets:

@@ -8,7 +8,7 @@ import os
 import socket
 import struct
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class Listener:
             self._socket.close()
             raise OSError(error.errno, error.strerror, path) from error
         self._inode = _inode(self._path)
+        self._spare = _spare()
 
     def _bind(self, mode: int) -> None:
         if self._path.is_socket():
@@ -64,7 +65,7 @@ class Listener:
             client, _ = self._socket.accept()
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
-                log.error("No room for another client: %s", error.strerror)
+                self._turn_away(error)
             return None
         octets = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         pid, uid, gid = _CREDENTIALS.unpack(octets)
@@ -75,11 +76,30 @@ class Listener:
         client.setblocking(False)
         return client
 
+    def _turn_away(self, reason: OSError) -> None:
+        """Let a client in by the spare descriptor, and out at once.
+
+        Left waiting, it would wake us at every turn for as long as no descriptor is free.
+        """
+        log.error("Client turned away at %s: %s", self._path, reason.strerror)
+        with contextlib.suppress(OSError):
+            self._spare.close()
+            client, _ = self._socket.accept()
+            client.close()
+            self._spare = _spare()
+
     def close(self) -> None:
-        """Take the name away, unless somebody else has taken it over."""
+        """Take the name away, unless somebody else has taken it over, or we may not any more."""
         self._socket.close()
+        self._spare.close()
         if _inode(self._path) == self._inode:
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(PermissionError):
+                self._path.unlink(missing_ok=True)
+
+
+def _spare() -> BinaryIO:
+    """A descriptor that is there to be given up."""
+    return Path(os.devnull).open("rb")
 
 
 def _is_served(path: Path) -> bool:

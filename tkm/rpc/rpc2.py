@@ -70,7 +70,11 @@ class TkmLimits(Request[LimitsReply], interface=RPC2, code=0x0001):
 
 
 class TkmReset(Request[Empty], interface=RPC2, code=0x0002):
-    """Reset all contexts, destroy their secrets and remove the states that they own."""
+    """Reset all contexts, destroy their secrets and remove the states that they own.
+
+    Should the kernel keep a state, the result is ``KERNEL_FAILURE``: its ``esa`` alone stays in
+    use, for another try; all else is reset.
+    """
 
 
 class NcReset(Request[Empty], interface=RPC2, code=0x0100):

@@ -87,14 +87,19 @@ class Connection:
     def feed(self, octets: bytes) -> None:
         """Take what has arrived, and answer the first request that is whole."""
         self._received += octets
-        self._next = self._next or self._framing.cut(self._received, responses=False)
+        if not self._next:
+            self._cut()
         self.answer()
 
     def answer(self) -> None:
         """Answer the next request, if one is waiting."""
         if self._next:
             self.to_send += self._dispatcher(*self._next)
-            self._next = self._framing.cut(self._received, responses=False)
+            self._cut()
+
+    def _cut(self) -> None:
+        cut = self._framing.cut
+        self._next = cut(self._received, responses=False) if self._received else None
 
 
 class Server:

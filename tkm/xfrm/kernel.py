@@ -9,7 +9,8 @@ import errno
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from ipaddress import ip_network
 from typing import Any, Final
 
 from tkm.config.model import Address, Lifetime, Mode, Network, Policy
@@ -26,6 +27,9 @@ _ESP: Final = 50
 _AF: Final = {4: 2, 6: 10}
 _PRIORITY: Final = 3843
 """Of every policy, as the original installs them."""
+_ICMPV6: Final = 58
+_NEIGHBOUR_DISCOVERY: Final = (135, 136)
+"""Types of ICMPv6: solicitation and advertisement (RFC 4861, 4.3 and 4.4)."""
 _REPLAY_WINDOW: Final = 32
 _ESN_WINDOW: Final = 64
 """Packets."""
@@ -52,11 +56,31 @@ class XfrmKernel:
         with suppress(_Missing):
             self._request(Type.FLUSHSA, make(messages.FlushStatesMessage), "flush the SAD")
 
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Meanwhile nothing passes that no policy speaks of. Kernels before 5.15 cannot do that."""
+        self._set_default(messages.BLOCK)
+        try:
+            yield
+        finally:
+            self._set_default(messages.ACCEPT)
+
+    def _set_default(self, action: int) -> None:
+        message = make(messages.DefaultPolicyMessage, **dict.fromkeys(("in", "fwd", "out"), action))
+        try:
+            self._netlink.request(encode(Type.SETDEFAULT, message))
+        except Refusal as refusal:
+            log.warning("Traffic may pass while there are no policies: %s", refusal)
+
     def add_policy(self, policy: Policy) -> None:
-        """Install ``out`` and ``in``, and in tunnel mode ``fwd``."""
+        """Install ``out`` and ``in``, and in tunnel mode ``fwd``.
+
+        Where the ends' own traffic is meant, and IPv6, their neighbour discovery stays free: IKE
+        cannot bring up the SA that it would have to wait for.
+        """
         log.info("Adding policy [ %d, %s ]", policy.id, policy)
-        for direction in _directions(policy.mode):
-            self._request(Type.NEWPOLICY, _policy(policy, direction), f"add policy {policy.id}")
+        for message in _policies(policy):
+            self._request(Type.NEWPOLICY, message, f"add policy {policy.id}")
 
     def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
         """Install both states, or none."""
@@ -126,6 +150,34 @@ def _fill_in(octets: bytearray, place: bytes, key: Secret) -> None:
 def _directions(mode: Mode) -> tuple[int, ...]:
     both = (messages.OUT, messages.IN)
     return both if mode is Mode.TRANSPORT else (*both, messages.FWD)
+
+
+def _policies(policy: Policy) -> Iterator[messages.PolicyMessage]:
+    for direction in _directions(policy.mode):
+        yield _policy(policy, direction)
+    covers_its_ends = (
+        policy.local.ip in policy.local_selector and policy.remote.ip in policy.remote_selector
+    )
+    if covers_its_ends and policy.local.ip.version == 6:
+        for direction in (messages.OUT, messages.IN):
+            for kind in _NEIGHBOUR_DISCOVERY:
+                yield _exemption(policy, direction, kind)
+
+
+def _exemption(policy: Policy, direction: int, kind: int) -> messages.PolicyMessage:
+    """One type of ICMPv6 passes as it is between the ends, before the policy is asked."""
+    ends = [ip_network(end.ip) for end in (policy.local, policy.remote)]
+    source, destination = ends if direction == messages.OUT else reversed(ends)
+    return make(
+        messages.PolicyMessage,
+        **_selector(source, destination),
+        sel_proto=_ICMPV6,
+        sel_sport=kind,  # XFRM has the type there, and the code in the other one
+        sel_sport_mask=0xFFFF,
+        **_lifetime(_ENDLESS),
+        priority=_PRIORITY - 1,
+        dir=direction,
+    )
 
 
 def _policy(policy: Policy, direction: int) -> messages.PolicyMessage:

@@ -49,6 +49,7 @@ class Type(IntEnum):
     EXPIRE = 0x18
     FLUSHSA = 0x1C
     FLUSHPOLICY = 0x1D
+    SETDEFAULT = 0x27
 
 
 class Group(IntEnum):
@@ -60,6 +61,8 @@ class Group(IntEnum):
 
 IN, OUT, FWD = 0, 1, 2
 """Directions of a policy."""
+BLOCK, ACCEPT = 1, 2
+"""What happens to traffic that no policy speaks of."""
 MODE_TRANSPORT, MODE_TUNNEL = 0, 1
 STATE_AF_UNSPEC = 32
 """Flag of a state whose selector, which says nothing, is of no address family either."""
@@ -242,6 +245,12 @@ class FlushStatesMessage(Message):
 
 class FlushPoliciesMessage(Message):
     """FLUSHPOLICY has no body."""
+
+
+class DefaultPolicyMessage(Message):
+    """struct xfrm_userpolicy_default: SETDEFAULT, by direction."""
+
+    fields = (("in", "B"), ("fwd", "B"), ("out", "B"))
 
 
 class AcquireMessage(Message):

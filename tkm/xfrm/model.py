@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the TKM asks of a kernel."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -47,6 +48,9 @@ class Kernel(Protocol):
 
     def flush(self) -> None:
         """Remove all policies and states."""
+
+    def closed(self) -> AbstractContextManager[None]:
+        """Meanwhile nothing passes that no policy speaks of."""
 
     def add_policy(self, policy: Policy) -> None:
         """Traffic of this policy must be protected from now on."""

@@ -13,8 +13,8 @@ from tests.unit.ike.daemons import ADDRESSES, Node, free_port
 
 @pytest.fixture
 def nodes(tmp_path: Path) -> Iterator[list[Node]]:
-    port = free_port()
-    made = [Node(name, tmp_path / name, port) for name in ADDRESSES]
+    ports = free_port(), free_port()
+    made = [Node(name, tmp_path / name, ports) for name in ADDRESSES]
     yield made
     for node in made:
         node.tkm.close()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.unit import trusted
@@ -79,13 +79,18 @@ class Tkm:
 class Node:
     """A host: TKM and tkm_iked."""
 
-    def __init__(self, name: str, folder: Path, port: int) -> None:
+    def __init__(self, name: str, folder: Path, ports: tuple[int, int]) -> None:
         host = trusted.host(name)
         self.folder = folder
         self._write(name, host)
         self.tkm = Tkm(host, folder / "rpc")
+        self._name = name
         self.log = folder / "log"
-        self._port = port
+        self._ports = ports
+
+    def start_tkm(self) -> None:
+        """Run another TKM, which knows nothing of the one before."""
+        self.tkm = Tkm(trusted.host(self._name), self.folder / "rpc")
 
     def _write(self, name: str, host: trusted.Host) -> None:
         (other,) = (each for each in ADDRESSES if each != name)
@@ -100,20 +105,25 @@ class Node:
         )
         (self.folder / "swanctl.conf").write_text(text)
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, around: Sequence[str] = (), *options: str) -> subprocess.Popen[bytes]:
         """Run the daemon until its services answer."""
-        process = self.spawn()
+        process = self.spawn(around, *options)
         wait_for((self.folder / "ees").exists, process)
         return process
 
-    def spawn(self) -> subprocess.Popen[bytes]:
-        """Run the daemon."""
+    def spawn(self, around: Sequence[str] = (), *options: str) -> subprocess.Popen[bytes]:
+        """Run the daemon.
+
+        :param around: a command that executes it.
+        """
         names = ("rpc", "ees", "vici")
         sockets = [f"--{name}-socket={self.folder}/{name}" for name in names]
-        config = ["-c", f"{self.folder}/swanctl.conf", f"--port={self._port}"]
+        ports = [f"--port={self._ports[0]}", f"--nat-port={self._ports[1]}"]
+        config = ["-c", f"{self.folder}/swanctl.conf", *ports]
         with self.log.open("wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "ike.daemon", *config, *sockets], stderr=log
+                [*around, sys.executable, "-m", "ike.daemon", *config, *sockets, *options],
+                stderr=log,
             )
 
 

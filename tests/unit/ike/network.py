@@ -25,6 +25,7 @@ from ike.sa.host import Datagram, Settings
 from ike.trusted import Trusted
 from ike.x509 import Certificate
 from tests.unit import trusted
+from tests.unit.ike.nat_box import NatBox
 from tests.unit.trusted import NAMES, RecordingKernel, identity
 from tkm.config import model as tkm
 
@@ -51,13 +52,19 @@ def configuration(
     ike: str = "aes256-sha512-modp3072",
     esp: str = "aes256-sha512",
     rekey_time: float = 0.0,
+    reauth_time: float = 0.0,
+    over_time: float | None = None,
+    rand_time: float | None = None,
     dpd_delay: float = 0.0,
     fragmentation: bool = False,
     addresses: Mapping[str, str] = IPV4,
     nets: Mapping[str, str] | None = None,
+    outside: Mapping[str, str] | None = None,
+    encap: bool = False,
 ) -> Configuration:
     """What ``tkm_cfgtool`` would write for a host.
 
+    :param outside: where others see the hosts that are behind a NAT.
     :param nets: what is behind each host, for tunnel mode.
     """
     (other,) = (each for each in NAMES if each != name)
@@ -73,15 +80,19 @@ def configuration(
     connection = Connection(
         name=f"to-{other}",
         local_addrs=(addresses[name],),
-        remote_addrs=(addresses[other],),
+        remote_addrs=((outside or {}).get(other, addresses[other]),),
         proposals=proposals.parse(ike, Protocol.IKE),
         local_id=Identity.parse(identity(name)),
         remote_id=Identity.parse(identity(other)),
         certificates=(Certificate.read(pki.certificates[name]),),
         children=(child,),
         rekey_time=rekey_time,
+        reauth_time=reauth_time,
+        over_time=over_time,
+        rand_time=rand_time,
         dpd_delay=dpd_delay,
         fragmentation=fragmentation,
+        encap=encap,
     )
     ca = Certificate.read(pki.ca.root.certificate.der)
     return Configuration((connection,), (Authority(1, ca),))
@@ -159,8 +170,14 @@ class Network:
         seed: int = 0,
         weather: Weather = FINE,
         settings: Settings | None = None,
+        own: Mapping[str, Mapping[str, Any]] | None = None,
+        forwards: bool = False,
         **options: Any,
     ) -> None:
+        """
+        :param own: options of one side only, by its name.
+        :param forwards: NATs let in what nobody has asked for.
+        """
         self.chance = random.Random(seed)
         self.weather = weather
         self.now = 1000.0
@@ -168,10 +185,16 @@ class Network:
         self.sent: list[Datagram] = []
         self._flying: list[tuple[float, int, Datagram]] = []
         self._order = 0
-        given = settings or Settings()
+        given, own = settings or Settings(), own or {}
         self.alice, self.bob = (
-            Side(name, configuration(name, **options), given, self.chance) for name in NAMES
+            Side(name, configuration(name, **options, **own.get(name, {})), given, self.chance)
+            for name in NAMES
         )
+        inside = options.get("addresses", IPV4)
+        self.boxes = {
+            name: NatBox(inside[name], outside, forwards=forwards)
+            for name, outside in (options.get("outside") or {}).items()
+        }
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -184,10 +207,13 @@ class Network:
             for datagram in side.engine.datagrams_to_send():
                 self.sent.append(datagram)
                 for octets in self.meddler(datagram):
-                    self._launch(datagram._replace(octets=octets))
+                    self.launch(datagram._replace(octets=octets))
 
-    def _launch(self, datagram: Datagram) -> None:
+    def launch(self, datagram: Datagram) -> None:
+        """Put a datagram on the wire, before the NATs."""
         weather = self.weather
+        for box in self.boxes.values():
+            datagram = box.leave(datagram)
         copies = 1 + (self.chance.random() < weather.duplication)
         for _ in range(copies):
             if self.chance.random() >= weather.loss:
@@ -203,15 +229,19 @@ class Network:
     def _step(self) -> None:
         while self._flying and self._flying[0][0] <= self.now:
             _, _, datagram = heappop(self._flying)
-            for side in self.sides:
-                if side.endpoint == datagram.remote:
-                    side.engine.receive_datagram(
-                        datagram.octets, datagram.remote, datagram.local, self.now
-                    )
+            self._arrive(datagram)
             self._collect()
         for side in self.sides:
             side.engine.handle_timer(self.now)
         self._collect()
+
+    def _arrive(self, datagram: Datagram | None) -> None:
+        for box in self.boxes.values():
+            datagram = datagram and box.enter(datagram)
+        for side in self.sides:
+            if datagram and side.endpoint.host == datagram.remote.host:
+                local, remote = datagram.remote, datagram.local
+                side.engine.receive_datagram(datagram.octets, local, remote, self.now)
 
     def run(self, seconds: float) -> None:
         """Let time pass."""
@@ -239,4 +269,7 @@ class Network:
 
     def is_up(self) -> bool:
         """Both sides have a Child SA, and the same ones."""
-        return bool(self.alice.states()) and self.alice.states() == self.bob.states()
+        alice, bob = ({state[2:] for state in side.states()} for side in self.sides)
+        if not self.boxes:
+            return bool(alice) and self.alice.states() == self.bob.states()
+        return bool(alice) and alice == bob

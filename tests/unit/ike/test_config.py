@@ -95,6 +95,50 @@ def test_options(folder: Path) -> None:
     assert connection.children[0].local_ts == networks
 
 
+@pytest.mark.parametrize(
+    ("options", "times"),
+    [
+        ("", (14400.0, 0.0, None, None)),
+        ("reauth_time = 3h", (0.0, 10800.0, None, None)),
+        ("reauth_time = 3h\nrekey_time = 1h", (3600.0, 10800.0, None, None)),
+        ("rekey_time = 0\nover_time = 1m\nrand_time = 5", (0.0, 0.0, 60.0, 5.0)),
+    ],
+)
+def test_lifetimes(folder: Path, options: str, times: tuple[float | None, ...]) -> None:
+    text = CONFIG.replace("version = 2", f"version = 2\n{options}")
+    (connection,) = load(write(folder, text)).connections
+    found = (
+        connection.rekey_time,
+        connection.reauth_time,
+        connection.over_time,
+        connection.rand_time,
+    )
+    assert found == times
+    (child,) = connection.children
+    assert (child.rekey_time, child.life_time) == (6900.0, 7200.0)
+
+
+@pytest.mark.parametrize(("word", "meant"), [("trap", "trap"), ("clear", "none"), ("none", "none")])
+def test_actions_that_the_policies_take_anyway(folder: Path, word: str, meant: str) -> None:
+    text = CONFIG.replace("reqid = 1", f"reqid = 1\ndpd_action = {word}\nclose_action = {word}")
+    (child,) = load(write(folder, text)).connections[0].children
+    assert (child.dpd_action, child.close_action) == (meant, meant)
+
+
+def test_intermediate_cas_are_sent_along(folder: Path) -> None:
+    research = pki().ca.root.create_child_ca("research", key=pki().ca.key.rsa)
+    branch = research.create_child_ca("branch", key=pki().ca.key.rsa)
+    own = branch.issue_cert("alice@strongswan.org", key=pki().keys["alice"])
+    other = pki().ca.root.create_child_ca("sales", key=pki().ca.key.rsa)
+    (folder / "x509" / "aliceCert.der").write_bytes(own.certificate.der)
+    for name, ca in {"a": research, "b": branch, "c": other}.items():
+        (folder / "x509ca" / f"{name}.der").write_bytes(ca.certificate.der)
+    configuration = load(write(folder), [(folder / "x509ca" / "ca.der", 1)])
+    sent = [certificate.der for certificate in configuration.connections[0].certificates]
+    assert sent == [own.certificate.der, *(certificate.der for certificate in own.chain)]
+    assert len(sent) == 3
+
+
 def test_certificates_as_pem_and_numbered_authorities(folder: Path) -> None:
     own = folder / "x509" / "aliceCert.der"
     body = base64.encodebytes(own.read_bytes()).decode()
@@ -119,6 +163,12 @@ def test_certificates_as_pem_and_numbered_authorities(folder: Path) -> None:
         ("reqid = 1", "reqid = 101", "14: reqid: '101' is not 1 to 100"),
         ("reqid = 1", "reqid = x", "14: reqid: 'x' is not 1 to 100"),
         ("mode = transport", "mode = beet", "15: mode: 'beet' is not supported"),
+        ("version = 2", "unique = replace", "3: unique: 'replace' is not supported, only no"),
+        (
+            "reqid = 1",
+            "reqid = 1\n dpd_action = restart",
+            "15: dpd_action: 'restart' is not supported",
+        ),
         ("version = 2", "fragmentation = force", "3: fragmentation: 'force' is not supported"),
         ("version = 2", "dpd_delay = soon", "3: dpd_delay: 'soon' is no time"),
         ("mode = transport", "local_ts = 10.0.0.1/8", "15: local_ts: .*bits behind"),
@@ -180,6 +230,28 @@ def test_esp_proposals() -> None:
     assert without == (aes, sha, no_esn)
     assert proposals.without_key_exchange(with_pfs) == without
     assert proposals.spell(with_pfs) == "AES_CBC_256/HMAC_SHA2_512_256/MODP_3072"
+
+
+@pytest.mark.parametrize(
+    ("words", "esn"),
+    [("", [0]), ("-noesn", [0]), ("-esn", [1]), ("-esn-noesn", [1, 0]), ("-noesn-esn", [0, 1])],
+)
+def test_extended_sequence_numbers_in_the_order_of_preference(words: str, esn: list[int]) -> None:
+    (suite,) = proposals.parse(f"aes256-sha512-modp3072{words}", Protocol.ESP)
+    assert [transform.id for transform in suite if transform.kind == 5] == esn
+    assert proposals.has_esn(suite) == (1 in esn)
+
+
+def test_extended_sequence_numbers_are_for_esp() -> None:
+    with pytest.raises(ValueError, match="'esn' is not supported"):
+        proposals.parse("aes256-sha512-modp3072-esn", Protocol.IKE)
+
+
+def test_udp_encapsulation(folder: Path) -> None:
+    for options, encap in (("", False), ("encap = no", False), ("encap = yes", True)):
+        text = CONFIG.replace("version = 2", f"version = 2\n{options}")
+        (connection,) = load(write(folder, text)).connections
+        assert connection.encap is encap
 
 
 @pytest.mark.parametrize(("text", "kind"), [("a@b.c", 3), ("moon.strongswan.org", 2), ("Alice", 2)])

@@ -16,7 +16,7 @@ from tests.unit.ike.daemons import DEADLINE, Node, wait_for
 from tkm.rpc.client import Client, SocketTransport
 from tkm.rpc.ees import EES, EsaAcquire, EsaExpire
 from tkm.rpc.interface import Request
-from tkm.rpc.result import Disconnected, Refused, Result
+from tkm.rpc.result import Refused, Result
 
 
 def ask(node: Node, request: Request[Any]) -> None:
@@ -63,11 +63,20 @@ def test_unknown_policy(nodes: list[Node], daemons: list[subprocess.Popen[bytes]
     assert refused.value.result == Result.INVALID_ID
 
 
-def test_lost_tkm_is_fatal(nodes: list[Node], daemons: list[subprocess.Popen[bytes]]) -> None:
-    nodes[0].tkm.close()
-    with pytest.raises(Disconnected):
-        ask(nodes[0], EsaAcquire(sp_id=1))
-    assert daemons[0].wait(DEADLINE) == 1
+def test_another_tkm_takes_over(nodes: list[Node], daemons: list[subprocess.Popen[bytes]]) -> None:
+    alice, bob = nodes
+    ask(alice, EsaAcquire(sp_id=1))
+    wait_for(lambda: bob.tkm.kernel.states)
+    before = set(bob.tkm.kernel.states)
+    alice.tkm.close()
+    wait_for(lambda: "the TKM is gone" in alice.log.read_text())
+    ask(alice, EsaAcquire(sp_id=1))  # to no avail, and no harm
+    alice.start_tkm()
+    wait_for(lambda: "there is a TKM again" in alice.log.read_text(), daemons[0])
+    assert not alice.tkm.kernel.states
+    ask(alice, EsaAcquire(sp_id=1))
+    wait_for(lambda: alice.tkm.kernel.states and alice.tkm.kernel.states == bob.tkm.kernel.states)
+    assert not before & bob.tkm.kernel.states
 
 
 @pytest.fixture

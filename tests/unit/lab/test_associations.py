@@ -18,7 +18,7 @@ from lab.errors import LabError
 from lab.ipxfrm import Algorithm
 
 NEWSA = 0x10
-CRYPT, ENCAP, AEAD, AUTH_TRUNC, REPLAY_VAL = 2, 4, 18, 20, 10
+CRYPT, ENCAP, AEAD, AUTH_TRUNC, REPLAY_VAL, REPLAY_ESN_VAL = 2, 4, 18, 20, 10, 23
 KEY = bytes(range(32))
 
 
@@ -71,12 +71,13 @@ def test_an_sa_with_encryption_and_icv() -> None:
 
 def test_an_sa_with_an_aead_in_udp() -> None:
     ports = attribute(ENCAP, struct.pack("=H", 2) + struct.pack(">HH", 4500, 4501) + bytes(18))
-    octets = message("2001:db8::1", "2001:db8::2", 0x100, ports, GCM, mode=1, flags=128)
+    replay = attribute(REPLAY_ESN_VAL, struct.pack("=8I", 2, 0, 0, 0, 0, 64, 0, 0))
+    octets = message("2001:db8::1", "2001:db8::2", 0x100, ports, replay, GCM, mode=1, flags=128)
     (state,) = read_messages(octets)
     assert (state.src, state.dst, state.mode) == ("2001:db8::1", "2001:db8::2", "tunnel")
     assert state.aead == Algorithm("rfc4106(gcm(aes))", KEY + b"salt", 128)
     assert (state.encryption, state.integrity, state.encap) == (None, None, (4500, 4501))
-    assert state.esn
+    assert (state.esn, state.replay_window) == (True, 64)
 
 
 def test_of_an_sa_that_was_updated_the_last_counts() -> None:

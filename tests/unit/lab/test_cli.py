@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from lab.cli.main import main
+from lab.cli.main import cli, main
+from lab.seeing.start import START
+from lab.topology import load, parse
 
 
 def run(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -33,7 +36,13 @@ NOWHERE = "no-such-lab"
         (["check", "--lab", NOWHERE], 1, f"no lab named {NOWHERE} is up"),
         (["exec", "--lab", NOWHERE, "alice", "--", "true"], 1, f"no lab named {NOWHERE}"),
         (["logs", "--lab", NOWHERE, "alice"], 1, f"no lab named {NOWHERE}"),
-        (["logs"], 2, "Missing argument"),
+        (["logs", "--lab", NOWHERE], 1, f"no lab named {NOWHERE}"),
+        (["capture", "--lab", NOWHERE], 1, f"no lab named {NOWHERE}"),
+        (["graph", "--lab", NOWHERE], 1, f"no lab named {NOWHERE}"),
+        (["graph", "no-such-topology"], 2, "there is no topology"),
+        (["graph", "two-hosts", "-o", "a.pdf"], 2, "say --format, or end the name with .svg"),
+        (["graph", "two-hosts", "-o", "/no/such/a.svg"], 2, "No such file"),
+        (["new", "/no/such/folder/mine"], 2, "No such file"),
         (["frobnicate"], 2, "No such command"),
     ],
 )
@@ -56,6 +65,40 @@ def test_topologies_as_json(capfd: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capfd, "topologies", "--json")
     assert code == 0
     assert "two-hosts" in [row["name"] for row in json.loads(out)]
+
+
+def test_new_writes_a_topology_once(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(capfd, "new", "mine")[0] == 0
+    text = Path("mine.toml").read_text()
+    assert load("mine.toml").policies
+    code, _, err = run(capfd, "new", "mine")
+    assert (code, "mine.toml exists" in err) == (2, True)
+    assert Path("mine.toml").read_text() == text
+
+
+def test_all_that_new_proposes_is_valid() -> None:
+    everything = parse("mine", START.replace("#:", ""))
+    assert len(everything.policies) == 2
+    assert {"moon", "carol"} <= everything.nodes.keys()
+
+
+def test_graph_draws_a_topology_in_each_language(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for ending, begin in ((".svg", "<svg"), (".mmd", "---"), (".dot", "graph {")):
+        file = tmp_path / f"picture{ending}"
+        assert run(capfd, "graph", "net-to-net", "-o", str(file)) == (0, "", "")
+        assert file.read_text().startswith(begin)
+    assert run(capfd, "graph", "two-hosts", "--format", "dot")[1].startswith("graph {")
+
+
+def test_the_help_has_every_command_once(capfd: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capfd, "--help")
+    listed = [line.split()[0] for line in out.splitlines() if line.startswith("  ")]
+    assert all(listed.count(name) == 1 for name in cli.commands)
 
 
 def test_doctor_as_json(capfd: pytest.CaptureFixture[str]) -> None:

@@ -29,6 +29,10 @@ src 2001:db8::1 dst 2001:db8::2
     replay-window 0 seq 0x00000000 flag af-unspec esn (0x00100080)
     aead rfc4106(gcm(aes)) {KEY} (288 bits) 128
     encap type espinudp sport 4500 dport 4501 addr 0.0.0.0
+    anti-replay esn context:
+     seq-hi 0x0, seq 0x2, oseq-hi 0x0, oseq 0x0
+     replay_window 64, bitmap-length 2
+     00000000 00000003
     lifetime current:
       0(bytes), 0(packets)
 src 192.168.0.1 dst 192.168.0.2
@@ -72,7 +76,7 @@ def test_an_sa_with_an_aead_in_udp() -> None:
     assert state.encryption is None
     assert state.integrity is None
     assert state.encap == (4500, 4501)
-    assert state.esn
+    assert (state.esn, state.replay_window) == (True, 64)
     assert state.selector is None
 
 

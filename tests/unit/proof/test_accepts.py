@@ -271,3 +271,29 @@ def test_the_verdict_as_json_holds_no_key(v4: Pair) -> None:
             assert key.hex() not in text
             assert repr(key) not in repr(sa)
             assert repr(key) not in repr(verdict)
+
+
+def test_plain_text_on_a_red_link(tunnel: Pair) -> None:
+    """ESP there is verified as everywhere; plain text is counted."""
+    plain = builder.ip("10.1.0.5", "10.1.0.6", builder.ICMP, builder.icmp(tunnel.request))
+    frames = builder.capture([plain, *tunnel.packets])
+    verdict = verify(frames, tunnel.sas, tunnel.messages, red=True)
+    assert verdict.ok
+    assert verdict.other == {"plain text": 1}
+
+
+def test_what_an_sa_carries_is_within_its_policy(tunnel: Pair) -> None:
+    sites = ("10.1.0.0/16", "10.2.0.0/16")
+    others = ("10.9.0.0/16", "10.9.0.0/16")
+    there = replace(tunnel.there, selectors=(others, sites))
+    back = replace(tunnel.back, selectors=(others, (sites[1], sites[0])))
+    assert verify(tunnel.frames, [there, back], tunnel.messages).ok
+
+
+def test_behind_nat_each_end_reports_the_addresses_that_it_knows(v4: Pair) -> None:
+    inside = replace(v4.there, src="10.0.0.9", in_udp=True, host="alice")
+    outside = replace(v4.there, in_udp=True, host="bob")
+    data = builder.esp(v4.there, 1, 1, builder.icmp(v4.request))
+    packet = builder.ip(v4.there.src, v4.there.dst, 17, builder.udp(31337, 4500, data))
+    verdict = verify(builder.capture([packet]), [inside, outside], [v4.request])
+    assert reasons(verdict) == []

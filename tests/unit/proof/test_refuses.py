@@ -399,3 +399,27 @@ def test_a_transport_sa_that_the_kernel_calls_tunnel(v4: Pair) -> None:
 def test_an_empty_proof_is_none(v4: Pair) -> None:
     assert [failure.flaw for failure in verify([], [], []).failures] == [Flaw.NOTHING]
     assert not verify([], v4.sas, v4.messages).ok
+
+
+@pytest.mark.parametrize("end", [0, 1], ids=["source", "destination"])
+def test_what_an_sa_is_not_there_for(tunnel: Pair, end: int) -> None:
+    sites = ["10.1.0.0/16", "10.2.0.0/16"]
+    sites[end] = "10.7.0.0/16"
+    stricter = replace(tunnel.there, selectors=((sites[0], sites[1]),), host="bob")
+    found = flaws(tunnel.frames, tunnel, [tunnel.there, stricter, tunnel.back])
+    assert found[Flaw.OUTSIDE_POLICY] == (
+        f"{ESP_1}ICMP echo request 10.1.0.5 → 10.2.0.7 id 926 seq 1 was inside, "
+        f"where only {sites[0]} → {sites[1]} may be"
+    )
+    assert Flaw.MISSING in found
+
+
+def test_a_red_link_is_no_place_for_bad_esp(tunnel: Pair) -> None:
+    frames = [flip(tunnel.frames[0], -1), tunnel.frames[1]]
+    verdict = verify(frames, tunnel.sas, (), red=True)
+    assert [failure.flaw for failure in verdict.failures] == [Flaw.ICV]
+
+
+def test_addresses_that_differ_without_nat(tunnel: Pair) -> None:
+    other = replace(tunnel.there, src="10.0.0.9", host="alice")
+    assert Flaw.KEYS_DIFFER in flaws(tunnel.frames, tunnel, [tunnel.there, other, tunnel.back])

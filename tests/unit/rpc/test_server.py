@@ -2,10 +2,11 @@
 """The server on a real Unix socket, its selector turned by hand: nothing here waits for a clock."""
 
 import os
+import resource
 import selectors
 import socket
 import stat
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,45 @@ def test_clients_come_and_go(serving):
         serving.turn(4)
     assert serving.heard == [b"word"] * 50
     assert len(serving.selector.get_map()) == 1
+
+
+@contextmanager
+def descriptors_used_up():
+    """No room for one more, until the end of the block."""
+    _, most = limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, most))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            os.dup(0)
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_without_descriptors_clients_are_turned_away_and_the_others_served(serving, caplog):
+    with serving.connect() as served, waiting_at(serving.path) as waiting:
+        with descriptors_used_up():
+            serving.turn(10)
+            served.send(say(b"still here"))
+            serving.turn()
+            assert heard_by(served) == [b"still here"]
+            assert not serving.selector.select(0)  # nothing is left that would wake it for ever
+            assert waiting.recv(1) == b""
+        (line,) = (record.getMessage() for record in caplog.records)
+        assert line == f"Client turned away at {serving.path}: Too many open files"
+        with serving.connect() as later:
+            later.send(say(b"room again"))
+            serving.turn()
+            assert heard_by(later) == [b"room again"]
+
+
+def waiting_at(path):
+    """A client that nobody has accepted yet."""
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.connect(path)
+    return client
 
 
 def test_a_client_that_goes_amid_its_answers_harms_nobody(serving):

@@ -24,7 +24,7 @@ OFFER = "aes256-sha512-modp4096"
 PROPOSALS = st.builds(
     Proposals,
     ike=st.sampled_from(["", OFFER, f"{OFFER},aes256-sha512-modp3072-ke1_modp4096"]),
-    esp=st.sampled_from(["", OFFER, "aes256-sha512", f"{OFFER},aes256-sha512"]),
+    esp=st.sampled_from(["", OFFER, "aes256-sha512-noesn", f"{OFFER}-esn-noesn,aes256-sha512"]),
 )
 
 

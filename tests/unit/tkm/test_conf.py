@@ -155,7 +155,7 @@ connections {
       conn1 {
         reqid = 1
         mode = transport
-        esp_proposals = aes256-sha512-modp4096,aes256-sha512-modp3072
+        esp_proposals = aes256-sha512-modp4096-esn-noesn,aes256-sha512-modp3072-esn-noesn
         start_action = trap
         rekey_time = 30s
         life_time = 60s

@@ -4,6 +4,7 @@
 import hmac
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384
 
 from tests.unit.tkm.vectors import nist, recorded
 from tkm.crypto.derivation import (
@@ -20,9 +21,9 @@ from tkm.crypto.prf import PRF_HMAC_SHA2_512, Prf
 from tkm.secret import Secret
 
 PRFS = {
-    "HMAC-SHA-1": Prf("sha1", 20),
-    "HMAC-SHA-256": Prf("sha256", 32),
-    "HMAC-SHA-384": Prf("sha384", 48),
+    "HMAC-SHA-1": Prf(SHA1()),
+    "HMAC-SHA-256": Prf(SHA256()),
+    "HMAC-SHA-384": Prf(SHA384()),
     "HMAC-SHA-512": PRF_HMAC_SHA2_512,
 }
 
@@ -84,7 +85,7 @@ def test_nist(number):
     assert case.agrees("child_keymat_pfs", joined(with_pfs))
     rekeyed = joined(rekeyed_ike_keys(case.roles, secret(case.sk_d), [secret(new)], case.prf))
     seed = b"".join(case.roles)
-    assert rekeyed == expand(case.prf.hash, case["skeyseed_rekey"], seed, len(rekeyed))
+    assert rekeyed == expand(case.prf.hash.name, case["skeyseed_rekey"], seed, len(rekeyed))
 
 
 @pytest.mark.parametrize("row", recorded()["ike"], ids=lambda row: row["run"])
@@ -153,6 +154,12 @@ def test_prf_plus_ends_where_its_counter_does():
 def test_prf_plus_of_any_length(length):
     octets = bytes(PRF_HMAC_SHA2_512.plus(b"key", b"seed", length).octets)
     assert octets == expand("sha512", b"key", b"seed", length)
+
+
+def test_prf_plus_leaves_its_seed_alone():
+    seed = b"seed of " * 8
+    PRF_HMAC_SHA2_512.plus(b"key", seed, 64)
+    assert seed == b"seed of " * 8
 
 
 @pytest.mark.parametrize("initiator", [True, False])

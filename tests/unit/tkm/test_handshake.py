@@ -258,6 +258,50 @@ def test_a_kernel_that_refuses_changes_nothing_and_may_be_asked_again():
     assert len(states(talk)) == 2
 
 
+def two_children_one_of_them_kept(kept):
+    """alice, whose kernel does not delete one of her two Child SAs; and its states' SPIs."""
+    talk = established()
+    talk.create_child(talk.initiator.host, 2)
+    talk.exchange_keys(MODP_3072)
+    alice = talk.initiator.host
+    (pair,) = (each.pair for each in alice.manager.contexts if str(each) == f"esa {kept}")
+    alice.kernel.keeps = {pair.spi_in, pair.spi_out}
+    return alice, alice.kernel.keeps
+
+
+def refused_by_the_kernel(alice, request):
+    with pytest.raises(Refused) as caught:
+        alice.client.call(request)
+    return caught.value.result is Result.KERNEL_FAILURE
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+def test_tkm_reset_destroys_all_but_the_states_that_the_kernel_keeps(kept):
+    alice, spis = two_children_one_of_them_kept(kept)
+    secrets = [octets for context in alice.manager.contexts for octets in buffers(context)]
+    assert all(any(octets) for octets in secrets)
+    assert refused_by_the_kernel(alice, rpc2.TkmReset())
+    assert {state.spi for state in alice.kernel.states} == spis
+    assert list(map(str, alice.manager.contexts)) == [f"esa {kept}"]
+    assert not any(any(octets) for octets in secrets)
+    alice.kernel.keeps = set()
+    alice.client.call(rpc2.TkmReset())
+    assert not alice.kernel.states
+    assert not list(alice.manager.contexts)
+
+
+def test_esa_reset_that_the_kernel_refuses_changes_nothing():
+    alice, spis = two_children_one_of_them_kept(1)
+    before = list(map(str, alice.manager.contexts))
+    assert refused_by_the_kernel(alice, rpc2.EsaReset(esa=1))
+    assert list(map(str, alice.manager.contexts)) == before
+    assert len(alice.kernel.states) == 4
+    alice.kernel.keeps = set()
+    alice.client.call(rpc2.EsaReset(esa=1))
+    assert len(alice.kernel.states) == 2
+    assert not spis & {state.spi for state in alice.kernel.states}
+
+
 def test_limits_and_version():
     alice, _ = hosts()
     limits = alice.client.call(rpc2.TkmLimits())

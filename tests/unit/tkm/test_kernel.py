@@ -48,6 +48,27 @@ def test_the_tools_are_here():
     assert shutil.which("unshare")
 
 
+CLOSED = """
+def defaults():
+    command = ["ip", "xfrm", "policy", "getdefault"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [line.split()[-1] for line in shown.splitlines()[1:]]
+
+seen = [defaults()]
+try:
+    with kernel.closed():
+        seen.append(defaults())
+        raise LookupError
+except LookupError:
+    seen.append(defaults())
+print(json.dumps(seen))
+"""
+
+
+def test_without_a_policy_nothing_passes_while_policies_change():
+    assert run(CLOSED) == [["accept"] * 3, ["block"] * 3, ["accept"] * 3]
+
+
 def test_policies_in_transport_mode():
     rows = run("kernel.add_policy(config_of('alice').policies[1]); print(json.dumps(policies()))")
     assert rows == [
@@ -60,6 +81,33 @@ def test_policies_in_transport_mode():
         "tmpl src 192.168.0.1 dst 192.168.0.2",
         "proto esp reqid 1 mode transport",
     ]
+
+
+IPV6 = """
+from dataclasses import replace
+from ipaddress import ip_address
+policy = config_of('alice').policies[1]
+local, remote = (
+    replace(end, ip=ip_address(ip))
+    for end, ip in ((policy.local, "fd00::1"), (policy.remote, "fd00::2"))
+)
+kernel.add_policy(replace(policy, local=local, remote=remote))
+print(json.dumps(policies()))
+"""
+
+
+def test_neighbour_discovery_of_the_ends_stays_free():
+    rows = run(IPV6)
+    there, back = "src fd00::1/128 dst fd00::2/128", "src fd00::2/128 dst fd00::1/128"
+    exempt = [
+        (f"{selector} proto ipv6-icmp type {kind}", f"dir {direction} priority 3842")
+        for selector, direction in ((there, "out"), (back, "in"))
+        for kind in (135, 136)
+    ]
+    found = [(row, rows[at + 1]) for at, row in enumerate(rows) if "ipv6-icmp" in row]
+    assert sorted(found) == sorted(exempt)
+    assert (rows.count(there), rows.count(back)) == (1, 1)
+    assert "tmpl src fd00::1 dst fd00::2" in rows
 
 
 def test_policies_in_tunnel_mode():

@@ -80,6 +80,20 @@ def test_keymanager_serves_until_a_signal_and_leaves_nothing(files, generation, 
         ]  # fmt: skip
 
 
+def test_asked_by_a_signal_it_counts_its_contexts(files):
+    with Running(files) as running:
+        with closing(running.client(rpc2.RPC2)._transport) as transport:
+            client = Client(rpc2.RPC2, transport)
+            client.call(rpc2.NcCreate(nc=1, length=16))
+            running.process.send_signal(signal.SIGUSR1)
+            for _ in range(2):  # by the answer of the turn after the signal's it has heard
+                client.call(rpc2.TkmLimits())
+        running.process.terminate()
+        _, log = running.process.communicate(timeout=DEADLINE)
+    (told,) = [line for line in log.splitlines() if "Contexts in use" in line]
+    assert told.endswith("Contexts in use: nc 1, ke 0, cc 0, ae 0, isa 0, esa 0")
+
+
 def test_socket_mode_log_file_hangup_and_notification(files):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(f"{files}/notify")

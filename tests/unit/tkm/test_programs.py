@@ -35,11 +35,10 @@ def run(program, *arguments):
     return done.returncode, done.stderr.splitlines()
 
 
-def cfgtool_run(folder, xml, capsys, ike="swanctl.conf"):
+def cfgtool_run(folder, xml, capsys, *options, ike="swanctl.conf"):
     (folder / "config.xml").write_text(xml)
-    code = cfgtool.main(
-        ["-c", f"{folder}/config.xml", "-i", f"{folder}/{ike}", "-t", f"{folder}/tkm.conf"]
-    )
+    files = ["-c", f"{folder}/config.xml", "-i", f"{folder}/{ike}", "-t", f"{folder}/tkm.conf"]
+    code = cfgtool.main([*files, *options])
     return code, capsys.readouterr().err.splitlines()
 
 
@@ -47,6 +46,15 @@ def test_cfgtool_writes_both_files(tmp_path, capsys):
     assert cfgtool_run(tmp_path, XML, capsys) == (0, [])
     assert list(conf.load(tmp_path / "tkm.conf").policies) == [7]
     assert "reqid = 7" in (tmp_path / "swanctl.conf").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "esn"),
+    [((), True), (("--rpc", "2"), True), (("--rpc", "1"), False), (("--format", "ipsec"), False)],
+)
+def test_cfgtool_offers_esn_to_who_can_tell_the_tkm(tmp_path, capsys, options, esn):
+    assert cfgtool_run(tmp_path, XML, capsys, *options) == (0, [])
+    assert ("-esn-noesn" in (tmp_path / "swanctl.conf").read_text()) == esn
 
 
 def test_cfgtool_and_a_bad_file(tmp_path, capsys):

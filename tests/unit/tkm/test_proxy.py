@@ -17,8 +17,8 @@ from tkm.rpc.client import Client
 from tkm.rpc.ees import EES, EsaAcquire, EsaExpire
 from tkm.rpc.interface import FixedFrames, Header
 from tkm.rpc.record import Empty
-from tkm.rpc.result import FieldError
-from tkm.rpc.server import Connection, Dispatcher
+from tkm.rpc.result import FieldError, Result
+from tkm.rpc.server import Connection, Dispatcher, HandlerError
 from tkm.xfrm.messages import Type
 
 
@@ -84,6 +84,10 @@ def test_expire(proto, hard):
 @pytest.mark.parametrize("kind", [Type.NEWSA, Type.NEWPOLICY, 0x19, 2, 3, 0])
 def test_what_nobody_wants_to_know(kind):
     assert translate(kind, bytes(400)) is None
+
+
+class UnknownPolicy(HandlerError):
+    result = Result.INVALID_ID
 
 
 class Recorder:
@@ -173,6 +177,42 @@ def test_a_daemon_that_is_not_there_is_no_reason_to_stop(make_proxy, caplog):
     (line,) = {line for line in caplog.messages if "not delivered" in line}
     assert line.startswith("Event not delivered: nobody answers at /")
     assert made._netlink.waiting == []
+
+
+def test_what_was_not_delivered_waits_for_a_daemon(make_proxy, monkeypatch, caplog):
+    spi = bytes.fromhex("c0a1b2c3")
+    twice = (Type.ACQUIRE, acquire(1))
+    made = make_proxy(twice, twice, (Type.EXPIRE, expire(1, spi, 50, 1)))
+    made.forward()
+    assert made.try_again()
+    assert sum("not delivered" in line for line in caplog.messages) == 3
+    recorder = Recorder()
+    monkeypatch.setattr(proxy, "connect", lambda *_: Client(EES, recorder))
+    assert made.try_again() is None
+    made.try_again()
+    assert len(recorder.frames) == 2
+
+
+def test_what_waits_is_bounded(make_proxy):
+    spis = [number.to_bytes(4) for number in range(1, 400)]
+    made = make_proxy(*((Type.EXPIRE, expire(1, spi, 50, 1)) for spi in spis))
+    made.forward()
+    assert list(made._waiting)[-1].endswith(f"SPI {spis[-1].hex()}, hard TRUE)")
+    assert len(made._waiting) == proxy._MOST
+
+
+def test_what_a_daemon_refuses_does_not_wait(make_proxy, monkeypatch, caplog):
+    def refuse(_):
+        raise UnknownPolicy("there is none")
+
+    recorder = Recorder()
+    recorder.dispatcher = Dispatcher(EES, dict.fromkeys(EES, refuse))
+    monkeypatch.setattr(proxy, "connect", lambda *_: Client(EES, recorder))
+    made = make_proxy((Type.ACQUIRE, acquire(1)))
+    made.forward()
+    assert made.try_again() is None
+    assert len(recorder.frames) == 1
+    assert any("Event refused" in line for line in caplog.messages)
 
 
 def test_reqids_of_others_are_logged(make_proxy, monkeypatch, caplog):

@@ -12,7 +12,7 @@ from ike.message.message import Message
 from ike.message.numbers import ExchangeType, NotifyType
 from ike.sa import fragmentation
 from ike.sa.fragmentation import LONGEST, MOST_FRAGMENTS, Reassembly, Whole
-from ike.sa.host import Datagram, Settings
+from ike.sa.host import Arrival, Datagram, Settings
 from tests.unit.ike.network import Network, Side, Weather
 from tests.unit.ike.sa.test_setup import put
 
@@ -179,8 +179,7 @@ def cut_anew(network: Network, longest: int) -> list[bytes]:
     assert opened
     message = None
     for octets in opened:
-        header, first = Header.decode(octets)
-        message = reader.open(header, first, octets)
+        message = reader.open(Arrival(*Header.decode(octets), octets, reader.route.path))
     assert message
     reader._fragments[False].clear()
     sa.channel.fragment_limit = longest

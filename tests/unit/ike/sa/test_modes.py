@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from ike import address
-from ike.config.model import ChildConfig, Mode
+from ike.config.model import ChildConfig, Configuration, Mode
 from ike.message.header import Header
 from ike.message.notify import Notify
 from ike.message.numbers import NotifyType
@@ -218,3 +218,16 @@ def test_selectors_that_begin_behind_their_end_mean_nothing() -> None:
     backwards = TrafficSelector(7, 0, 0, 65535, bytes((10, 2, 0, 0)), bytes((10, 1, 0, 0)))
     with pytest.raises(selectors.TsUnacceptable):
         selectors.narrow(ours, (backwards,))
+
+
+def test_of_several_connections_with_a_peer_the_traffic_chooses() -> None:
+    network = Network(nets=NETS)
+    host = network.bob.engine.host
+    (fitting,) = host.configuration.connections
+    put_child(network.bob, name="elsewhere", reqid=2, local_ts=networks("10.9.0.0/16"))
+    (other,) = host.configuration.connections
+    host.configuration = Configuration((other, fitting), host.configuration.authorities)
+    network.ping(network.alice)
+    network.run(1)
+    assert network.is_up()
+    assert child_of(network.bob).config is fitting.children[0]

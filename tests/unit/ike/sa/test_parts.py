@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from ike.address import Endpoint, Network, pack, unpack
+from ike.address import Endpoint, Network, Path, pack, unpack
 from ike.config import proposals
 from ike.errors import InvalidKePayload, LocalError, NoProposalChosen, TsUnacceptable
 from ike.message.header import Header
@@ -15,6 +15,7 @@ from ike.message.numbers import Protocol
 from ike.message.sa import Proposal, SecurityAssociation, Transform
 from ike.message.ts import TrafficSelector
 from ike.sa import nat, negotiation, selectors
+from ike.sa.route import Nats
 from ike.sa.states import CHILD_SA, IKE_SA, ChildState, ChildTrigger, State, Trigger, advance
 from ike.sa.window import Requests, Responses, Retransmission
 
@@ -200,12 +201,15 @@ def test_no_addresses(text: str) -> None:
 
 def test_nat_is_detected_where_it_is() -> None:
     alice, bob = Endpoint("10.0.0.1", 500), Endpoint("10.0.0.2", 500)
-    message = Message(HEADER, tuple(nat.payloads((HEADER.spi_i, HEADER.spi_r), alice, bob)))
-    assert nat.detect(message, bob, alice) == []
+    spis = HEADER.spi_i, HEADER.spi_r
+    message = Message(HEADER, tuple(nat.payloads(spis, Path(alice, bob))))
+    assert nat.detect(message, Path(bob, alice)) == Nats()
     translated = Endpoint("192.0.2.1", 1024)
-    assert nat.detect(message, bob, translated) == [translated]
-    assert nat.detect(message, translated, alice) == [translated]
-    assert nat.detect(Message(HEADER, ()), bob, alice) == []
+    assert nat.detect(message, Path(bob, translated)) == Nats(remote=True)
+    assert nat.detect(message, Path(translated, alice)) == Nats(local=True)
+    assert nat.detect(Message(HEADER, ()), Path(bob, alice)) is None
+    faked = Message(HEADER, tuple(nat.payloads(spis, Path(alice, bob), faked=True)))
+    assert nat.detect(faked, Path(bob, alice)) == Nats(remote=True)
 
 
 # States

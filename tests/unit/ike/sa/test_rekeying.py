@@ -199,6 +199,20 @@ def test_rekeying_collides_with_deletion_of_the_ike_sa(connected: Network) -> No
     assert [side.contexts() for side in connected.sides] == [{}, {}]
 
 
+@pytest.mark.parametrize("round_", range(6))
+def test_deletion_for_good_is_not_lost_in_a_collision(round_: int) -> None:
+    """It waits behind our own rekeying when the peer, who has rekeyed, too, deletes the old one."""
+    network = up()
+    release = hold(network, network.bob, response=True)
+    for side in network.sides:
+        rekey_ike_sa(network, side)
+    network.alice.engine.delete_ike_sa(1, "test", network.now)
+    network.run(0.5)
+    release()
+    network.run(300)
+    assert [side.contexts() for side in network.sides] == [{}, {}]
+
+
 def test_the_peer_does_not_know_the_child_sa(connected: Network) -> None:
     bob = connected.bob
     (child,) = bob.engine.host.children.values()

@@ -389,7 +389,7 @@ def test_initial_contact_closes_what_the_peer_has_lost(connected: Network) -> No
 
 
 def test_all_contexts_are_in_use(network: Network) -> None:
-    network.bob.trusted.pools["isa"]._limit = 0
+    network.bob.trusted.pools["isa"].limit = 0
     network.ping(network.alice)
     network.run(5)
     assert network.bob.contexts() == {}

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The TKM has ended: all our SAs are void with it, and the next TKM is waited for.
+
+The sockets stay as they are, for we may have given up the right to make them. What the kernel has
+outlives the TKM; the next one takes it away when it starts.
+"""
+
+import logging
+import selectors
+import time
+
+from ike.service import Service
+from ike.trusted import Trusted
+from tkm.rpc.client import Client, SocketTransport
+from tkm.rpc.result import Disconnected
+from tkm.rpc.rpc2 import RPC2
+
+log = logging.getLogger("ike")
+
+_INTERVAL = 0.2
+"""Seconds between two looks whether there is a TKM again."""
+
+
+class Reunion:
+    """Watches the connection to the TKM, as one of a service's timers.
+
+    :param transport: the connection; from now on ours to close.
+    :param path: where the next TKM will listen.
+    """
+
+    def __init__(
+        self, service: Service, trusted: Trusted, transport: SocketTransport, path: str
+    ) -> None:
+        self._service = service
+        self._trusted = trusted
+        self._transport = transport
+        self._path = path
+        self._due: float | None = None
+        self._watch()
+        service.timers.append(self)
+
+    def _watch(self) -> None:
+        self._service.selector.register(self._transport, selectors.EVENT_READ, self._trusted.lose)
+
+    def next_timer(self) -> float | None:
+        """When to look for a TKM; ``None``: we have one."""
+        return time.monotonic() if self._trusted.is_lost and self._due is None else self._due
+
+    def handle_timer(self, now: float) -> None:
+        """Part from a TKM that has ended; look for the next one."""
+        if self._due is None:
+            if self._trusted.is_lost:
+                self._part(now)
+        elif now >= self._due:
+            self._due = None if self._meet() else now + _INTERVAL
+
+    def _part(self, now: float) -> None:
+        log.warning("the TKM is gone, and with it all SAs; waiting for another one")
+        self._service.selector.unregister(self._transport)
+        self._transport.close()
+        self._service.engine.close("the TKM is gone", now)
+        self._due = now + _INTERVAL
+
+    def _meet(self) -> bool:
+        """Whether there is a TKM.
+
+        :raises LocalError: it speaks another generation of the protocol.
+        """
+        try:
+            self._transport = SocketTransport(self._path, RPC2)
+            self._trusted.find(Client(RPC2, self._transport))
+        except Disconnected:
+            return False
+        self._watch()
+        log.info("there is a TKM again")
+        return True
+
+    def close(self) -> None:
+        """Hang up."""
+        self._transport.close()

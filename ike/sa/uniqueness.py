@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One IKE SA with each peer (RFC 7296, 2.4): what a new one makes of those that there are.
+
+Who has lost them all says INITIAL_CONTACT, and the other side closes what is left of them. Where
+both sides begin at once there are two. Whoever sees that they overlap deletes that of the lower
+SPIs, so that it is the same one on both sides.
+"""
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ike.sa.informational import DeleteIkeSa
+from ike.sa.states import State
+
+if TYPE_CHECKING:
+    from ike.sa.ike_sa import IkeSa
+
+log = logging.getLogger("ike")
+
+
+def others(sa: "IkeSa") -> "Iterator[IkeSa]":
+    """The other IKE SAs that stand between the same two identities."""
+    for other in list(sa.host.sas.values()):
+        connection = other.peer.connection
+        if (
+            connection
+            and other.state is State.ESTABLISHED
+            and other.peer is not sa.peer
+            and connection.identities == sa.connection.identities
+        ):
+            yield other
+
+
+def older(sa: "IkeSa") -> "list[IkeSa]":
+    """Those that stood before ``sa`` was begun, for the same policy."""
+    return [each for each in others(sa) if _is_older(each, sa) and _is_alike(each, sa)]
+
+
+def _is_older(other: "IkeSa", sa: "IkeSa") -> bool:
+    """Its peer was authenticated before ``sa`` was begun."""
+    return other.established_at < sa.created_at
+
+
+def _is_alike(other: "IkeSa", sa: "IkeSa") -> bool:
+    """It is for the same policy, too."""
+    return other.peer.remote_id == sa.peer.remote_id
+
+
+def close_older(sa: "IkeSa") -> None:
+    """The peer has lost the IKE SAs that there were before ``sa`` was begun.
+
+    Those that came up since may be younger than what it says: both sides can initiate at once.
+    """
+    for other in others(sa):
+        if _is_older(other, sa):
+            other.close("the peer says that it has no other IKE SA", wanted=False)
+
+
+def settle(sa: "IkeSa") -> None:
+    """Delete ``sa``, which has just come up, or the one that came up while it was on its way.
+
+    What came up before is another matter: the peer knew of it, and may reauthenticate.
+    """
+    for other in others(sa):
+        if _is_older(other, sa) or not _is_alike(other, sa):
+            continue
+        redundant, kept = sorted((sa, other), key=lambda each: each.channel.spis)
+        log.info("%s is redundant, %s came up at the same time", redundant.name, kept.name)
+        redundant.leave_work_to(kept)
+        redundant.agenda.put(DeleteIkeSa("both sides have initiated, the other IKE SA is kept"))
+        if redundant is not sa:
+            redundant.agenda.start_next()
+        kept.agenda.start_next()
+        return

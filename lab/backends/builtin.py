@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""tkm_iked beside a Trusted Key Manager. All of it comes with the lab, and starts warm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lab.backends.model import Argv, Backend, Daemon
+from lab.host_files import KEY, ROOT_CA, SWANCTL_CONF, TKM_CONF, XML, files_of
+
+IKE_SOCKET = "/tmp/tkm.rpc.ike"
+EES_SOCKET = "/tmp/tkm.rpc.ees"
+ANCHOR = f"{ROOT_CA}:1"
+
+CFGTOOL: Argv = ("tkm_cfgtool", "-c", XML, "-i", SWANCTL_CONF, "-t", TKM_CONF)
+_MANAGER: Argv = ("tkm_keymanager", "-c", TKM_CONF, "-k", KEY, "-r", ANCHOR)
+_USER = "nobody"
+"""Who tkm_iked is, and who may therefore call the Key Manager."""
+_ALLOW: Argv = ("--allow-user", _USER, "--socket-mode", "666")
+_DAEMON: Argv = ("tkm_iked", "-c", SWANCTL_CONF, "-r", ANCHOR, "--user", _USER, "--rehearse")
+_IKED = Daemon("tkm_iked", _DAEMON, socket=EES_SOCKET)
+PROXY = Daemon("xfrm_proxy", ("xfrm_proxy",), line="waiting for kernel events")
+
+
+EXPOSED = "/run/tkm.ike_keys"
+"""Where a Key Manager writes IKE keys, if the lab was told to expose them."""
+
+
+def exposing_ike_keys(backend: Backend) -> Backend:
+    """A back end whose Key Manager, if it has one, writes the keys of IKE for Wireshark."""
+
+    def told(daemon: Daemon) -> Daemon:
+        if daemon.name != "tkm_keymanager":
+            return daemon
+        return daemon._replace(argv=(*daemon.argv, "--expose-ike-keys", EXPOSED))
+
+    return replace(backend, stages=lambda: [list(map(told, stage)) for stage in backend.stages()])
+
+
+def manager(*options: str) -> Daemon:
+    """The Trusted Key Manager, with more options."""
+    return Daemon("tkm_keymanager", (*_MANAGER, *options), socket=IKE_SOCKET)
+
+
+BUILTIN = Backend(
+    "builtin",
+    files=files_of,
+    configure=lambda: (CFGTOOL,),
+    stages=lambda: ((manager(*_ALLOW),), (_IKED, PROXY)),
+)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the commands share: options, the lab that is meant, output for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lab.cli import complete
+from lab.errors import Hangup, NotUp, UsageError
+
+if TYPE_CHECKING:
+    from lab.client import Lab
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+lab_option: Callable[[F], F] = click.option(
+    "--lab",
+    "name",
+    metavar="NAME",
+    envvar="TKM_LAB",
+    help="Which lab, if several are up.",
+    shell_complete=complete.labs,
+)
+json_option: Callable[[F], F] = click.option(
+    "--json", "as_json", is_flag=True, help="For programs."
+)
+
+ike_option: Callable[[F], F] = click.option(
+    "--ike",
+    multiple=True,
+    metavar="NODE=BACKEND",
+    help="Who does IKE on a node: builtin, strongswan, charon-tkm or none.",
+)
+
+
+def the_lab(name: str | None) -> Lab:
+    """The lab of that name, or the only one.
+
+    Raises NotUp, UsageError.
+    """
+    from lab.client import Lab
+
+    if name is None:
+        names = [summary.name for summary in Lab.all()]
+        if not names:
+            raise NotUp("no lab is up: tkm-lab up two-hosts")
+        if len(names) > 1:
+            raise UsageError(f"several labs are up ({', '.join(names)}): say which with --lab")
+        (name,) = names
+    return Lab.connect(name)
+
+
+@contextmanager
+def ending_quietly() -> Iterator[None]:
+    """For what has no end of its own: Ctrl-C, the reader's end and the lab's are all good."""
+    try:
+        yield
+    except (KeyboardInterrupt, Hangup):
+        pass
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # what is still buffered is flushed at the exit
+        os.close(nowhere)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON; what JSON does not know, as text."""
+    click.echo(json.dumps(value, indent=2, default=str))

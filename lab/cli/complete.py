@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the shell proposes behind Tab: labs, nodes, daemons, links, topologies.
+
+    eval "$(_TKM_LAB_COMPLETE=bash_source tkm-lab)"
+
+Whatever goes wrong, it proposes nothing: a word that is being typed is no time for complaints.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from lab.report import Status
+
+Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+
+
+def _of_status(names: Callable[[Status, click.Context], Iterable[str]]) -> Complete:
+    """Names that are found in the lab that is meant."""
+
+    def complete(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+        from lab.cli.common import the_lab
+
+        try:
+            status = the_lab(context.params.get("name") or os.environ.get("TKM_LAB")).status()
+        except LabError:
+            return []
+        return [name for name in names(status, context) if name.startswith(begun)]
+
+    return complete
+
+
+def _daemons_of_node(status: Status, context: click.Context) -> Iterable[str]:
+    nodes = [node for node in status.nodes if node.name == context.params.get("node")]
+    return [daemon.name for node in nodes for daemon in node.daemons]
+
+
+nodes = _of_status(lambda status, _: [node.name for node in status.nodes])
+links = _of_status(lambda status, _: status.links)
+daemons = _of_status(_daemons_of_node)
+
+
+def labs(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
+    """Labs that are up."""
+    from lab import rendezvous
+
+    return [name for name in rendezvous.names() if name.startswith(begun)]
+
+
+def topologies(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Those that come with the lab; files, as soon as it looks like one."""
+    from lab.topology import shipped
+
+    ours = [name for name in shipped() if name.startswith(begun)]
+    if "/" in begun or not ours:
+        return [CompletionItem(begun, type="file")]
+    return [CompletionItem(name) for name in ours]

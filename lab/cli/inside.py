@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Commands in a node: ``exec``, ``shell``, ``ping``. Their exit code is the command's own."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import click
+
+from lab.cli import complete
+from lab.cli.common import lab_option, the_lab
+from lab.errors import UsageError
+
+if TYPE_CHECKING:
+    from lab.client import Lab
+
+
+_SHELL = ("env", r"PS1=\[\e[1m\]\h\[\e[0m\]:\w\$ ", "bash", "--norc", "-i")
+"""Without what this host has in ~/.bashrc: that is not the node's, and slow in a guest."""
+
+
+@click.command(name="exec", short_help="Run a command in a node.")
+@lab_option
+@click.option("-t", "--tty", is_flag=True, help="Give it a terminal: for top or vi.")
+@click.argument("node", shell_complete=complete.nodes)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def exec_(name: str | None, tty: bool, node: str, command: tuple[str, ...]) -> None:
+    """Run COMMAND in NODE: tkm-lab exec alice -- ip -s xfrm state"""
+    sys.exit(the_lab(name).run(node, command, stdin=sys.stdin.buffer, tty=tty))
+
+
+@click.command(short_help="A shell in a node.")
+@lab_option
+@click.argument("node", shell_complete=complete.nodes)
+def shell(name: str | None, node: str) -> None:
+    """Open a shell in NODE."""
+    sys.exit(the_lab(name).run(node, _SHELL, stdin=sys.stdin.buffer, tty=True))
+
+
+@click.command(short_help="Send echo requests from one node to another.")
+@lab_option
+@click.option("-c", "--count", default=4, show_default=True, help="How many replies to wait for.")
+@click.argument("source", shell_complete=complete.nodes)
+@click.argument("destination", shell_complete=complete.nodes)
+def ping(name: str | None, count: int, source: str, destination: str) -> None:
+    """Send echo requests from SOURCE to DESTINATION, a node's name or an address."""
+    lab = the_lab(name)
+    address = _address(lab, destination)
+    command = ["ping", "-n", "-i", "0.2", "-c", str(count), "-w", str(10 + count), address]
+    sys.exit(lab.run(source, command))
+
+
+def _address(lab: Lab, destination: str) -> str:
+    """The first address of a node; an address is its own.
+
+    Raises UsageError: it is neither, or the node has none.
+    """
+    with contextlib.suppress(ValueError):
+        return str(ip_address(destination))
+    nodes = {node.name: node for node in lab.status().nodes}
+    if destination not in nodes:
+        there = ", ".join(nodes)
+        raise UsageError(f"{destination} is no address and no node in this lab; there is: {there}")
+    for interface in nodes[destination].interfaces:
+        for address in interface.addresses:
+            return address.partition("/")[0]
+    raise UsageError(f"{destination} has no address")

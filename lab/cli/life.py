@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A lab's life: ``up``, ``down``, and whether this machine can have one, ``doctor``."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import click
+
+from lab.cli import complete
+from lab.cli.common import ike_option, json_option, print_json
+from lab.errors import UsageError
+
+_EXPOSED = (
+    "IKE keys are exposed: each Key Manager writes them to a file of its host. Whoever reads it "
+    "reads and forges IKE messages; this lab shows nothing of what the Key Manager is for."
+)
+
+
+@click.command(short_help="Build a lab from a topology.")
+@click.argument("topology", shell_complete=complete.topologies)
+@click.option("--name", metavar="NAME", help="Of the lab; else that of the topology.")
+@click.option(
+    "--kernel",
+    type=click.Choice(["auto", "host", "uml"]),
+    default="auto",
+    show_default=True,
+    help="This host's, User-Mode Linux, or whichever can do ESP.",
+)
+@click.option(
+    "--set", "parameters", multiple=True, metavar="NAME=NUMBER", help="A topology's parameter."
+)
+@ike_option
+@click.option(
+    "--expose-ike-keys",
+    is_flag=True,
+    help="Let IKE keys leave the Key Managers, for capture --keys: the split is off.",
+)
+@json_option
+def up(
+    topology: str,
+    name: str | None,
+    kernel: str,
+    parameters: tuple[str, ...],
+    ike: tuple[str, ...],
+    expose_ike_keys: bool,
+    as_json: bool,
+) -> None:
+    """Build a lab from TOPOLOGY: one of `tkm-lab topologies`, or the path of a file."""
+    from lab import backends, build
+    from lab.cli import show
+    from lab.topology import load, settings
+
+    plan = backends.assign(load(topology, settings(parameters)), ike)
+    name = name or plan.name
+    steps: list[build.Step] = []
+    began = time.monotonic()
+
+    def report(step: build.Step) -> None:
+        steps.append(step)
+        if not as_json:
+            show.step(step)
+
+    with show.busy(f"building {name}"):
+        build.up(plan, name, kernel, report, expose_ike_keys=expose_ike_keys)
+    seconds = time.monotonic() - began
+    if as_json:
+        print_json({"lab": name, "seconds": seconds, "steps": [s._asdict() for s in steps]})
+    else:
+        show.up(name, seconds, plan.talkers() or tuple(plan.nodes))
+    if expose_ike_keys:
+        show.hint(_EXPOSED)
+
+
+@click.command(short_help="End a lab; nothing of it stays.")
+@click.argument("name", required=False, metavar="[LAB]", shell_complete=complete.labs)
+@click.option("--all", "every", is_flag=True, help="All labs of this user.")
+def down(name: str | None, every: bool) -> None:
+    """End a lab; nothing of it stays. One that is not up is fine."""
+    from lab.client import Lab
+
+    found = [summary.name for summary in Lab.all()]
+    if every:
+        names = found
+    elif name is not None:
+        names = [name]
+    else:
+        if len(found) > 1:
+            raise UsageError(f"several labs are up ({', '.join(found)}): name one, or --all")
+        names = found
+    for each in names:
+        Lab(each).down()
+        click.echo(f"{each} is down" if each in found else f"{each} is not up")
+    if not names:
+        click.echo("no lab is up")
+
+
+@click.command(short_help="What this machine can do, and what mends it.")
+@json_option
+def doctor(as_json: bool) -> None:
+    """Find out which kernels a lab can have here; say what is missing and what mends it."""
+    from lab.cli import show
+    from lab.kernel.probe import choose, examine
+
+    findings = examine()
+    if as_json:
+        print_json([dataclasses.asdict(finding) for finding in findings])
+    else:
+        show.doctor(findings)
+    choice = choose()
+    if not as_json:
+        click.echo(f"A lab here runs on {choice.kernel}: {choice.reason}.")

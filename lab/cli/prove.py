@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``check``: the proof on the wire."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from lab.cli.common import json_option, lab_option, print_json, the_lab
+
+
+@click.command(short_help="Prove on the wire that traffic goes through ESP.")
+@lab_option
+@json_option
+def check(name: str | None, as_json: bool) -> None:
+    """Send messages between all hosts that have a policy, and prove that ESP carried them."""
+    from lab import check as checking
+    from lab.cli import show
+
+    with show.busy("looking at the policies") as report:
+        proofs = checking.check(the_lab(name), report)
+    if as_json:
+        print_json({p.link: p.verdict.to_json() | {"lost": p.lost} for p in proofs})
+    else:
+        show.proofs(proofs)
+    sys.exit(0 if all(proof.verdict.ok for proof in proofs) else 1)

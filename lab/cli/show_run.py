@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How runs of scenarios look."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from lab.cli.show import busy, out, table
+from lab.scenario.engine import Done, State
+from lab.scenario.report import Outcome
+
+if TYPE_CHECKING:
+    from lab.scenario.model import Scenario
+    from lab.scenario.report import Result
+    from lab.scenario.step import Step
+
+_WIDTH = 62
+_MARKS = {
+    State.PASSED: "[bold green]✓[/]",
+    State.FAILED: "[bold red]✗[/]",
+}
+_COLOURS = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.NOT_RUN: "yellow"}
+
+
+def listing(scenarios: Sequence[Scenario]) -> None:
+    """What ``run --list`` shows."""
+    rows = table("SCENARIO", "WHAT", "TOPOLOGY", "FAR")
+    for one in scenarios:
+        name, far = f"[bold]{one.name}[/]", ", ".join(one.far)
+        rows.add_row(name, escape(one.title), one.topology.name, far)
+    out.print(rows)
+
+
+def head(scenario: Scenario) -> None:
+    """What is run, and who does IKE in it."""
+    backends = {n.name: n.ike for n in scenario.topology.nodes.values() if n.ike != "none"}
+    kinds = set(backends.values())
+    who = kinds if len(kinds) == 1 else (f"{node} {ike}" for node, ike in backends.items())
+    out.print(f"[bold]{scenario.name}[/]  {escape(scenario.title)}  [dim]{', '.join(who)}[/]")
+
+
+@contextmanager
+def live() -> Iterator[tuple[Callable[[Step], None], Callable[[Done], None]]]:
+    """Say which step is attempted while it lasts, and tell of each that is over."""
+    with busy("…") as now:
+        yield lambda step: now(_short(str(step))), step_done
+
+
+def step_done(done: Done) -> None:
+    """A line for a step that was reached; its reason below it, if it has failed."""
+    if done.state is State.SKIPPED:
+        return
+    what = f"{escape(_short(str(done.step))):<{_WIDTH}}"
+    out.print(f"  {_MARKS[done.state]} {what} [dim]{done.seconds:5.1f} s[/]")
+    if done.state is State.FAILED:
+        out.print(f"      [red]{escape(done.words)}[/]")
+
+
+def result(found: Result, *, whole: bool) -> None:
+    """The last line about a scenario; with `whole` all about it, if it has not passed."""
+    colour = _COLOURS[found.outcome]
+    if whole:
+        line = f"[bold {colour}]{found.outcome:<13}[/] {found.name:<44}"
+        out.print(f"{line} [dim]{found.seconds:5.1f} s[/]")
+        if found.outcome is Outcome.FAILED:
+            for done in found.steps:
+                step_done(done)
+    else:
+        out.print(f"  [bold {colour}]{found.outcome}[/] [dim]in {found.seconds:.1f} s[/]")
+    if found.outcome is Outcome.NOT_RUN:
+        out.print(f"      [yellow]{escape(found.reason)}[/]")
+    if found.kept:
+        out.print(f"      [dim]all that was to be seen: {escape(str(found.kept))}[/]")
+    if not whole:
+        out.print()
+
+
+def summary(results: Sequence[Result], seconds: float) -> None:
+    """The last line of several."""
+    counts = Counter(each.outcome for each in results)
+    told = [f"[bold {_COLOURS[o]}]{counts[o]} {o}[/]" for o in Outcome if counts[o]]
+    out.print(f"{', '.join(told)} [dim]in {seconds:.1f} s[/]")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A scenario at work: the engine says what is next, the stage does it, the clock runs here.
+
+After its last step comes one of ours: whatever a scenario is about, no plain text of protected
+hosts may have been on a black link. Then the lab ends; of a run that failed, a directory with all
+that was to be seen stays.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from lab import backends, build
+from lab.client import Lab
+from lab.errors import KernelError, LabError
+from lab.kernel import syscalls
+from lab.pki import KeyStock
+from lab.scenario import identities, keep, needs
+from lab.scenario.engine import Attempt, Done, Engine, State
+from lab.scenario.errors import CouldNotRun, Failed, NotYet
+from lab.scenario.model import Scenario
+from lab.scenario.packets import PLAIN
+from lab.scenario.report import Outcome, Result
+from lab.scenario.stage import Stage
+from lab.scenario.step import Step
+from lab.topology import Topology
+
+_PAUSE = 0.05
+"""Seconds between two looks at what does not hold yet."""
+
+
+def _silence(_: object) -> None:
+    """Tell nobody. (Not a lambda: options go to other processes.)"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How scenarios are run."""
+
+    kernel: str = "auto"
+    keep: Path | None = None
+    """Where a failed run leaves its directory; None: nowhere."""
+    begin: Callable[[Step], None] = _silence
+    """Is told which step is attempted now."""
+    report: Callable[[Done], None] = _silence
+    """Is told of each step that is over."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoPlainText(Step):
+    """The last step of every scenario."""
+
+    acts: ClassVar[bool] = False
+    links: tuple[str, ...]
+
+    def attempt(self, stage: Stage) -> str:
+        seen = {link: stage.packets(link) for link in self.links}
+        for link, packets in seen.items():
+            for packet in packets:
+                if packet.kind == PLAIN:
+                    raise Failed(f"plain text on {link}: {packet.text}")
+        return f"{sum(map(len, seen.values()))} packets on {', '.join(seen)}"
+
+    def __str__(self) -> str:
+        return "no plain text"
+
+
+def run(scenario: Scenario, options: Options) -> Result:
+    """Run a scenario; nothing of its lab is left."""
+    began = time.monotonic()
+    engine = Engine(_steps(scenario), began)
+    draft = None
+    try:
+        _check_machine(scenario)
+        with closing(Stage(scenario.topology, lambda: _build(scenario, options.kernel))) as stage:
+            _drive(engine, stage, options)
+            if not engine.passed and options.keep:
+                draft = keep.begin(options.keep, scenario.name)
+                keep.save(stage, draft.path)
+    except CouldNotRun as lack:
+        return Result(scenario, Outcome.NOT_RUN, time.monotonic() - began, str(lack))
+    result = _result(scenario, engine, time.monotonic() - began)
+    if draft:
+        result = replace(result, kept=draft.whole)
+        keep.save_result(result, draft.path)
+        draft.finish()
+    return result
+
+
+def run_all(scenarios: Sequence[Scenario], options: Options, jobs: int) -> Iterator[Result]:
+    """Run scenarios, so many at once; each result as soon as it and those before it are there.
+
+    In processes, not threads: a lab's keeper is forked from who starts it.
+    """
+    if jobs < 2:
+        yield from (run(scenario, options) for scenario in scenarios)
+        return
+    fork = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(jobs, fork, _die_with, (os.getpid(),)) as pool:
+        try:
+            yield from pool.map(_run_in_pool, scenarios, [options] * len(scenarios))
+        except BrokenProcessPool as broken:
+            raise LabError("a process that ran a scenario was killed: run it again") from broken
+
+
+def _run_in_pool(scenario: Scenario, options: Options) -> Result:
+    try:
+        return run(scenario, options)
+    except KeyboardInterrupt:
+        os._exit(130)  # or this process would take the next scenario; the lab is down already
+
+
+def _die_with(parent: int) -> None:
+    """Do not wait for work that never comes: a pool's pipes stay open when its owner is killed."""
+    syscalls.die_with_parent(signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _check_machine(scenario: Scenario) -> None:
+    """Raises CouldNotRun: a back end is not installed, or does not know what is needed."""
+    try:
+        backends.check_installed(scenario.topology)
+    except LabError as lack:
+        raise CouldNotRun(str(lack)) from lack
+    needs.check(scenario)
+
+
+def _steps(scenario: Scenario) -> list[Step]:
+    red = scenario.topology.red_links
+    black = tuple(link for link in scenario.topology.links if link not in red)
+    last = NoPlainText(links=black)
+    return [*scenario.steps, *([] if scenario.plain_text else [last])]
+
+
+def _build(scenario: Scenario, kernel: str) -> Lab:
+    def issue(_: Topology, stock: KeyStock) -> build.Files:
+        return identities.issue(scenario, stock)
+
+    name = f"run-{os.getpid()}"
+    try:
+        return build.up(scenario.topology, name, kernel, identities=issue, keep=False)
+    except KernelError as lack:
+        raise CouldNotRun(str(lack)) from lack
+
+
+def _drive(engine: Engine, stage: Stage, options: Options) -> None:
+    """Attempt step after step, and tell of each that is over. Raises CouldNotRun."""
+    while step := engine.step:
+        options.begin(step)
+        if step.acts:
+            stage.mark()
+        before = len(engine.done)
+        while not engine.tell(*_attempt(step, stage), time.monotonic()):
+            time.sleep(_PAUSE)  # between two looks at what does not hold yet
+        for done in engine.done[before:]:
+            options.report(done)
+
+
+def _attempt(step: Step, stage: Stage) -> tuple[Attempt, str]:
+    try:
+        return Attempt.HOLDS, step.attempt(stage)
+    except CouldNotRun:
+        raise
+    except NotYet as reason:
+        return Attempt.NOT_YET, str(reason)
+    except LabError as reason:
+        return Attempt.FAILED, str(reason)
+
+
+def _result(scenario: Scenario, engine: Engine, seconds: float) -> Result:
+    steps = tuple(engine.done)
+    failed = [done for done in steps if done.state is State.FAILED]
+    if not failed:
+        return Result(scenario, Outcome.PASSED, seconds, steps=steps)
+    reason = f"{failed[0].step}: {failed[0].words}"
+    return Result(scenario, Outcome.FAILED, seconds, reason, steps)

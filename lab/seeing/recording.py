@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A lab's wire as pcapng, and its keys beside it: all that was sent, or on and on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab import about
+from lab.backends.builtin import EXPOSED
+from lab.errors import UsageError
+from lab.proof import read_pcap
+from lab.seeing import follow, wireshark
+from lab.seeing.pcapng import Writer
+
+if TYPE_CHECKING:
+    from lab.client import Lab
+    from lab.report import CaptureFile
+
+
+class Recorder:
+    """Octets of a pcapng file of one link, or of all; with `keys`, a folder for Wireshark.
+
+    Raises UsageError: there is no such link, or the folder cannot be written.
+    """
+
+    def __init__(self, lab: Lab, link: str | None = None, keys: Path | None = None) -> None:
+        self._lab = lab
+        self._link = link
+        self._keys = keys
+        self._written: Mapping[str, str] = {}
+        self._writer = Writer()
+
+    def all(self, since: int = 0) -> bytes:
+        """What was sent by now, from the frame numbered `since` on."""
+        captured = self._lab.capture(self._link, since)
+        self._write_keys()
+        return self._begin() + self._packets(captured)
+
+    def live(self, since: int = 0) -> Iterator[bytes]:
+        """The same piece by piece, and what comes; the keys before the frames that need them."""
+        self._write_keys()
+        yield self._begin()
+        for captured in follow.frames(self._lab, self._link, since):
+            self._write_keys()
+            yield self._packets(captured)
+
+    def _begin(self) -> bytes:
+        return self._writer.begin(self._lab.name, self._lab.summary().kernel)
+
+    def _packets(self, captured: CaptureFile) -> bytes:
+        frames = read_pcap(captured.pcap, captured.senders)
+        pairs = zip(captured.ports, frames, strict=True)
+        return b"".join(self._writer.packet(f.time, port, f.octets) for port, f in pairs)
+
+    def _write_keys(self) -> None:
+        if self._keys is None:
+            return
+        files = key_files(self._lab)
+        if files != self._written:
+            write_folder(self._keys, files)
+            self._written = files
+
+
+def key_files(lab: Lab) -> Mapping[str, str]:
+    """What Wireshark needs to look inside, see `lab.seeing.wireshark`."""
+    status = lab.status()
+    nodes = [node.name for node in status.nodes]
+    states = [sa for node in nodes for sa in lab.associations(node).states]
+    exposed = nodes if about.ike_keys_exposed(status) else []
+    return wireshark.files(states, [row for node in exposed for row in _ike_keys(lab, node)])
+
+
+def _ike_keys(lab: Lab, node: str) -> list[str]:
+    """The rows that a Key Manager has written; none if the node has none."""
+    return lab.call(node, ["cat", EXPOSED]).stdout.decode().splitlines()
+
+
+def write_folder(folder: Path, files: Mapping[str, str]) -> None:
+    """Write a folder that only we can read.
+
+    Raises UsageError: it cannot be written.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, text in files.items():
+            file = folder / name
+            file.touch(mode=0o600)
+            file.write_text(text)
+    except OSError as trouble:
+        raise UsageError(f"{trouble.filename}: {trouble.strerror}") from trouble

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A lab in other people's tests: a plugin for pytest. docs/pytest.md.
+
+`plugin` has the fixtures and options, `pool` the labs of a session, `wire` the assertions about
+packets, `inside` opens ESP for them, `evidence` is what a failed test leaves.
+"""
+
+from __future__ import annotations
+
+from lab.testing.wire import Link, Links, Seen
+
+__all__ = ["Link", "Links", "Seen"]

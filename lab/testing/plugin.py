@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The plugin for pytest: fixtures `lab`, `topology`, `links`; options that begin with `--lab-`.
+
+It is loaded in every session of whoever has tkm-lab installed, so it imports nothing of the lab
+until a test asks for one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from lab.client import Lab
+    from lab.testing.pool import Pool
+    from lab.testing.wire import Links
+    from lab.topology import Topology
+
+_MARKER = (
+    "topology(name, fresh=False, ike={}, **parameters): the topology of the fixture `lab`, by its "
+    "name or its path; fresh: a lab for this test alone; ike: back ends by node"
+)
+
+
+class _Use(NamedTuple):
+    """A lab in the hands of a test."""
+
+    lab: Lab
+    links: Links
+    first_line: int
+    """Of the daemons' logs."""
+
+
+_USE = pytest.StashKey[_Use]()
+_POOL = pytest.StashKey["Pool"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options."""
+    group = parser.getgroup("lab", "labs with IPsec (tkm-lab)")
+    group.addoption(
+        "--lab-kernel",
+        choices=("auto", "host", "uml"),
+        default="auto",
+        help="what labs run on, as tkm-lab up --kernel",
+    )
+    group.addoption("--lab-keep", action="store_true", help="leave the labs up at the end")
+    group.addoption(
+        "--lab-pause-on-fail",
+        action="store_true",
+        help="when a test fails, wait for Enter while its lab is still up (not with -n)",
+    )
+    group.addoption(
+        "--lab-artifacts",
+        metavar="DIR",
+        type=Path,
+        help="where failed tests leave captures, keys and logs; else in pytest's own tmp_path",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marker; and what does not go together."""
+    config.addinivalue_line("markers", _MARKER)
+    workers = getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput")
+    if config.getoption("--lab-pause-on-fail") and workers:
+        raise pytest.UsageError("--lab-pause-on-fail needs a terminal: run without -n")
+
+
+@pytest.fixture
+def topology(request: pytest.FixtureRequest) -> Topology | str | Path:
+    """What `lab` is built from, by the marker `topology`; override it to say so by other means."""
+    marker = request.node.get_closest_marker("topology")
+    if marker is None or not marker.args:
+        raise pytest.UsageError("say of which topology: @pytest.mark.topology('two-hosts')")
+    wanted: Topology | str | Path = marker.args[0]
+    return wanted
+
+
+@pytest.fixture(scope="session")
+def lab_pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
+    """The labs of this session, or of this worker."""
+    from lab.testing.pool import Pool
+
+    options = request.config.option
+    pool = request.config.stash[_POOL] = Pool(options.lab_kernel, keep=options.lab_keep)
+    yield pool
+    if not options.lab_keep:
+        pool.end()
+
+
+@pytest.fixture
+def lab(
+    request: pytest.FixtureRequest, lab_pool: Pool, topology: Topology | str | Path
+) -> Iterator[Lab]:
+    """A lab (`lab.client.Lab`) that is up; tests of the same topology share it."""
+    from lab.testing.pool import find_topology
+    from lab.testing.wire import Links
+
+    marker = request.node.get_closest_marker("topology")
+    options = dict(marker.kwargs) if marker else {}
+    fresh, back_ends = options.pop("fresh", False), options.pop("ike", {})
+    plan = find_topology(topology, request.path.parent, options, back_ends)
+    own = lab_pool.build(plan) if fresh else lab_pool.shared(plan)
+    lines = own.logs()
+    first_line = lines[-1].number + 1 if lines else 0
+    request.node.stash[_USE] = _Use(own, Links(own), 0 if fresh else first_line)
+    yield own
+    if fresh and not request.config.getoption("--lab-keep"):
+        own.down()
+
+
+@pytest.fixture
+def links(request: pytest.FixtureRequest, lab: Lab) -> Links:
+    """The links of `lab`, from the beginning of the test on: `links("wire").expect(ESP)`."""
+    use: _Use = request.node.stash[_USE]
+    return use.links
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Attach to a failure what its lab has seen; while the lab is up, wait, if that was wanted."""
+    report = yield
+    use = item.stash.get(_USE, None)
+    if use is not None and report.when == "call" and report.failed:
+        from lab.testing import evidence
+
+        place = evidence.folder(_artifacts(item), item.nodeid)
+        report.sections += evidence.save(use.lab, use.links, use.first_line, place)
+        if item.config.getoption("--lab-pause-on-fail"):
+            _pause(item.config, item.nodeid, report, use.lab.name)
+    return report
+
+
+def _artifacts(item: pytest.Item) -> Path:
+    chosen: Path | None = item.config.getoption("--lab-artifacts")
+    if chosen is not None:
+        return chosen.absolute()
+    factory: Any = item.config._tmp_path_factory  # type: ignore[attr-defined]
+    return Path(factory.getbasetemp()) / "lab"
+
+
+def _pause(config: pytest.Config, test: str, report: pytest.TestReport, lab: str) -> None:
+    capture: Any = config.pluginmanager.getplugin("capturemanager")
+    capture.suspend(in_=True)
+    try:
+        print(f"\n{report.longreprtext}\n\n{test} has failed, and its lab is up. Elsewhere:")
+        print(f"  export TKM_LAB={lab}; tkm-lab status; tkm-lab logs; tkm-lab shell NODE")
+        print("Enter goes on.", flush=True)
+        sys.stdin.readline()
+    finally:
+        capture.resume()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say which labs were left up."""
+    pool = config.stash.get(_POOL, None)
+    if pool is not None and config.getoption("--lab-keep"):
+        for name in pool.names:
+            terminalreporter.write_line(f"the lab {name} is up: tkm-lab down {name}")

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An IKE SA with ourselves: it goes through everything, and nothing of it stays."""
+
+import pytest
+
+from ike.rehearsal import rehearse
+from tests.unit.ike.network import Network
+from tkm.rpc import rpc2
+from tkm.rpc.interface import Request
+
+
+@pytest.mark.parametrize("ike", ["aes256-sha512-modp3072", "aes256-sha512-modp3072-ke1_modp4096"])
+def test_it_goes_through_everything(ike: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network(ike=ike, fragmentation=True)
+    side, asked = network.alice, list[type]()
+    call = side.trusted.call
+
+    def noting(request: Request[rpc2.TkmLimits]) -> object:
+        asked.append(type(request))
+        return call(request)
+
+    monkeypatch.setattr(side.trusted, "call", noting)
+    rehearse(side.trusted, side.engine.host.configuration)
+    both_ways = (rpc2.NcCreate, rpc2.KeGet, rpc2.KeSet, rpc2.IsaCreate, rpc2.IsaSign)
+    assert all(asked.count(each) >= 2 for each in both_ways)
+    assert asked.count(rpc2.IsaEncrypt) == asked.count(rpc2.IsaDecrypt) >= 2
+    assert not {rpc2.IsaAuth, rpc2.EsaCreateFirst} & set(asked)
+
+
+def test_nothing_of_it_stays(network: Network) -> None:
+    side = network.alice
+    rehearse(side.trusted, side.engine.host.configuration)
+    assert side.contexts() == side.in_tkm() == {}
+    assert not side.states()
+    assert not side.engine.host.sas
+    network.ping(side)
+    network.run(1)
+    assert network.is_up()
+
+
+def test_nothing_to_rehearse(network: Network) -> None:
+    side = network.alice
+    configuration = side.engine.host.configuration
+    rehearse(side.trusted, type(configuration)((), configuration.authorities))
+    assert side.in_tkm() == {}

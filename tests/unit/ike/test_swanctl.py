@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Debian's ``swanctl`` drives a running daemon: every command that people use."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.ike.daemons import DEADLINE, Node, wait_for
+
+Swanctl = Callable[..., str]
+Daemons = list[subprocess.Popen[bytes]]
+
+
+class Refused(Exception):
+    """swanctl says no; its output."""
+
+
+def at(node: Node) -> list[str]:
+    """What makes swanctl find a daemon."""
+    return ["--uri", f"unix://{node.folder}/vici"]
+
+
+@pytest.fixture
+def swanctl(nodes: list[Node], daemons: Daemons) -> Swanctl:
+    """Runs a command at alice's and gives what it prints."""
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            ["swanctl", *arguments, *at(nodes[0])],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+        if done.returncode:
+            raise Refused(done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    return run
+
+
+def test_what_there_is(swanctl: Swanctl) -> None:
+    assert "tkm_iked" in swanctl("--version", "--daemon")
+    assert "IKE_SAs: 0 total, 0 half-open" in swanctl("--stats")
+    assert "net: IKEv2, no reauthentication, rekeying every 14400s" in swanctl("--list-conns")
+    assert "pubkey:    RSA 3072 bits, has private key" in swanctl("--list-certs")
+    assert "net/net, TRANSPORT\n  local:  127.0.0.1/32\n" in swanctl("--list-pols")
+    assert "AES_CBC[tkm]" in swanctl("--list-algs")
+    assert "list-sas reply {}" in swanctl("--list-sas", "--raw")
+
+
+def test_a_whole_life(swanctl: Swanctl) -> None:
+    assert "initiate completed successfully" in swanctl("--initiate", "--child", "net")
+    listed = swanctl("--list-sas")
+    assert "net: #1, ESTABLISHED, IKEv2" in listed
+    assert "net: #1, reqid 1, INSTALLED, TRANSPORT, ESP:AES_CBC-256/HMAC_SHA2_512_256" in listed
+    assert "(null)" not in listed
+    swanctl("--rekey", "--child", "net")
+    wait_for(lambda: "net: #2, reqid 1, INSTALLED" in swanctl("--list-sas"))
+    swanctl("--rekey", "--ike", "net")
+    wait_for(lambda: "net: #2, ESTABLISHED" in swanctl("--list-sas"))
+    swanctl("--rekey", "--ike", "net", "--reauth")
+    wait_for(lambda: "net: #3, reqid 1, INSTALLED" in swanctl("--list-sas"))
+    raw = swanctl("--list-sas", "--raw")
+    assert "list-sa event {net {uniqueid=3 version=2 state=ESTABLISHED local-host=127.0.0.1" in raw
+    assert "terminate completed successfully" in swanctl("--terminate", "--child", "net")
+    assert "reqid" not in swanctl("--list-sas")
+    assert "terminate completed successfully" in swanctl("--terminate", "--ike", "net")
+    assert "ESTABLISHED" not in swanctl("--list-sas")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--initiate", "--child", "nix"), "CHILD_SA config 'nix' not found"),
+        (("--terminate", "--ike", "nix"), "no matching SAs to terminate found"),
+        (("--rekey", "--child", "nix"), "no matching SAs to rekey found"),
+        (("--install", "--child", "net"), "the TKM installs all policies"),
+    ],
+)
+def test_refusals(swanctl: Swanctl, arguments: tuple[str, ...], reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        swanctl(*arguments)
+
+
+def test_load_all(swanctl: Swanctl, nodes: list[Node]) -> None:
+    path = nodes[0].folder / "swanctl.conf"
+    path.write_text(path.read_text() + "authorities {\n root {\n cacert = ca.der\n }\n}\n")
+    said = swanctl("--load-all", "--file", str(path))
+    assert "loaded authority 'root'" in said
+    assert "successfully loaded 1 connections, 0 unloaded" in said
+    assert "cacert: O=tkm-lab, CN=tkm-lab root" in swanctl("--list-authorities")
+    assert "initiate completed successfully" in swanctl("--initiate", "--child", "net")
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("--log", "[IKE] initiating IKE_SA net["),
+        ("--monitor-sa", "ESTABLISHED, IKEv2"),
+    ],
+)
+def test_listening(
+    swanctl: Swanctl, nodes: list[Node], tmp_path: Path, option: str, line: str
+) -> None:
+    heard = tmp_path / "heard"
+    with heard.open("wb") as out:
+        listener = subprocess.Popen(
+            ["stdbuf", "-oL", "swanctl", option, *at(nodes[0])], stdout=out, stderr=out
+        )
+
+    def is_heard() -> bool:
+        """Sooner or later; nobody says when swanctl has begun to listen."""
+        swanctl("--initiate", "--child", "net")
+        swanctl("--terminate", "--ike", "net")
+        return line in heard.read_text()
+
+    try:
+        wait_for(is_heard)
+    finally:
+        listener.kill()
+        listener.wait()

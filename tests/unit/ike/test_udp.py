@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The sockets: both ports of each address are served, and ESP has the second one to itself."""
+
+import selectors
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from ike import address
+from ike.address import Endpoint
+from ike.sa.route import KEEPALIVE, Ports
+from ike.service import Service
+from ike.udp import UdpSocket
+from tests.unit.ike.daemons import free_port
+from tests.unit.ike.network import Network
+
+UDP_ENCAP, ESP_IN_UDP = 100, 2
+
+
+@pytest.fixture(params=["127.0.0.1", "::1"])
+def served(request: pytest.FixtureRequest) -> Iterator[tuple[Service, str]]:
+    network = Network()
+    network.alice.engine.host.ports = Ports(free_port(), free_port())
+    with Service(network.alice.engine, (request.param,)) as service:
+        yield service, request.param
+
+
+def sockets(service: Service) -> list[UdpSocket]:
+    return [
+        key.fileobj
+        for key in service.selector.get_map().values()
+        if isinstance(key.fileobj, UdpSocket)
+    ]
+
+
+def option(udp: UdpSocket) -> int:
+    with socket.socket(fileno=socket.dup(udp.fileno())) as same:
+        return same.getsockopt(socket.IPPROTO_UDP, UDP_ENCAP)
+
+
+def test_both_ports_and_esp_on_the_second(served: tuple[Service, str]) -> None:
+    service, host = served
+    ports = service.engine.host.ports
+    assert {udp.local: option(udp) for udp in sockets(service)} == {
+        Endpoint(host, ports.ike): 0,
+        Endpoint(host, ports.nat): ESP_IN_UDP,
+    }
+    service.listen(host)
+    assert len(sockets(service)) == 2, "again is no error"
+
+
+def test_the_kernel_takes_keepalives_and_leaves_ike(served: tuple[Service, str]) -> None:
+    service, host = served
+    (udp,) = (each for each in sockets(service) if each.local.port == service.engine.host.ports.nat)
+    with socket.socket(address.family(host), socket.SOCK_DGRAM) as peer:
+        for octets in (KEEPALIVE, bytes(4) + b"IKE"):
+            peer.sendto(octets, (host, udp.local.port))
+    with selectors.DefaultSelector() as selector:
+        selector.register(udp, selectors.EVENT_READ)
+        assert selector.select(10)
+    received = udp.receive()
+    assert received
+    assert received[0] == bytes(4) + b"IKE"
+    assert udp.receive() is None
