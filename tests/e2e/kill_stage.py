@@ -68,8 +68,6 @@ class Result(NamedTuple):
     victim: str
     at: float
     """Seconds after the command's beginning."""
-    ended: int
-    """The exit code of the command."""
     lived: bool
     """The lab had a right to live on, and has been ended by `down`."""
     settled: float
@@ -133,11 +131,11 @@ class Player:
         """Play a case to its end; what must not be is told in the result."""
         self._lived = False
         struck = time.monotonic()
-        victim, at, ended, trouble = "", 0.0, 0, ""
+        victim, at, trouble = "", 0.0, ""
         try:
             victim, at, front = self._blow(case)
             struck = time.monotonic()
-            ended = front.end()
+            front.end()
             self._settle(case.uid, may_live=victim not in (KEEPER, KERNEL))
             for follower in self._followers:
                 follower.end()
@@ -145,7 +143,7 @@ class Player:
             trouble = str(what)
         settled = time.monotonic() - struck
         command = " ".join((case.command, *case.what))
-        return Result(case.number, command, victim, at, ended, self._lived, settled, trouble)
+        return Result(case.number, command, victim, at, self._lived, settled, trouble)
 
     def _blow(self, case: Case) -> tuple[str, float, Command]:
         """Let the command run up to its moment, and strike; again, if it was over before."""
@@ -249,6 +247,7 @@ class Player:
     def _kept(self, uid: int) -> bool:
         """Whether there is a lab that lives by itself."""
         with contextlib.suppress(OSError, Hangup), socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(GONE)
             sock.connect(socket_name(uid, NAME))
             return bool(Channel(sock).receive().body["kept"])
         return False

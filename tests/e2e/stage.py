@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A stage on which whatever a lab leaves behind is seen: a script for test_containment.
+"""A stage on which whatever a lab leaves behind is seen.
+
+A script for test_containment, and what `tests.e2e.kill_stage` is furnished with.
 
 Run as PID 1 of fresh PID, mount and network namespaces, so that every process but a lab's is its
 own, every Unix socket too; /dev/shm and the home folder are empty, and /tmp and /run are overlays,

@@ -8,16 +8,17 @@ import os
 from tests.e2e import blows
 from tests.e2e.kills import NOBODY, on_stage, results
 
-SEED = 3339
+SEED = 16755
 """Any will do. With this one each kind of victim dies, and it does not take long."""
-TIMES = 6
+NUMBERS = range(1, 7)
+"""Five of `up` and `run`, and a `down`, before which an `up` and a `check` must work."""
 
 
 def test_nothing_is_left_and_the_next_up_works() -> None:
     uids = (0, NOBODY) if os.geteuid() == 0 else (0,)
-    cases = [blows.draw(SEED, number, uids) for number in range(TIMES)]
+    cases = [blows.draw(SEED, number, uids) for number in NUMBERS]
     found = list(results(on_stage(cases, "auto")))
-    assert [result.trouble for result in found] == [""] * TIMES, found
+    assert [result.trouble for result in found] == [""] * len(NUMBERS), found
     assert {result.command.split()[0] for result in found} == set(blows.COMMANDS)
 
 
