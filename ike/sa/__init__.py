@@ -6,7 +6,8 @@ engine           ``Ike``: all IKE SAs; what arrives finds its IKE SA here
 reception        IKE_SA_INIT requests: cookies, limits, new IKE SAs
 acquires         who sets up a Child SA that traffic waits for; ``expires``: who rekeys it
 ike_sa           ``IkeSa``: one of them: its life, and its answers
-timers           what is due on it; ``lifetime``: when it is renewed, and over
+timers           what is due on it; ``lifetime``: when it is renewed, and over;
+                 ``timetable``: when that is, of all of them
 reauthentication a new one in the place of an old one; ``uniqueness``: one for each peer
 states           states of IKE SAs and Child SAs, as tables
 agenda           the exchanges that an IKE SA still has to do

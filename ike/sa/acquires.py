@@ -79,8 +79,9 @@ class Acquires:
         )
 
     def _begin(self, connection: Connection, child: ChildConfig) -> None:
+        there = list(self._sas(child))
         for state in (State.ESTABLISHED, *_OWN):
-            for sa in self._sas(child):
+            for sa in there:
                 if sa.state is state:
                     sa.enqueue(CreateChildSa(child))
                     return

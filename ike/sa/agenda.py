@@ -35,6 +35,7 @@ class Agenda:
 
     def put(self, exchange: Exchange) -> None:
         """Do an exchange when those before it are done; :meth:`start_next` begins it."""
+        self._sa.host.touch(self._sa)
         self._waiting.append(exchange)
 
     def put_first(self, exchange: Exchange) -> None:
@@ -145,4 +146,4 @@ class Agenda:
         if error:
             exchange.failed(sa, error)
         sa.deleted_early.clear()
-        self.start_next()
+        sa.go_on()

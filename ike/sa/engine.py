@@ -30,6 +30,7 @@ from ike.sa.rekey_ike_sa import RekeyIkeSa
 from ike.sa.route import KEEPALIVE, PORTS, Ports
 from ike.sa.states import State
 from ike.sa.status import status
+from ike.sa.timetable import Timetable
 from ike.trusted import Trusted
 
 log = logging.getLogger("ike")
@@ -54,6 +55,7 @@ class Ike:
         self.host = Host(trusted, configuration, settings or Settings(), random, ports)
         self._reception = Reception(self.host)
         self._acquires = Acquires(self.host)
+        self.timetable = Timetable(self.host)
         self._quiet_until = 0.0
 
     # What arrives
@@ -202,8 +204,7 @@ class Ike:
 
     def next_timer(self) -> float | None:
         """When :meth:`handle_timer` has something to do; ``None`` if nothing is waited for."""
-        times = [timers.next_timer(sa) for sa in self.host.sas.values()]
-        times.append(self._acquires.next_timer())
+        times = self.timetable.next_timer(), self._acquires.next_timer()
         due = min((time for time in times if time is not None), default=None)
         self._quiet_until = math.inf if due is None else due
         return due
@@ -213,10 +214,8 @@ class Ike:
         self.host.now = now
         if now < self._quiet_until:
             return
-        for sa in list(self.host.sas.values()):
-            time = timers.next_timer(sa)
-            if time is not None and time <= now:
-                timers.handle_timer(sa, self._acquires)
+        for sa in self.timetable.due():
+            timers.handle_timer(sa, self._acquires)
         self._acquires.handle_timer()
 
     # What leaves

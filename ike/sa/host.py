@@ -81,6 +81,7 @@ class Host:
     :ivar events: what has happened.
     :ivar sas: IKE SAs by our SPI.
     :ivar children: Child SAs by our inbound SPI.
+    :ivar touched: IKE SAs that may have something to do at another time than they had.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Host:
         self.events: list[Event] = []
         self.sas: dict[bytes, IkeSa] = {}
         self.children: dict[bytes, ChildSa] = {}
+        self.touched: set[IkeSa] = set()
         self._last_number = {"IKE SA": 0, "Child SA": 0}
 
     def send(self, path: Path, datagrams: Datagrams) -> None:
@@ -116,6 +118,10 @@ class Host:
     def tell(self, event: Event) -> None:
         """Something has happened."""
         self.events.append(event)
+
+    def touch(self, sa: "IkeSa") -> None:
+        """Something about an IKE SA is changing."""
+        self.touched.add(sa)
 
     def number(self, kind: str) -> int:
         """The next number for an ``IKE SA`` or a ``Child SA``."""

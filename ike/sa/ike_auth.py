@@ -108,7 +108,8 @@ def respond(sa: "IkeSa", message: Message) -> Sequence[Payload]:
     sa.peer.remote_id = _remote_id(sa, message)
     authentication.verify(sa, message, sa.peer.remote_id)
     sa.advance(Trigger.AUTHENTICATED)
-    if message.notify(NotifyType.INITIAL_CONTACT):
+    sa.peer.first_contact = message.notify(NotifyType.INITIAL_CONTACT) is not None
+    if sa.peer.first_contact:
         uniqueness.close_older(sa)
     sa.established()
     first_child = _first_child(sa, message)
@@ -172,4 +173,5 @@ def _first_child(sa: "IkeSa", message: Message) -> Sequence[Payload]:
 
 def _initial_contact(sa: "IkeSa") -> Sequence[Payload]:
     """Said when there is no other IKE SA with this peer (2.4)."""
-    return () if any(uniqueness.others(sa)) else (Notify(NotifyType.INITIAL_CONTACT),)
+    sa.peer.first_contact = not any(uniqueness.others(sa))
+    return (Notify(NotifyType.INITIAL_CONTACT),) if sa.peer.first_contact else ()

@@ -123,6 +123,7 @@ class IkeSa:
 
     def advance(self, trigger: Trigger) -> None:
         """Move on in the table of states."""
+        self.host.touch(self)
         self.state = advance(IKE_SA, self.state, trigger)
 
     def enqueue(self, exchange: Exchange) -> None:
@@ -130,10 +131,17 @@ class IkeSa:
         self.agenda.put(exchange)
         self.agenda.start_next()
 
+    def go_on(self) -> None:
+        """A message is dealt with: begin what waits, here and on what has taken its place."""
+        self.agenda.start_next()
+        if self.successor:
+            self.successor.agenda.start_next()
+
     # Requests of the peer
 
     def receive(self, arrival: Arrival) -> None:
         """A datagram has arrived that names this IKE SA."""
+        self.host.touch(self)
         if arrival.header.response:
             self.agenda.receive(arrival)
         elif not self.channel.respond_again(arrival):
@@ -166,7 +174,7 @@ class IkeSa:
         self._mix()
         if self.ending is not None:
             self.close(self.ending, wanted=self.state is not State.HALF_OPEN)
-        self.agenda.start_next()
+        self.go_on()
 
     def _mix(self) -> None:
         exchange, self.mixing = self.mixing, None
@@ -180,6 +188,7 @@ class IkeSa:
 
     def expect(self, pending: Pending | None) -> None:
         """The peer is to go on with something, in place of what it has not gone on with."""
+        self.host.touch(self)
         if self.pending:
             self.pending.keying.free()
         self.pending = pending
@@ -246,7 +255,7 @@ class IkeSa:
         return successor
 
     def replaced_by(self, successor: "IkeSa") -> None:
-        """Another takes its place: what waits is done there."""
+        """Another takes its place: what waits is done there, once the peer knows of it."""
         if self.state is not State.ESTABLISHED:
             return
         self.advance(Trigger.REPLACED)
@@ -257,7 +266,6 @@ class IkeSa:
         self.host.tell(IkeSaRekeyed(self.id, successor.id))
         for exchange in self.agenda.take_waiting():
             successor.agenda.put(exchange)
-        successor.agenda.start_next()
 
     def leave_work_to(self, other: "IkeSa") -> None:
         """Another IKE SA with the same peer is kept: it creates what was to be created here."""

@@ -29,6 +29,8 @@ class Peer:
         that of the one policy whose Child SAs the TKM lets it have.
     :ivar endpoint: the context of the TKM; made with the first keys.
     :ivar children: its Child SAs by our inbound SPI.
+    :ivar members: the IKE SAs of the line.
+    :ivar first_contact: who began said INITIAL_CONTACT: it knew of no other IKE SA between the two.
     """
 
     def __init__(
@@ -39,16 +41,17 @@ class Peer:
         self.remote_id = remote_id
         self.endpoint: AuthenticatedEndpoint | None = None
         self.children: dict[bytes, ChildSa] = {}
-        self._members: set[IkeSa] = set()
+        self.members: set[IkeSa] = set()
+        self.first_contact = False
 
     def join(self, sa: "IkeSa") -> None:
         """An IKE SA becomes a member."""
-        self._members.add(sa)
+        self.members.add(sa)
 
     def leave(self, sa: "IkeSa", reason: str) -> None:
         """An IKE SA is over."""
-        self._members.discard(sa)
-        if self._members:
+        self.members.discard(sa)
+        if self.members:
             return
         for child in list(self.children.values()):
             self.remove(sa, child, reason)
@@ -63,7 +66,7 @@ class Peer:
 
     def heir(self, sa: "IkeSa") -> "IkeSa | None":
         """The member that goes on where ``sa`` has to stop."""
-        others = [m for m in self._members if m is not sa and m.state is State.ESTABLISHED]
+        others = [m for m in self.members if m is not sa and m.state is State.ESTABLISHED]
         return max(others, key=lambda member: member.id, default=None)
 
     def by_remote_spi(self, spi: bytes) -> ChildSa | None:

@@ -53,6 +53,7 @@ class Reauthentication:
         old = self.old
         log.info("reauthenticating IKE_SA %s failed: %s", old.name, reason)
         if old.state is State.ESTABLISHED and old.connection.reauth_time:
+            old.host.touch(old)
             old.lifetime.reauthenticate_at = old.host.now + PATIENCE
 
 

@@ -52,6 +52,7 @@ def handle_timer(sa: "IkeSa", acquires: "Acquires") -> None:
     :param acquires: where another IKE SA begins that is to take its place.
     """
     now, repetition = sa.host.now, sa.channel.requests.deadline
+    sa.host.touch(sa)
     if sa.pending and sa.pending.deadline <= now:
         sa.expect(None)
     if sa.deadline is not None and sa.deadline <= now:

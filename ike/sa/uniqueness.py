@@ -2,8 +2,9 @@
 """One IKE SA with each peer (RFC 7296, 2.4): what a new one makes of those that there are.
 
 Who has lost them all says INITIAL_CONTACT, and the other side closes what is left of them. Where
-both sides begin at once there are two. Whoever sees that they overlap deletes that of the lower
-SPIs, so that it is the same one on both sides.
+both sides begin at once there are two. Whoever sees that they overlap deletes one, the same one on
+both sides: that which was begun by who knew of no other, for the peer, who did, may be about to
+reauthenticate it; or else that of the lower SPIs.
 """
 
 import logging
@@ -21,14 +22,10 @@ log = logging.getLogger("ike")
 
 def others(sa: "IkeSa") -> "Iterator[IkeSa]":
     """The other IKE SAs that stand between the same two identities."""
-    for other in list(sa.host.sas.values()):
+    identities = sa.connection.identities
+    for other in [each for each in sa.host.sas.values() if each.state is State.ESTABLISHED]:
         connection = other.peer.connection
-        if (
-            connection
-            and other.state is State.ESTABLISHED
-            and other.peer is not sa.peer
-            and connection.identities == sa.connection.identities
-        ):
+        if connection and other.peer is not sa.peer and connection.identities == identities:
             yield other
 
 
@@ -57,6 +54,11 @@ def close_older(sa: "IkeSa") -> None:
             other.close("the peer says that it has no other IKE SA", wanted=False)
 
 
+def _rank(sa: "IkeSa") -> tuple[bool, tuple[bytes, bytes]]:
+    """Both sides know all of it; the IKE SA of the higher rank stays."""
+    return not sa.peer.first_contact, sa.channel.spis
+
+
 def settle(sa: "IkeSa") -> None:
     """Delete ``sa``, which has just come up, or the one that came up while it was on its way.
 
@@ -65,11 +67,9 @@ def settle(sa: "IkeSa") -> None:
     for other in others(sa):
         if _is_older(other, sa) or not _is_alike(other, sa):
             continue
-        redundant, kept = sorted((sa, other), key=lambda each: each.channel.spis)
+        redundant, kept = sorted((sa, other), key=_rank)
         log.info("%s is redundant, %s came up at the same time", redundant.name, kept.name)
         redundant.leave_work_to(kept)
         redundant.agenda.put(DeleteIkeSa("both sides have initiated, the other IKE SA is kept"))
-        if redundant is not sa:
-            redundant.agenda.start_next()
-        kept.agenda.start_next()
+        other.agenda.start_next()  # and that of ``sa``, once the peer knows that it has come up
         return

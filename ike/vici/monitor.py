@@ -50,8 +50,9 @@ class Monitor:
                 yield "child-updown", sas.whole(sa, [child], now)
 
     def _find(self, number: int) -> IkeSa | None:
-        """An IKE SA, even if it is over but for repetitions."""
-        return next((sa for sa in self._engine.host.sas.values() if sa.id == number), None)
+        """An IKE SA, even if it is over but for repetitions; mostly it is one of the youngest."""
+        youngest = reversed(self._engine.host.sas.values())
+        return next((sa for sa in youngest if sa.id == number), None)
 
     def _established(self, event: IkeSaEstablished, now: float) -> Iterator[Message]:
         if sa := self._find(event.id):

@@ -19,6 +19,7 @@ from ike.config import proposals
 from ike.config.model import Authority, ChildConfig, Configuration, Connection, Mode
 from ike.identity import Identity
 from ike.message.numbers import Protocol
+from ike.sa import timers
 from ike.sa.engine import Ike
 from ike.sa.events import Event
 from ike.sa.host import Datagram, Settings
@@ -153,6 +154,13 @@ class Side:
         kinds = [context.table.name for context in self.manager.contexts]
         return {kind: kinds.count(kind) for kind in kinds}
 
+    def next_timer(self) -> float | None:
+        """When the engine has something to do. It must not have overlooked an IKE SA."""
+        asked = {sa: timers.next_timer(sa) for sa in self.engine.host.sas.values()}
+        asked = {sa: time for sa, time in asked.items() if time is not None}
+        assert self.engine.timetable.times() == asked, self.name
+        return self.engine.next_timer()
+
     def ike_sas(self) -> list[str]:
         """The states of the IKE SAs that are alive."""
         return [sa["state"] for sa in self.engine.status()]
@@ -222,7 +230,7 @@ class Network:
                 heappush(self._flying, (arrival, self._order, datagram))
 
     def _next(self) -> float | None:
-        times = [side.engine.next_timer() for side in self.sides]
+        times = [side.next_timer() for side in self.sides]
         times.append(self._flying[0][0] if self._flying else None)
         return min((time for time in times if time is not None), default=None)
 

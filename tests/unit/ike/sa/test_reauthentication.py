@@ -10,7 +10,7 @@ from ike.message.header import Header
 from ike.message.numbers import ExchangeType
 from ike.sa.events import IkeSaClosed, IkeSaEstablished
 from ike.sa.host import Datagram
-from tests.unit.ike.network import Network, Side, Weather
+from tests.unit.ike.network import IPV4, Network, Side, Weather
 
 HELD = {"ae": 1, "isa": 1, "esa": 1}
 
@@ -115,6 +115,27 @@ def test_nothing_changes_without_a_new_child_sa(connected: Network, who: str) ->
     connected.run(30)
     check_one_of_each(connected)
     assert connected.alice.states() == connected.bob.states() == before
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_other_side_does_not_know_yet_that_the_old_one_has_come_up(seed: int) -> None:
+    """Both sides see two IKE SAs then, and both have to delete the same one."""
+    network = Network(seed)
+    network.meddler = lose_bobs_auth_response
+    network.ping(network.alice)
+    network.run(0.1)
+    reauthenticate(network, network.bob)
+    network.run(0.1)
+    assert established(network.bob) == 2
+    network.meddler = lambda datagram: [datagram.octets]
+    network.run(30)
+    check_one_of_each(network)
+
+
+def lose_bobs_auth_response(datagram: Datagram) -> list[bytes]:
+    header = Header.decode_any(datagram.octets)[0]
+    response = header.exchange == ExchangeType.IKE_AUTH and header.response
+    return [] if response and datagram.local.host == IPV4["bob"] else [datagram.octets]
 
 
 def test_once_at_a_time(connected: Network) -> None:

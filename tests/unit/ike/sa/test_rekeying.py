@@ -9,6 +9,7 @@ from ike.message.header import Header
 from ike.message.numbers import ExchangeType
 from ike.sa.events import ChildSaInstalled, IkeSaRekeyed
 from ike.sa.host import Datagram
+from ike.sa.informational import Liveness
 from tests.unit.ike.network import Network, Side
 
 ESP = ["aes256-sha512", "aes256-sha512-modp3072"]
@@ -146,6 +147,22 @@ def test_rekey_ike_sa(connected: Network, who: str) -> None:
     connected.bob.engine.terminate("test", connected.now)
     connected.run(1)
     assert [side.contexts() for side in connected.sides] == [{}, {}]
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_nothing_is_sent_before_the_peer_can_understand_it(connected: Network, who: str) -> None:
+    """What waits while the peer rekeys begins on the new IKE SA, behind the response."""
+    side, since = getattr(connected, who), len(connected.sent)
+    (other,) = (each for each in connected.sides if each is not side)
+    rekey_ike_sa(connected, side)
+    (sa,) = other.engine.sas()
+    sa.host.now = connected.now
+    sa.enqueue(Liveness())
+    soft_expire(connected, other)
+    connected.run(60)
+    check_one_of_each(connected)
+    assert exchanges(connected, since).count(36) == 4, "both were rekeyed"
+    assert len(set(connected.sent)) == len(connected.sent), "nothing had to be repeated"
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -5,7 +5,7 @@ import pytest
 
 from ike.sa.create_child_sa import CreateChildSa
 from ike.sa.events import IkeSaEstablished
-from tests.unit.ike.network import Network, Weather
+from tests.unit.ike.network import REQID, Network, Weather
 
 
 def came_up(network: Network) -> int:
@@ -47,3 +47,21 @@ def test_work_that_waits_is_done_on_the_one_that_stays() -> None:
     assert network.alice.states() == network.bob.states()
     assert len(network.alice.states()) == 6
     assert network.alice.ike_sas() == ["ESTABLISHED"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_work_that_waits_does_not_overtake_the_answer(seed: int) -> None:
+    """Nothing is lost and late here; so nothing has to be repeated."""
+    network = Network(seed)
+    network.ping(network.alice)
+    network.run(0.025)
+    network.bob.engine.initiate(REQID, network.now)
+    network.run(0.025)
+    (sa,) = (sa for sa in network.alice.engine.sas() if sa.channel.initiator)
+    waiting = CreateChildSa(sa.connection.children[0])
+    waiting.not_before = network.now + 10
+    sa.agenda.put(waiting)
+    network.run(30)
+    assert came_up(network) == 2
+    assert len(network.alice.states()) == 4
+    assert len(set(network.sent)) == len(network.sent)
