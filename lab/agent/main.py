@@ -28,6 +28,9 @@ from lab.kernel import process
 Request = dict[str, Any]
 Answer = tuple[dict[str, Any], bytes]
 
+_AWAKE = 1.0
+"""Seconds."""
+
 
 def serve(stream: int, plan: dict[str, Any]) -> None:
     """Be the agent until the keeper is gone."""
@@ -87,6 +90,7 @@ class Agent:
         loop.add_signal_handler(signal.SIGCHLD, _reap)
         self._capture = Capture(self._wire.ports, self._plan["capture"])
         loop.add_reader(self._capture.socket, self._capture.read)
+        _stay_awake(loop)
         await line.run()
 
     async def serve(self, channel: AgentChannel) -> None:
@@ -261,3 +265,8 @@ def _reap() -> None:
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             continue
+
+
+def _stay_awake(loop: asyncio.AbstractEventLoop) -> None:
+    """Run now and then: that this process was killed from outside, a guest sees when it is to run."""
+    loop.call_later(_AWAKE, _stay_awake, loop)

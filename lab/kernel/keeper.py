@@ -193,14 +193,11 @@ class Keeper:
     def _console_prints(self) -> None:
         if not self.console.take():
             self.selector.unregister(self.console.read)
-        if self.console.panic:  # it does not die of that: nothing it does to itself kills a PID 1
-            self.stopping = True
-            if not self.ready:
-                raise KernelError(f"the guest did not boot: {self.console.panic}")
 
     def _kernel_died(self) -> None:
         if not self.ready:
-            raise KernelError(f"the lab's kernel died at its start: {self.console.tail()}")
+            why = self.console.tail()
+            raise KernelError(f"the lab's kernel died at its start: {self.console.panic or why}")
         self.stopping = True
 
     def _stop(self) -> None:

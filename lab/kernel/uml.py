@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Debian's User-Mode Linux as the lab kernel: a guest that sees this host's files, read-only.
 
-`linux.uml` is PID 1 of its own PID and mount namespaces. In its mount namespace a private tmpfs
-covers /dev/shm: the guest's memory lies there, `uml_dir` too, and the two files that the guest
-needs to start. All of it goes with the process.
+`linux.uml` is alone in its own PID and mount namespaces, but for a PID 1 that waits for its end: a
+kernel that panics aborts, and as PID 1 it could not, since nothing kills a PID 1 from inside. In
+its mount namespace a private tmpfs covers /dev/shm: the guest's memory lies there, `uml_dir` too,
+and the two files that the guest needs to start. All of it goes with the process.
 
 A guest as Debian configures it takes 1.8 s to its init, most of it for benchmarks of RAID parity,
 which the kernel's command line can leave out (0.3 s remain).
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lab.errors import KernelError
-from lab.kernel import contain, syscalls
+from lab.kernel import contain, process, syscalls
 from lab.kernel.plan import Plan
 
 MODULES = Path("/usr/lib/uml/modules")
@@ -61,9 +62,19 @@ def start(plan: Plan, stream: socket.socket, console: int) -> int:
         os.dup2(console, 2)
         os.set_inheritable(stream.fileno(), True)
         place = {"TMPDIR": str(PRIVATE), "HOME": str(PRIVATE), "PATH": "/usr/bin:/bin"}
-        os.execve(linux, ["linux.uml", *_arguments(plan, stream.fileno())], place)
+        guest = os.posix_spawn(linux, ["linux.uml", *_arguments(plan, stream.fileno())], place)
+        process.close_all_but(2)
+        process.rename([f"tkm-lab: init of {plan.name}'s kernel"])
+        _wait_for(guest)
 
     return contain.start(_NAMESPACES, run)
+
+
+def _wait_for(guest: int) -> NoReturn:
+    """Be init: bury orphans until the guest has ended. All that is left dies with us."""
+    while os.wait()[0] != guest:
+        pass
+    os._exit(0)
 
 
 def _furnish(plan: Plan) -> None:

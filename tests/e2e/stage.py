@@ -165,8 +165,9 @@ def main() -> None:
     print(json.dumps({"before": before, "after": after}))
 
 
-def agent_in(guest: int) -> int:
-    """Which process runs PID 1 of the guest: the first that it traces."""
+def agent_in(init: int) -> int:
+    """Which process runs PID 1 of the guest: the first that the guest, init's child, traces."""
+    (guest,) = (pid for pid, parent in parents().items() if parent == init)
     children = [pid for pid, parent in parents().items() if parent == guest]
     traced = f"TracerPid:\t{guest}\n"
     return min(pid for pid in children if traced in Path(f"/proc/{pid}/status").read_text())
