@@ -268,5 +268,5 @@ def _reap() -> None:
 
 
 def _stay_awake(loop: asyncio.AbstractEventLoop) -> None:
-    """Run now and then: that this process was killed from outside, a guest sees when it is to run."""
+    """Run now and then: a guest sees only then that this process was killed from outside."""
     loop.call_later(_AWAKE, _stay_awake, loop)
