@@ -40,6 +40,7 @@ def serve(stream: int, plan: dict[str, Any]) -> None:
         HOME="/root",
         LANG="C.UTF-8",
         TERM="linux",
+        STRONGSWAN_CONF="/etc/tkm/strongswan.conf",  # a host's own; its tools read that, too
         TKM_KEYS_ARE_WORTHLESS="yes",  # they are: see tkm.expose, which does nothing by itself
     )
     os.chdir("/")

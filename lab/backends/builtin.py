@@ -3,10 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from lab.backends import charon
 from lab.backends.model import Argv, Backend, Daemon
-from lab.host_files import KEY, ROOT_CA, SWANCTL_CONF, TKM_CONF, XML, files_of
+from lab.host_files import KEY, ROOT_CA, SWANCTL_CONF, TKM_CONF, XML, File, files_of
+
+if TYPE_CHECKING:
+    from lab.pki import CA, Identity
+    from lab.topology import Node, Topology
 
 IKE_SOCKET = "/tmp/tkm.rpc.ike"
 EES_SOCKET = "/tmp/tkm.rpc.ees"
@@ -42,9 +49,15 @@ def manager(*options: str) -> Daemon:
     return Daemon("tkm_keymanager", (*_MANAGER, *options), socket=IKE_SOCKET)
 
 
+def _files(topology: Topology, node: Node, root: CA, own: Identity) -> Mapping[str, File]:
+    """A host's files, and what strongSwan's tools go by, where they are installed."""
+    tools = File(charon.swanctl_settings().encode())
+    return {**files_of(topology, node, root, own), charon.CONF: tools}
+
+
 BUILTIN = Backend(
     "builtin",
-    files=files_of,
+    files=_files,
     configure=lambda: (CFGTOOL,),
     stages=lambda: ((manager(*_ALLOW),), (_IKED, PROXY)),
 )

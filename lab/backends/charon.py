@@ -51,7 +51,8 @@ charon {{
     default = -1
   }}
 }}
-swanctl {{
+"""
+_SWANCTL = """swanctl {{
   load = {crypto} random pem pkcs1 x509 pubkey
   socket = unix://{vici}
 }}
@@ -60,7 +61,12 @@ swanctl {{
 
 def settings() -> str:
     """For `strongswan.conf`: logs go to standard error, and who cannot load connections ends."""
-    return _SETTINGS.format(vici=VICI, swanctl=f"{PROGRAMS}/swanctl", crypto=crypto())
+    return _SETTINGS.format(vici=VICI, swanctl=f"{PROGRAMS}/swanctl") + swanctl_settings()
+
+
+def swanctl_settings() -> str:
+    """For `strongswan.conf`: swanctl has the plugins that it needs, and misses no others."""
+    return _SWANCTL.format(vici=VICI, crypto=crypto())
 
 
 def crypto() -> str:

@@ -21,6 +21,12 @@ def test_the_environment_names_the_lab(two_hosts: Lab) -> None:
     assert tkm_lab("exec", "bob", "--", "hostname", TKM_LAB=two_hosts.name) == (0, "bob\n", "")
 
 
+def test_strongswan_s_tools_have_nothing_to_complain_of(two_hosts: Lab) -> None:
+    told = two_hosts.call("alice", ["swanctl", "--list-conns"])
+    assert (told.code, told.stderr) == (0, b"")
+    assert told.stdout.startswith(b"conn1: IKEv2")
+
+
 def test_exec_gives_a_terminal_when_asked(two_hosts: Lab) -> None:
     assert tkm_lab("exec", "-t", "bob", "tty", TKM_LAB=two_hosts.name).out.startswith("/dev/pts/")
     assert tkm_lab("exec", "bob", "tty", TKM_LAB=two_hosts.name) == (1, "not a tty\n", "")
