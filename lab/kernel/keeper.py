@@ -193,6 +193,8 @@ class Keeper:
     def _console_prints(self) -> None:
         if not self.console.take():
             self.selector.unregister(self.console.read)
+        if self.console.panic:  # it should abort now, but who knows in what state it is
+            self._kernel_died()
 
     def _kernel_died(self) -> None:
         if not self.ready:
