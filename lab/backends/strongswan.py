@@ -11,6 +11,7 @@ from lab.backends import charon
 from lab.backends.model import Argv, Backend, Daemon, find
 from lab.host_files import FOLDER, SWANCTL_CONF, File
 from lab.topology import Node, Policy, Topology
+from tkm.config.swanctl import ESP_PROPOSALS_WITH_ESN, IKE_PROPOSALS
 
 if TYPE_CHECKING:
     from lab.pki import CA, Identity
@@ -19,8 +20,6 @@ _DAEMONS = ("charon-systemd", "charon")
 """Both are the same daemon. The first one does without systemd, too."""
 _PLUGINS = "random nonce pem pkcs1 pubkey x509 constraints kernel-netlink socket-default vici"
 """Only these are loaded, and those for cryptography: each one costs time in a guest."""
-_IKE = "aes256-sha512-modp4096,aes256-sha512-modp3072"
-_ESP = "aes256-sha512-modp4096-esn-noesn,aes256-sha512-modp3072-esn-noesn"
 
 _CONNECTION = """\
   conn{id} {{
@@ -80,12 +79,12 @@ def _connection(node: Node, policy: Policy, peer: Node) -> str:
         id=policy.id,
         local=own.address,
         remote=other.seen,
-        ike=policy.ike or _IKE,
+        ike=policy.ike or IKE_PROPOSALS,
         identity=node.identity,
         peer=peer.identity,
         mode=policy.mode,
         selectors="".join(f"        {name} = {net}\n" for name, net in networks if net),
-        esp=policy.esp or _ESP,
+        esp=policy.esp or ESP_PROPOSALS_WITH_ESN,
         soft=policy.soft,
         hard=policy.hard,
     )
