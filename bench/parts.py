@@ -91,11 +91,7 @@ def _limits() -> Callable[[], object]:
 
 def _log_line() -> Callable[[], object]:
     log = logging.getLogger("bench.parts")
-    handler = logging.FileHandler(os.devnull)
-    handler.setFormatter(logs.Timed())
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate = False
+    logs.to(os.devnull)
     return lambda: log.info("Nonce of length %d requested, context %d", 32, 1)
 
 

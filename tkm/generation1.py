@@ -105,7 +105,7 @@ class Generation1:
         return rpc1.PublicValueReply(public_value=reply.public_value)
 
     def _dh_generate_key(self, request: rpc1.DhGenerateKey) -> Empty:
-        ke = self._contexts.store(KeyExchange).at(request.dh)
+        ke = self._contexts.store(KeyExchange)[request.dh]
         if ke.private is None:
             raise InvalidState(f"{ke} is {ke.state}: it was not begun")
         return self._ask(
@@ -121,7 +121,7 @@ class Generation1:
         return self._keys(request.isa)
 
     def _keys(self, number: int) -> rpc1.KeysReply:
-        keys = self._contexts.store(IkeSa).at(number).secret_keys
+        keys = self._contexts.store(IkeSa)[number].secret_keys
         return rpc1.KeysReply(
             sk_ai=bytes(keys.ai.octets),
             sk_ar=bytes(keys.ar.octets),

@@ -2,31 +2,63 @@
 """Log lines, in the form of the original: ``Nov 21 2026 17:30:42 Creating …``."""
 
 import logging
-import sys
+import os
 import time
+from typing import Any
 
 TIME = "%b %d %Y %H:%M:%S"
 
 STDERR = "stderr"
 SYSLOG = "syslog"
 _SYSLOG_SOCKET = "/dev/log"
+_STDERR = 2
+
+log = logging.getLogger(__name__)
+
+
+class Line(logging.LogRecord):
+    """What our lines show of a record. The rest, as where in the code it was written, costs as much
+    as all of this, and a daemon writes lines while its client waits.
+    """
+
+    filename, lineno = "", 0
+    """Asked for only when a line cannot be written."""
+
+    def __init__(
+        self, name: str, level: int, _path: str, _lineno: int, msg: object, args: Any, *_: object
+    ) -> None:
+        self.name = name
+        self.levelno = level
+        self.msg = msg
+        self.args = args
+        self.created = time.time()
+
+    @property
+    def levelname(self) -> str:  # type: ignore[override]
+        """For syslog."""
+        return logging.getLevelName(self.levelno)
 
 
 class OneLine(logging.Formatter):
-    """A message is one line: names in certificates come from anybody, and must not forge others."""
+    """A message is one line, whatever is in it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The message; ``exc_info`` and the like are left out, and nobody gives any."""
-        message = record.getMessage()
-        if message.isprintable():  # so are nearly all
-            return message
-        return "".join(
-            character if character.isprintable() else ascii(character)[1:-1]
-            for character in message
-        )
+        return printable(record.getMessage())
 
 
-class Timed(OneLine):
+def printable(text: str) -> str:
+    """With escapes for control characters: names in certificates come from anybody, and must not
+    forge lines.
+    """
+    if text.isprintable():  # so are nearly all
+        return text
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in text
+    )
+
+
+class Timed(logging.Formatter):
     """Such a line behind the time, which is worked out once a second."""
 
     def __init__(self) -> None:
@@ -39,7 +71,48 @@ class Timed(OneLine):
         second = int(record.created)
         if second != self._second:
             self._second, self._time = second, time.strftime(TIME, time.localtime(second))
-        return f"{self._time} {super().format(record)}"
+        return f"{self._time} {printable(record.getMessage())}"
+
+
+class Unbuffered(logging.Handler):
+    """Writes each line at once and in one piece, so that none is lost and no lock is needed.
+
+    :param path: a file, to its end; standard error if there is none.
+    """
+
+    def __init__(self, path: str = "") -> None:
+        super().__init__()
+        self._path = path
+        self._descriptor = self._open() if path else _STDERR
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write it; there are no filters."""
+        line = f"{self.format(record)}\n".encode()
+        try:
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+        except OSError:
+            self.handleError(record)
+        return True
+
+    def reopen(self) -> None:
+        """Go on in a new file of that name.
+
+        :raises OSError: there cannot be one; the old one stays.
+        """
+        if self._path:
+            old, self._descriptor = self._descriptor, self._open()
+            os.close(old)
+
+    def close(self) -> None:
+        """Close the file."""
+        super().close()
+        if self._path and self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def to(destination: str = STDERR, *, program: str = "", level: int = logging.INFO) -> None:
@@ -48,15 +121,14 @@ def to(destination: str = STDERR, *, program: str = "", level: int = logging.INF
     :raises OSError: that is not possible.
     """
     handler = _handler(destination, program)
-    # No line shows where in the code it was written, nor by which thread: do not find that out.
+    # No line shows where in the code it was written: do not find that out.
     logging._srcfile = None
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.setLogRecordFactory(Line)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
 
 
 def _handler(destination: str, program: str) -> logging.Handler:
-    handler: logging.Handler
     if destination == SYSLOG:
         from logging.handlers import SysLogHandler  # brings half the standard library
 
@@ -64,16 +136,16 @@ def _handler(destination: str, program: str) -> logging.Handler:
         handler.ident = f"{program}: "
         handler.setFormatter(OneLine())  # syslog has the time
         return handler
-    if destination == STDERR:
-        handler = logging.StreamHandler(sys.stderr)
-    else:
-        handler = logging.FileHandler(destination)
-    handler.setFormatter(Timed())
-    return handler
+    lines = Unbuffered("" if destination == STDERR else destination)
+    lines.setFormatter(Timed())
+    return lines
 
 
 def reopen() -> None:
     """Open the log file anew: somebody has moved it away."""
     for handler in logging.root.handlers:
-        if isinstance(handler, logging.FileHandler):
-            handler.close()  # the next line opens it again
+        if isinstance(handler, Unbuffered):
+            try:
+                handler.reopen()
+            except OSError as error:
+                log.error("The log file stays the old one: %s", error)

@@ -145,7 +145,7 @@ class KeyManager:
         kind, field, name = _RESETS[type(request)]
         number = getattr(request, field)
         log.info("Resetting %s context %d", name, number)
-        context = self.contexts.store(kind).at(number)
+        context = self.contexts.store(kind)[number]
         if isinstance(context, EspSa):
             self._esp_sas.reset(context)
         self.contexts.store(kind).reset(number)

@@ -8,6 +8,7 @@ that a library hands out as ``bytes`` are moved in and wiped at their source.
 
 import ctypes
 import hmac
+from itertools import accumulate, pairwise
 from typing import Final, NoReturn, Self
 
 _BYTES_HEADER: Final = bytes.__basicsize__ - 1
@@ -44,12 +45,10 @@ class Secret:
 
     def split(self, *lengths: int) -> tuple["Secret", ...]:
         """Secrets of these lengths from the front on; this one is wiped."""
-        parts, at = [], 0
-        for length in lengths:
-            parts.append(Secret(self._octets[at : at + length]))
-            at += length
+        octets, ends = self._octets, accumulate(lengths, initial=0)
+        parts = tuple([Secret(octets[start:end]) for start, end in pairwise(ends)])
         self.wipe()
-        return tuple(parts)
+        return parts
 
     def wipe(self) -> None:
         """Zero the octets and forget them."""

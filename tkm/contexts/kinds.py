@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What each kind of context holds while it is in use, and destroys when it is clean again."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tkm.contexts.machine import Context
 from tkm.contexts.tables import AE, CC, ESA, ISA, KE, NC
@@ -53,39 +53,34 @@ class Chain(Context):
         return self.certificates[-1]
 
 
+class IntAuth(NamedTuple):
+    """IntAuth_i and IntAuth_r (RFC 9242, 3.3.2): empty until an IKE_INTERMEDIATE is over."""
+
+    loc: bytes = b""
+    rem: bytes = b""
+    exchanges: int = 0
+
+
 class Endpoint(Context):
     """ae. What AUTH covers, and whom it has proven (``ri``, 0 before)."""
 
     table = AE
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.initiator = False
-        self.nonce_loc = self.nonce_rem = b""
-        self.int_auth = IntAuth()
-        self.lc = 0
-        self.ri = 0
-
-
-class IntAuth:
-    """IntAuth_i and IntAuth_r (RFC 9242, 3.3.2): empty until an IKE_INTERMEDIATE is over."""
-
-    def __init__(self) -> None:
-        self.loc = self.rem = b""
-        self.count = 0
+    initiator: bool = False
+    nonce_loc: bytes = b""
+    nonce_rem: bytes = b""
+    int_auth: IntAuth = IntAuth()
+    lc: int = 0
+    ri: int = 0
 
 
 class IkeSa(Context):
-    """isa."""
+    """isa. Nobody asks for ``ae`` and ``roles`` before it has keys."""
 
     table = ISA
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.ae = Endpoint(0)
-        self.initiator = False
-        self.roles = Roles(b"", b"")
-        self.keys: IkeKeys | None = None
+    ae: Endpoint
+    initiator: bool = False
+    roles: Roles
+    keys: IkeKeys | None = None
 
     @property
     def secret_keys(self) -> IkeKeys:

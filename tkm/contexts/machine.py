@@ -27,13 +27,15 @@ class Table:
     """The states of one kind of context.
 
     A reset leads from anywhere to clean and is therefore not written down.
+
+    :ivar targets: where a trigger leads, by state and trigger; what is not there is illegal.
     """
 
     def __init__(self, name: str, title: str, *transitions: Transition) -> None:
         self.name = name
         self.title = title
         self.transitions = transitions
-        self._targets = {(row.source, row.trigger): row.target for row in transitions}
+        self.targets = {(row.source, row.trigger): row.target for row in transitions}
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -47,10 +49,6 @@ class Table:
     def triggers(self) -> tuple[str, ...]:
         """All triggers."""
         return tuple(dict.fromkeys(row.trigger for row in self.transitions))
-
-    def target(self, state: str, trigger: str) -> str | None:
-        """Where ``trigger`` leads; ``None``: it is illegal in this state."""
-        return self._targets.get((state, trigger))
 
 
 class Context:
@@ -67,10 +65,10 @@ class Context:
 
         :raises InvalidState: it is illegal now.
         """
-        target = self.table.target(self.state, trigger)
-        if target is None:
-            raise InvalidState(f"{self} is {self.state}: it does not {trigger}")
-        return target
+        try:
+            return self.table.targets[self.state, trigger]
+        except KeyError:
+            raise InvalidState(f"{self} is {self.state}: it does not {trigger}") from None
 
     def wipe(self) -> None:
         """Destroy the secrets that it owns."""
@@ -83,47 +81,44 @@ C = TypeVar("C", bound=Context)
 
 
 class Store(dict[int, C]):
-    """All contexts of one kind that are in use, by number."""
+    """All contexts of one kind that are in use, by number; any other number gives a clean one."""
 
     def __init__(self, kind: type[C]) -> None:
         super().__init__()
         self.kind = kind
 
-    def at(self, number: int) -> C:
-        """The context of that number: the one in use, or a clean one."""
-        return self.get(number) or self.kind(number)
+    def __missing__(self, number: int) -> C:
+        return self.kind(number)
 
     def settle(self, context: C) -> None:
         """Keep a context that is in use, wipe and drop one that is not."""
         if context.state == CLEAN:
             context.wipe()
-            if self.get(context.number) is context:
-                del self[context.number]
+            self.pop(context.number, None)
         else:
             self[context.number] = context
 
     def reset(self, number: int) -> None:
         """Make the context of that number clean, from whatever state."""
-        context = self.at(number)
+        context = self[number]
         context.state = CLEAN
         self.settle(context)
 
 
-class Step(NamedTuple):
+class Step:
     """What an operation does to one context.
 
     :ivar field: the request's field that has the number (or the numbers) of the context; with a
         dot, an attribute of a context that an earlier step has found, as ``isa.ae``.
+    :ivar owner: that earlier context, ``isa``; empty if there is none.
+    :ivar name: the name under which the context is passed.
     """
 
-    kind: type[Context]
-    field: str
-    trigger: str
-
-    @property
-    def name(self) -> str:
-        """The name under which the context is passed."""
-        return self.field.rpartition(".")[2]
+    def __init__(self, kind: type[Context], field: str, trigger: str) -> None:
+        self.kind = kind
+        self.field = field
+        self.trigger = trigger
+        self.owner, _, self.name = field.rpartition(".")
 
 
 class Operation(NamedTuple):
@@ -152,28 +147,26 @@ class Contexts:
         :raises InvalidState: a step is illegal, or one context is asked for twice.
         """
         found: dict[str, Any] = {}
-        steps: list[tuple[Context, str]] = []
+        targets: dict[Context, str] = {}
         for step in operation.steps:
             contexts = found[step.name] = self._find(step, request, found)
-            for context in contexts if isinstance(contexts, tuple) else (contexts,):
-                steps.append((context, context.after(step.trigger)))
-        if len({id(context) for context, _ in steps}) != len(steps):
-            raise InvalidState(f"{operation.name} names one context twice")
+            for context in contexts if type(contexts) is tuple else (contexts,):
+                if context in targets:
+                    raise InvalidState(f"{operation.name} names one context twice")
+                targets[context] = context.after(step.trigger)
         reply = compute(request, **found)
-        for context, target in steps:
+        for context, target in targets.items():
             context.state = target
             self.stores[type(context)].settle(context)
         return reply
 
     def _find(self, step: Step, request: Any, found: Mapping[str, Any]) -> Any:
-        if "." in step.field:
-            owner, attribute = step.field.split(".")
-            return getattr(found[owner], attribute)
-        store = self.stores[step.kind]
-        number = getattr(request, step.field)
-        if isinstance(number, tuple):
-            return tuple(store.at(each) for each in number)
-        return store.at(number)
+        if step.owner:
+            return getattr(found[step.owner], step.name)
+        store, number = self.stores[step.kind], getattr(request, step.name)
+        if type(number) is tuple:
+            return tuple([store[each] for each in number])
+        return store[number]
 
     def reset_all(self, keep: Container[Context] = ()) -> None:
         """Make everything clean, but for what is to be kept."""

@@ -23,6 +23,12 @@ class IkeKeys(NamedTuple):
     pi: Secret
     pr: Secret
 
+    @staticmethod
+    def lengths(prf: Prf) -> tuple[int, ...]:
+        """How many octets each of them has."""
+        mac = prf.length
+        return (mac, INTEGRITY_KEY, INTEGRITY_KEY, ENCRYPTION_KEY, ENCRYPTION_KEY, mac, mac)
+
     def wipe(self) -> None:
         """Destroy them all."""
         for key in self:
@@ -65,8 +71,7 @@ class Roles(NamedTuple):
 
 def ike_keys(roles: Roles, shared: Secret, prf: Prf = PRF_HMAC_SHA2_512) -> IkeKeys:
     """Keys of a first IKE SA: SKEYSEED = prf(Ni | Nr, g^ir)."""
-    with prf(roles.nonces, shared.octets) as seed:
-        return _expand(seed, roles, prf)
+    return _ike_keys(roles, roles.nonces, shared.octets, prf)
 
 
 def rekeyed_ike_keys(
@@ -78,8 +83,12 @@ def rekeyed_ike_keys(
     additional key exchanges (RFC 9370, 2.2.4).
     """
     first, *further = (secret.octets for secret in shared)
-    with prf(sk_d.octets, first, roles.nonces, *further) as seed:
-        return _expand(seed, roles, prf)
+    key = bytes(sk_d.octets)
+    try:
+        with Secret(bytearray().join((first, roles.nonces, *further))) as data:
+            return _ike_keys(roles, key, data.octets, prf)
+    finally:
+        wipe_bytes(key)
 
 
 def updated_ike_keys(roles: Roles, sk_d: Secret, shared: Secret) -> IkeKeys:
@@ -90,10 +99,10 @@ def updated_ike_keys(roles: Roles, sk_d: Secret, shared: Secret) -> IkeKeys:
     return rekeyed_ike_keys(roles, sk_d, [shared])
 
 
-def _expand(seed: Secret, roles: Roles, prf: Prf) -> IkeKeys:
-    lengths = (prf.length, *[INTEGRITY_KEY] * 2, *[ENCRYPTION_KEY] * 2, *[prf.length] * 2)
-    spread = roles.nonces + roles.spi_i + roles.spi_r
-    return IkeKeys(*prf.plus(seed.octets, spread, sum(lengths)).split(*lengths))
+def _ike_keys(roles: Roles, key: bytes, data: Octets, prf: Prf) -> IkeKeys:
+    """SK_d | … | SK_pr = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr), where SKEYSEED = prf(key, data)."""
+    lengths = IkeKeys.lengths(prf)
+    return IkeKeys(*prf.seeded(key, data, b"".join(roles), sum(lengths)).split(*lengths))
 
 
 def child_keys(

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """prf and prf+ (RFC 7296, 2.13).
 
-prf+ made of HMAC is HKDF-Expand (RFC 5869, 2.3) by another name: the same blocks, the same counter.
-So the library's does the work, in one call, and writes straight into the buffer that we own.
+Made of HMAC, prf is HKDF-Extract (RFC 5869, 2.2) and prf+ is HKDF-Expand (2.3) by other names: the
+same blocks, the same counter. So the library's do the work, in one call, and write straight into
+the buffer that we own.
 """
 
 import hmac
 from typing import Final, NamedTuple
 
 from cryptography.hazmat.primitives.hashes import SHA512, HashAlgorithm
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from tkm.secret import Secret
 
@@ -29,21 +30,32 @@ class Prf(NamedTuple):
         """Octets of the output, and of the preferred key."""
         return self.hash.digest_size
 
-    def __call__(self, key: Octets, *parts: Octets) -> Secret:
-        """prf(key, parts one behind the other)."""
-        with Secret(bytearray().join(parts)) as data:
-            return Secret.take(hmac.digest(key, data.octets, self.hash.name))
+    def __call__(self, key: Octets, *parts: bytes) -> bytes:
+        """prf(key, parts one behind the other): a proof, and no key."""
+        return hmac.digest(key, b"".join(parts), self.hash.name)
+
+    def seeded(self, key: bytes, data: Octets, seed: bytes, length: int) -> Secret:
+        """The first ``length`` octets of prf+(prf(key, data), seed): what is between never shows.
+
+        :raises ValueError: prf+ is not defined for that many.
+        """
+        stream = self._stream(length)
+        HKDF(self.hash, length, key, seed).derive_into(data, stream.octets)
+        return stream
 
     def plus(self, key: Octets, seed: bytes, length: int) -> Secret:
         """The first ``length`` octets of prf+(key, seed).
 
         :raises ValueError: prf+ is not defined for that many.
         """
-        if length > _BLOCKS * self.length:
-            raise ValueError(f"prf+ ends at {_BLOCKS * self.length} octets")
-        stream = Secret(bytearray(length))
+        stream = self._stream(length)
         HKDFExpand(self.hash, length, seed).derive_into(key, stream.octets)
         return stream
+
+    def _stream(self, length: int) -> Secret:
+        if length > _BLOCKS * self.length:
+            raise ValueError(f"prf+ ends at {_BLOCKS * self.length} octets")
+        return Secret(bytearray(length))
 
 
 PRF_HMAC_SHA2_512: Final = Prf(SHA512())

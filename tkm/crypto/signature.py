@@ -74,8 +74,8 @@ def signed_octets(
     init_message: bytes, nonce: bytes, sk_p: Secret, identity: str, int_auth: bytes = b""
 ) -> bytes:
     """What AUTH signs: the signer's first message, the other's nonce, prf(SK_p, ID payload)."""
-    with PRF_HMAC_SHA2_512(sk_p.octets, id_payload(identity)) as maced:
-        return init_message + nonce + bytes(maced.octets) + int_auth
+    maced_id = PRF_HMAC_SHA2_512(sk_p.octets, id_payload(identity))
+    return init_message + nonce + maced_id + int_auth
 
 
 def id_payload(identity: str) -> bytes:

@@ -92,15 +92,13 @@ def update(request: rpc2.IsaUpdate, isa: IkeSa, ae: Endpoint, ke: KeyExchange) -
 def int_auth(request: rpc2.IsaIntAuth, isa: IkeSa, ae: Endpoint) -> Empty:
     """Take one IKE_INTERMEDIATE message into what AUTH covers (RFC 9242, 3.3.2)."""
     key_loc, key_rem = isa.auth_keys
-    before = ae.int_auth
-    after = IntAuth()
-    after.loc, after.rem, after.count = before.loc, before.rem, before.count
+    loc, rem, exchanges = ae.int_auth
     if request.verify:
-        after.rem = bytes(PRF_HMAC_SHA2_512(key_rem.octets, before.rem, request.message).octets)
+        rem = PRF_HMAC_SHA2_512(key_rem.octets, rem, request.message)
     else:
-        after.loc = bytes(PRF_HMAC_SHA2_512(key_loc.octets, before.loc, request.message).octets)
-        after.count += 1
-    ae.int_auth = after
+        loc = PRF_HMAC_SHA2_512(key_loc.octets, loc, request.message)
+        exchanges += 1
+    ae.int_auth = IntAuth(loc, rem, exchanges)
     return Empty()
 
 
@@ -180,10 +178,10 @@ def _activate(isa: IkeSa, ae: Endpoint, roles: Roles, keys: IkeKeys, *, initiato
 def _int_auth(ae: Endpoint) -> bytes:
     """IntAuth_i | IntAuth_r | message id of IKE_AUTH, if there was an IKE_INTERMEDIATE."""
     done = ae.int_auth
-    if not done.count:
+    if not done.exchanges:
         return b""
     by_role = (done.loc, done.rem) if ae.initiator else (done.rem, done.loc)
-    return b"".join(by_role) + struct.pack(">I", done.count + 1)
+    return b"".join(by_role) + struct.pack(">I", done.exchanges + 1)
 
 
 def _cut(message: bytes, aad_length: int) -> tuple[bytes, bytes]:

@@ -7,11 +7,16 @@ bounds ever reaches a handler.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal
+from struct import Struct, error
+from typing import Any, Final, Literal
 
 from tkm.rpc.result import FieldError, Result
 
 ByteOrder = Literal["big", "little"]
+
+_ORDER: Final[dict[ByteOrder, str]] = {"big": ">", "little": "<"}
+_CODE: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
+"""How ``struct`` calls an unsigned integer of so many octets."""
 
 
 class Field(ABC):
@@ -25,7 +30,7 @@ class Field(ABC):
         """
 
     @abstractmethod
-    def decode(self, body: memoryview, at: int) -> tuple[Any, int]:
+    def decode(self, body: bytes, at: int) -> tuple[Any, int]:
         """The value at offset ``at``, and the offset behind it.
 
         :raises FieldError: it is out of bounds, or the body ends before it does.
@@ -35,12 +40,17 @@ class Field(ABC):
     def describe(self) -> str:
         """The layout in a few words, for the documentation."""
 
-    @staticmethod
-    def slice(body: memoryview, at: int, length: int) -> memoryview:
-        """``length`` octets of ``body`` from ``at``."""
-        if at + length > len(body):
-            raise FieldError(f"the body ends at {len(body)}, inside a field of {length} at {at}")
-        return body[at : at + length]
+
+def _cut(body: bytes, at: int, length: int) -> bytes:
+    """``length`` octets of ``body`` from ``at``."""
+    octets = body[at : at + length]
+    if len(octets) < length:
+        raise _too_short(body, at, length)
+    return octets
+
+
+def _too_short(body: bytes, at: int, length: int) -> FieldError:
+    return FieldError(f"the body ends at {len(body)}, inside a field of {length} at {at}")
 
 
 class Unsigned(Field):
@@ -60,18 +70,25 @@ class Unsigned(Field):
         self.low = low
         self.high = (1 << 8 * size) - 1 if high is None else high
         self.fault = fault
+        layout = Struct(_ORDER[order] + _CODE[size])
+        self._pack, self._unpack = layout.pack, layout.unpack_from
 
-    def _checked(self, value: int) -> int:
-        if not self.low <= value <= self.high:
-            raise FieldError(f"{value} is not in {self.low} to {self.high}", self.fault)
-        return value
+    def _out_of_bounds(self, value: int) -> FieldError:
+        return FieldError(f"{value} is not in {self.low} to {self.high}", self.fault)
 
     def encode(self, value: int) -> bytes:
-        return self._checked(value).to_bytes(self.size, self.order)
+        if not self.low <= value <= self.high:
+            raise self._out_of_bounds(value)
+        return self._pack(value)
 
-    def decode(self, body: memoryview, at: int) -> tuple[int, int]:
-        octets = self.slice(body, at, self.size)
-        return self._checked(int.from_bytes(octets, self.order)), at + self.size
+    def decode(self, body: bytes, at: int) -> tuple[int, int]:
+        try:
+            (value,) = self._unpack(body, at)
+        except error:
+            raise _too_short(body, at, self.size) from None
+        if not self.low <= value <= self.high:
+            raise self._out_of_bounds(value)
+        return value, at + self.size
 
     def describe(self) -> str:
         whole = (self.low, self.high) == (0, (1 << 8 * self.size) - 1)
@@ -84,7 +101,7 @@ class Flag(Unsigned):
     def __init__(self, size: int = 1, order: ByteOrder = "big") -> None:
         super().__init__(size, order, high=1)
 
-    def decode(self, body: memoryview, at: int) -> tuple[bool, int]:
+    def decode(self, body: bytes, at: int) -> tuple[bool, int]:
         value, end = super().decode(body, at)
         return bool(value), end
 
@@ -103,8 +120,8 @@ class Fixed(Field):
             raise FieldError(f"{len(value)} octets in place of {self.length}")
         return bytes(value)
 
-    def decode(self, body: memoryview, at: int) -> tuple[bytes, int]:
-        return bytes(self.slice(body, at, self.length)), at + self.length
+    def decode(self, body: bytes, at: int) -> tuple[bytes, int]:
+        return _cut(body, at, self.length), at + self.length
 
     def describe(self) -> str:
         return f"{self.length} octets"
@@ -133,11 +150,12 @@ class Octets(Field):
         size = self._checked(len(value)).to_bytes(4, self.order)
         return size + (bytes(value).ljust(self.high, b"\0") if self.slot else bytes(value))
 
-    def decode(self, body: memoryview, at: int) -> tuple[bytes, int]:
-        room = self.slice(body, at, 4 + self.high) if self.slot else self.slice(body, at, 4)
-        size = self._checked(int.from_bytes(room[:4], self.order))
-        octets = bytes(self.slice(body, at + 4, size))
-        return octets, at + 4 + (self.high if self.slot else size)
+    def decode(self, body: bytes, at: int) -> tuple[bytes, int]:
+        size = self._checked(int.from_bytes(_cut(body, at, 4), self.order))
+        at += 4
+        if self.slot:
+            return _cut(body, at, self.high)[:size], at + self.high
+        return _cut(body, at, size), at + size
 
     def describe(self) -> str:
         room = f" in the room of {self.high}" if self.slot else ""
@@ -160,8 +178,8 @@ class Sequence(Field):
     def encode(self, value: tuple[Any, ...]) -> bytes:
         return bytes([self._checked(len(value))]) + b"".join(map(self.item.encode, value))
 
-    def decode(self, body: memoryview, at: int) -> tuple[tuple[Any, ...], int]:
-        count = self._checked(self.slice(body, at, 1)[0])
+    def decode(self, body: bytes, at: int) -> tuple[tuple[Any, ...], int]:
+        count = self._checked(_cut(body, at, 1)[0])
         at += 1
         values = []
         for _ in range(count):

@@ -120,19 +120,19 @@ class SizedFrames(Framing):
             dropped = min(self._over, len(stream))
             del stream[:dropped]
             self._over -= dropped
-        if len(stream) < self._head.size:
+        head = self._head.size
+        if len(stream) < head:
             return None
         length, operation, result, request_id = self._head.unpack_from(stream)
-        header = Header(operation, request_id, result)
-        end = 4 + max(length, self._head.size - 4)
-        if end > 4 + self.LONGEST or end != 4 + length:
-            self._over = end
-            return header, None
-        if len(stream) < end:
-            return None
-        body = bytes(stream[self._head.size : end])
-        del stream[:end]
-        return header, body
+        end = 4 + length
+        if head <= end <= 4 + self.LONGEST:
+            if len(stream) < end:
+                return None
+            body = bytes(stream[head:end])
+            del stream[:end]
+        else:
+            body, self._over = None, max(head, end)
+        return Header(operation, request_id, result), body
 
     def is_whole(self, response: bytes) -> bool:
         if len(response) < self._head.size:

@@ -56,10 +56,10 @@ class Record:
         :raises FieldError: a value is out of its bounds, or the body is too short or too long.
         """
         values: dict[str, Any] = {}
-        view, at = memoryview(body), 0
+        at = 0
         for name, field in cls.fields.items():
             try:
-                values[name], at = field.decode(view, at)
+                values[name], at = field.decode(body, at)
             except FieldError as error:
                 raise FieldError(f"{name}: {error}", error.result) from None
         if at != len(body) and not padded:

@@ -3,8 +3,9 @@
 
 :class:`Dispatcher` turns one request into one response and never raises for what a client sends.
 :class:`Connection` holds one client's octets, in and out, and knows no socket.
-:class:`Server` is the edge: it listens, and serves any number of clients side by side, each as fast
-as it reads its answers. It runs in somebody's selector loop, whose keys' ``data`` are called.
+:class:`ClientSocket` does, and serves the client as fast as it reads its answers. :class:`Server`
+listens, and has any number of them side by side. Both run in somebody's selector loop, whose keys'
+``data`` are called.
 """
 
 import logging
@@ -19,6 +20,9 @@ from tkm.rpc.record import Record
 from tkm.rpc.result import FieldError, Result
 
 log = logging.getLogger(__name__)
+
+_AT_ONCE = 16384
+"""Octets read in one turn: nearly every request; a longer one takes several."""
 
 Handlers = Mapping[type[Request[Any]], Callable[[Any], Record]]
 
@@ -68,38 +72,88 @@ class Connection:
     """One client: octets in, octets out, one request after the other.
 
     :ivar to_send: responses that have not gone out yet.
-    :ivar busy: it waits until it can send, instead of reading; for who serves it.
+    :ivar waiting: a whole request that waits for its answer.
     """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
         self._framing = dispatcher.interface.framing()
         self._received = bytearray()
-        self._next: tuple[Header, bytes | None] | None = None
+        self.waiting: tuple[Header, bytes | None] | None = None
         self.to_send = bytearray()
-        self.busy = False
-
-    @property
-    def waiting(self) -> bool:
-        """A whole request waits for its answer."""
-        return self._next is not None
 
     def feed(self, octets: bytes) -> None:
         """Take what has arrived, and answer the first request that is whole."""
         self._received += octets
-        if not self._next:
+        if not self.waiting:
             self._cut()
         self.answer()
 
     def answer(self) -> None:
         """Answer the next request, if one is waiting."""
-        if self._next:
-            self.to_send += self._dispatcher(*self._next)
+        if self.waiting:
+            self.to_send += self._dispatcher(*self.waiting)
             self._cut()
 
     def _cut(self) -> None:
         cut = self._framing.cut
-        self._next = cut(self._received, responses=False) if self._received else None
+        self.waiting = cut(self._received, responses=False) if self._received else None
+
+
+class ClientSocket:
+    """The edge of a connection.
+
+    :param on_end: called when it has ended.
+    """
+
+    def __init__(
+        self,
+        stream: socket.socket,
+        connection: Connection,
+        selector: selectors.BaseSelector,
+        on_end: Callable[["ClientSocket"], None],
+    ) -> None:
+        self._socket = stream
+        self._connection = connection
+        self._selector = selector
+        self._on_end = on_end
+        self._event = selectors.EVENT_READ
+        selector.register(stream, self._event, self.serve)
+
+    def serve(self) -> None:
+        """Take a turn: it is ready for what we wait for.
+
+        A client that does not read its answers is not read from either; and of many requests at
+        once, one is answered a turn, so that nobody else is kept waiting.
+        """
+        connection = self._connection
+        try:
+            if self._event == selectors.EVENT_READ:
+                octets = self._socket.recv(_AT_ONCE)
+                if not octets:
+                    self.hang_up()
+                    return
+                connection.feed(octets)
+            elif not connection.to_send:
+                connection.answer()
+            if connection.to_send:
+                del connection.to_send[: self._socket.send(connection.to_send)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.hang_up()
+            return
+        busy = connection.to_send or connection.waiting
+        event = selectors.EVENT_WRITE if busy else selectors.EVENT_READ
+        if event != self._event:
+            self._event = event
+            self._selector.modify(self._socket, event, self.serve)
+
+    def hang_up(self) -> None:
+        """End it."""
+        self._selector.unregister(self._socket)
+        self._socket.close()
+        self._on_end(self)
 
 
 class Server:
@@ -120,51 +174,19 @@ class Server:
         self._dispatcher = dispatcher
         self._selector = selector
         self._listener = Listener(path, mode, allowed)
-        self._clients: dict[socket.socket, Connection] = {}
+        self._clients: set[ClientSocket] = set()
         selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     def _accept(self) -> None:
-        client = self._listener.accept()
-        if client is not None:
-            self._clients[client] = Connection(self._dispatcher)
-            self._selector.register(client, selectors.EVENT_READ, lambda: self._serve(client))
-
-    def _serve(self, client: socket.socket) -> None:
-        connection = self._clients[client]
-        try:
-            if connection.to_send:
-                pass
-            elif connection.waiting:
-                connection.answer()
-            else:
-                octets = client.recv(65536)
-                if not octets:
-                    self._hang_up(client)
-                    return
-                connection.feed(octets)
-            if connection.to_send:
-                del connection.to_send[: client.send(connection.to_send)]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._hang_up(client)
-            return
-        # A client that does not read its answers is not read from either; and of many requests at
-        # once, one is answered a turn, so that nobody else is kept waiting.
-        busy = bool(connection.to_send) or connection.waiting
-        if busy is not connection.busy:
-            connection.busy = busy
-            event = selectors.EVENT_WRITE if busy else selectors.EVENT_READ
-            self._selector.modify(client, event, lambda: self._serve(client))
-
-    def _hang_up(self, client: socket.socket) -> None:
-        self._selector.unregister(client)
-        del self._clients[client]
-        client.close()
+        stream = self._listener.accept()
+        if stream is not None:
+            connection = Connection(self._dispatcher)
+            gone = self._clients.discard
+            self._clients.add(ClientSocket(stream, connection, self._selector, gone))
 
     def close(self) -> None:
         """Hang up on everybody and take the socket's name away, unless somebody took it over."""
         for client in list(self._clients):
-            self._hang_up(client)
+            client.hang_up()
         self._selector.unregister(self._listener)
         self._listener.close()

@@ -43,9 +43,9 @@ def test_one_request_is_answered_at_a_time():
     heard = []
     connection = Connection(dispatcher(heard))
     connection.feed(say(b"one") + say(b"two") + say(b"three")[:-1])
-    assert (heard, connection.waiting) == ([b"one"], True)
+    assert (heard, bool(connection.waiting)) == ([b"one"], True)
     connection.answer()
-    assert (heard, connection.waiting) == ([b"one", b"two"], False)
+    assert (heard, bool(connection.waiting)) == ([b"one", b"two"], False)
     connection.answer()
     connection.feed(say(b"three")[-1:])
     assert heard == [b"one", b"two", b"three"]

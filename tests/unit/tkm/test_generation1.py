@@ -103,7 +103,7 @@ def test_the_keys_of_ike_messages_are_handed_out_and_no_others():
     charon = alice.client.client
     exchange(charon)
     reply = charon.call(isa_create())
-    keys = alice.manager.contexts.store(IkeSa).at(1).keys
+    keys = alice.manager.contexts.store(IkeSa)[1].keys
     assert vars(reply) == {f"sk_{name}": bytes(getattr(keys, name).octets) for name in _SENT}
     sealed = protection.protect(keys.ei, keys.ai, b"aad", bytes(16))
     secrets = (Secret(bytearray(reply.sk_ei)), Secret(bytearray(reply.sk_ai)))

@@ -211,16 +211,18 @@ def test_anchors_that_are_none(files):
             load_anchors(f"{files}/bad.der")
 
 
-def test_log_lines_have_the_form_of_the_original_and_are_lines(capsys):
+def test_log_lines_have_the_form_of_the_original_and_are_lines(capfd):
     root = logging.getLogger()
     before = root.handlers[:], root.level
+    made = logging.getLogRecordFactory()
     try:
         logs.to()
         logging.getLogger("tkm").info("Adding certificate '%s'", "CN=x\nAuthentication\x1b[2K é")
-        (line,) = capsys.readouterr().err.splitlines()
+        (line,) = capfd.readouterr().err.splitlines()
     finally:
         root.handlers[:], level = before
         root.setLevel(level)
+        logging.setLogRecordFactory(made)
         logging.captureWarnings(False)
     assert LINE.fullmatch(line)
     assert line.endswith(" Adding certificate 'CN=x\\nAuthentication\\x1b[2K é'")

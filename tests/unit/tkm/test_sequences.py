@@ -179,7 +179,7 @@ class Sequences(RuleBasedStateMachine):
         )
 
     def signature_of_bob(self, number):
-        isa = self.host.manager.contexts.store(IkeSa).at(number)
+        isa = self.host.manager.contexts.store(IkeSa)[number]
         if isa.keys is None:
             return sign(pki().keys["bob"], b"", ())
         _, sk_p = isa.auth_keys
