@@ -28,7 +28,7 @@ from lab.kernel import process
 Request = dict[str, Any]
 Answer = tuple[dict[str, Any], bytes]
 
-_AWAKE = 1.0
+_BEAT = 1.0
 """Seconds."""
 
 
@@ -91,7 +91,7 @@ class Agent:
         loop.add_signal_handler(signal.SIGCHLD, _reap)
         self._capture = Capture(self._wire.ports, self._plan["capture"])
         loop.add_reader(self._capture.socket, self._capture.read)
-        _stay_awake(loop)
+        _beat(loop, line)
         await line.run()
 
     async def serve(self, channel: AgentChannel) -> None:
@@ -268,6 +268,7 @@ def _reap() -> None:
             continue
 
 
-def _stay_awake(loop: asyncio.AbstractEventLoop) -> None:
-    """Run now and then: a guest sees only then that this process was killed from outside."""
-    loop.call_later(_AWAKE, _stay_awake, loop)
+def _beat(loop: asyncio.AbstractEventLoop, line: Line) -> None:
+    """Tell the keeper that we live; a guest in which nothing runs does not see who was killed."""
+    line.tell({"event": "beat"})
+    loop.call_later(_BEAT, _beat, loop, line)

@@ -26,6 +26,10 @@ from lab.kernel.relay import Relay
 from lab.mux import TOWARDS_AGENT
 
 _START_DEADLINE = 60.0
+_SILENCE = 120.0
+"""Seconds after which an agent that says nothing, not even that it lives, is given up."""
+_TURN = 1.0
+"""Seconds. If a turn takes longer, we were stopped or starved ourselves, and so was the agent."""
 _PANIC = "Kernel panic"
 _STARTERS = {"host": host.start, "uml": uml.start}
 
@@ -72,6 +76,7 @@ class Keeper:
         self.leash: socket.socket | None = leash
         self.started = time.time()
         self.ready = False
+        self.silence = 0.0
         self.kept = False
         self.kernel_pid = 0
         self.stopping = False
@@ -139,12 +144,18 @@ class Keeper:
 
     def _loop(self) -> None:
         while not self.stopping:
-            left = self.started + _START_DEADLINE - time.time()
-            if not self.ready and left <= 0:
-                raise KernelError(f"the lab's kernel did not start in time: {self.console.tail()}")
-            for key, events in self.selector.select(None if self.ready else left):
+            began = time.monotonic()
+            for key, events in self.selector.select(_TURN):
                 if key.fd in self.selector.get_map():
                     key.data(events)
+            self._mind_silence(min(time.monotonic() - began, _TURN))
+
+    def _mind_silence(self, passed: float) -> None:
+        self.silence += passed
+        if not self.ready and time.time() > self.started + _START_DEADLINE:
+            raise KernelError(f"the lab's kernel did not start in time: {self.console.tail()}")
+        if self.ready and self.silence > _SILENCE:
+            raise KernelError(f"the lab's kernel has said nothing for {_SILENCE:.0f} s: it hangs")
 
     def _accept(self, listener: socket.socket) -> None:
         connection, _ = listener.accept()
@@ -167,9 +178,12 @@ class Keeper:
         self.relay.connect(connection, encode(hello))
 
     def _agent_says(self, octets: bytes) -> None:
+        self.silence = 0.0
         for message in self._words.feed(octets):
-            self.ready = self.ready or message.body.get("event") == "ready"
-            self._tell(message.body)
+            event = message.body.get("event")
+            self.ready = self.ready or event == "ready"
+            if event != "beat":
+                self._tell(message.body)
 
     def _leash_moves(self) -> None:
         if self.leash is None:
