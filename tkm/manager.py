@@ -42,6 +42,12 @@ _RESETS: Final[dict[type[Request[Any]], tuple[type[Context], str, str]]] = {
 """What each reset resets: kind of context, field of its number, name in the log."""
 
 
+_LIMITS: Final = rpc2.LimitsReply(
+    max_active_requests=1,
+    **dict.fromkeys(("nc", "ke", "cc", "ae", "isa", "esa"), rpc2.HIGHEST_ID),
+)
+
+
 class KeyManager:
     """Owns every secret.
 
@@ -127,7 +133,7 @@ class KeyManager:
         """What carries out each request of generation 2."""
         return {
             rpc2.TkmVersion: lambda _: rpc2.VersionReply(version=rpc2.VERSION),
-            rpc2.TkmLimits: self._limits,
+            rpc2.TkmLimits: lambda _: _LIMITS,
             rpc2.TkmReset: self._reset_all,
             **dict.fromkeys(_RESETS, self._reset),
             **dict.fromkeys(self._compute, self.perform),
@@ -136,10 +142,6 @@ class KeyManager:
     def dispatcher(self) -> Dispatcher:
         """Generation 2, ready to be served."""
         return Dispatcher(rpc2.RPC2, self.handlers)
-
-    def _limits(self, _request: rpc2.TkmLimits) -> rpc2.LimitsReply:
-        kinds = ("nc", "ke", "cc", "ae", "isa", "esa")
-        return rpc2.LimitsReply(max_active_requests=1, **dict.fromkeys(kinds, rpc2.HIGHEST_ID))
 
     def _reset(self, request: Request[Any]) -> Empty:
         kind, field, name = _RESETS[type(request)]
