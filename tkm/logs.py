@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Log lines, in the form of the original: ``Nov 21 2026 17:30:42 Creating …``."""
 
+import contextlib
 import logging
 import os
 import time
@@ -77,6 +78,8 @@ class Timed(logging.Formatter):
 class Unbuffered(logging.Handler):
     """Writes each line at once and in one piece, so that none is lost and no lock is needed.
 
+    Should the disk be full, standard error is told once, and the daemon goes on.
+
     :param path: a file, to its end; standard error if there is none.
     """
 
@@ -84,19 +87,27 @@ class Unbuffered(logging.Handler):
         super().__init__()
         self._path = path
         self._descriptor = self._open() if path else _STDERR
+        self._losing = False
 
     def _open(self) -> int:
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Write it; there are no filters."""
-        line = f"{self.format(record)}\n".encode()
         try:
-            while line:
-                line = line[os.write(self._descriptor, line) :]
-        except OSError:
+            _write(self._descriptor, self.format(record))
+            self._losing = False
+        except OSError as error:
+            self._lose(error)
+        except (TypeError, ValueError):  # a message that does not go with its arguments
             self.handleError(record)
         return True
+
+    def _lose(self, error: OSError) -> None:
+        if self._path and not self._losing:
+            with contextlib.suppress(OSError):
+                _write(_STDERR, f"log lines are lost: {self._path}: {error.strerror}")
+        self._losing = True
 
     def reopen(self) -> None:
         """Go on in a new file of that name.
@@ -113,6 +124,12 @@ class Unbuffered(logging.Handler):
         if self._path and self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _write(descriptor: int, line: str) -> None:
+    octets = f"{line}\n".encode()
+    while octets:
+        octets = octets[os.write(descriptor, octets) :]
 
 
 def to(destination: str = STDERR, *, program: str = "", level: int = logging.INFO) -> None:
@@ -148,4 +165,4 @@ def reopen() -> None:
             try:
                 handler.reopen()
             except OSError as error:
-                log.error("The log file stays the old one: %s", error)
+                log.error("The log file stays the old one: %s: %s", error.filename, error.strerror)

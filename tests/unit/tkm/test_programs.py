@@ -211,19 +211,52 @@ def test_anchors_that_are_none(files):
             load_anchors(f"{files}/bad.der")
 
 
-def test_log_lines_have_the_form_of_the_original_and_are_lines(capfd):
+@pytest.fixture
+def logging_as_before():
+    """What a program sets up for itself ends with the test."""
     root = logging.getLogger()
-    before = root.handlers[:], root.level
-    made = logging.getLogRecordFactory()
-    try:
-        logs.to()
-        logging.getLogger("tkm").info("Adding certificate '%s'", "CN=x\nAuthentication\x1b[2K é")
-        (line,) = capfd.readouterr().err.splitlines()
-    finally:
-        root.handlers[:], level = before
-        root.setLevel(level)
-        logging.setLogRecordFactory(made)
-        logging.captureWarnings(False)
+    handlers, level, made = root.handlers[:], root.level, logging.getLogRecordFactory()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.setLogRecordFactory(made)
+    logging.captureWarnings(False)
+
+
+@pytest.mark.usefixtures("logging_as_before")
+def test_a_full_disk_is_told_once(capfd, tmp_path):
+    target = tmp_path / "log"
+    target.symlink_to("/dev/full")
+    logs.to(str(target))
+    log = logging.getLogger("tkm")
+    log.info("one")
+    log.info("two")
+    assert capfd.readouterr().err == f"log lines are lost: {target}: No space left on device\n"
+    target.unlink()
+    logs.reopen()
+    log.info("three %d", 3)
+    assert target.read_text().endswith(" three 3\n")
+    assert not capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("logging_as_before")
+def test_a_file_that_cannot_be_opened_anew_stays(tmp_path):
+    target, moved = tmp_path / "log", tmp_path / "log.1"
+    logs.to(str(target))
+    target.rename(moved)
+    target.mkdir()
+    logs.reopen()
+    logging.getLogger("tkm").info("still here")
+    told, still = moved.read_text().splitlines()
+    assert told.endswith(f" The log file stays the old one: {target}: Is a directory")
+    assert still.endswith(" still here")
+
+
+@pytest.mark.usefixtures("logging_as_before")
+def test_log_lines_have_the_form_of_the_original_and_are_lines(capfd):
+    logs.to()
+    logging.getLogger("tkm").info("Adding certificate '%s'", "CN=x\nAuthentication\x1b[2K é")
+    (line,) = capfd.readouterr().err.splitlines()
     assert LINE.fullmatch(line)
     assert line.endswith(" Adding certificate 'CN=x\\nAuthentication\\x1b[2K é'")
 
