@@ -53,6 +53,7 @@ class Generation1:
                 f"take a private key of at most {8 * rpc1.SIGNATURE}"
             )
         self._contexts = manager.contexts
+        self._limit = min(manager.limit, rpc1.HIGHEST_ID)
         self._handlers = manager.handlers
         chains = manager.chains
         self._chain_operations: dict[type[Request[Any]], Callable[..., Record]] = {
@@ -67,7 +68,7 @@ class Generation1:
             rpc1.RPC1,
             {
                 rpc1.TkmVersion: lambda _: rpc1.VersionReply(version=rpc1.VERSION),
-                rpc1.TkmLimits: _limits,
+                rpc1.TkmLimits: self._limits,
                 rpc1.NcCreate: self._nc_create,
                 rpc1.DhReset: lambda request: self._ask(rpc2.KeReset(ke=request.dh)),
                 rpc1.DhCreate: self._dh_create,
@@ -93,6 +94,10 @@ class Generation1:
         compute = self._chain_operations[type(request)]
         reply: Record = self._contexts.perform(FROM_PEER[request.operation], request, compute)
         return reply
+
+    def _limits(self, _request: rpc1.TkmLimits) -> rpc1.LimitsReply:
+        kinds = ("nc", "dh", "cc", "ae", "isa", "esa")
+        return rpc1.LimitsReply(max_active_requests=1, **dict.fromkeys(kinds, self._limit))
 
     def _nc_create(self, request: rpc1.NcCreate) -> rpc1.NonceReply:
         return rpc1.NonceReply(nonce=self._ask(_translated(rpc2.NcCreate, request)).nonce)
@@ -144,8 +149,3 @@ def _translated(kind: type[Q], request: Request[Any], **further: object) -> Q:
     """The request of generation 2 with the same values where it has the same fields."""
     values = {name: value for name, value in vars(request).items() if name in kind.fields}
     return kind(**values, **further)
-
-
-def _limits(_request: rpc1.TkmLimits) -> rpc1.LimitsReply:
-    kinds = ("nc", "dh", "cc", "ae", "isa", "esa")
-    return rpc1.LimitsReply(max_active_requests=1, **dict.fromkeys(kinds, rpc1.HIGHEST_ID))

@@ -13,7 +13,7 @@ from tkm import VERSION, logs, memory, notify
 from tkm.config import conf
 from tkm.errors import ConfigError, KernelError
 from tkm.keys import load_anchors, load_private_keys
-from tkm.manager import KeyManager
+from tkm.manager import CONTEXTS, KeyManager
 from tkm.reactor import Reactor
 from tkm.rpc.client import IKE_SOCKET
 from tkm.rpc.server import Dispatcher, Server
@@ -52,6 +52,10 @@ def _parser() -> argparse.ArgumentParser:
         help="a user, beside root and the one that we run as, whose processes may connect",
     )  # fmt: skip
     parser.add_argument(
+        "--contexts", metavar="N", type=_count, default=CONTEXTS,
+        help="how many there can be of each kind (%(default)s; generation 1: at most 100)",
+    )  # fmt: skip
+    parser.add_argument(
         "--rpc", type=int, choices=(1, 2), default=2,
         help="generation of the protocol (2); 1 is for strongSwan's charon-tkm, which protects IKE "
         "messages by itself and gets the keys for it",
@@ -78,6 +82,13 @@ def _mode(text: str) -> int:
     return mode
 
 
+def _count(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number < 1 << 32:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1 up")
+    return number
+
+
 def _user(text: str) -> int:
     try:
         return int(text) if text.isdecimal() else pwd.getpwnam(text).pw_uid
@@ -102,6 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             private_keys=load_private_keys(arguments.keys, config.local_identities),
             anchors=load_anchors(arguments.ca),
             kernel=XfrmKernel(),
+            limit=arguments.contexts,
         )
         if arguments.expose_ike_keys:
             from tkm.expose import Exposure  # where nobody asks for it, it is not even there

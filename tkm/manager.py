@@ -42,10 +42,8 @@ _RESETS: Final[dict[type[Request[Any]], tuple[type[Context], str, str]]] = {
 """What each reset resets: kind of context, field of its number, name in the log."""
 
 
-_LIMITS: Final = rpc2.LimitsReply(
-    max_active_requests=1,
-    **dict.fromkeys(("nc", "ke", "cc", "ae", "isa", "esa"), rpc2.HIGHEST_ID),
-)
+CONTEXTS: Final = 4096
+"""How many contexts of each kind there can be, unless told otherwise. They cost nothing unused."""
 
 
 class KeyManager:
@@ -53,6 +51,7 @@ class KeyManager:
 
     :param kernel: where ESP happens.
     :param now: the time (UTC), for certificates.
+    :param limit: how many contexts of each kind there can be.
     :ivar key_size: bits of the longest private key.
     """
 
@@ -63,12 +62,14 @@ class KeyManager:
         anchors: TrustAnchors,
         kernel: Kernel,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        limit: int = CONTEXTS,
     ) -> None:
         self._config = config
         self._kernel = kernel
         self.key_size = max(key.key_size for key in private_keys.values())
         self._esp_sas = EspSas(config, kernel)
-        self.contexts = Contexts(Nonce, KeyExchange, Chain, Endpoint, IkeSa, EspSa)
+        self.limit = limit
+        self.contexts = Contexts(Nonce, KeyExchange, Chain, Endpoint, IkeSa, EspSa, limit=limit)
         self.chains = Chains(config, anchors, now)
         authentication = Authentication(config, private_keys)
         self._compute: dict[type[Request[Any]], Compute] = {
@@ -131,9 +132,13 @@ class KeyManager:
     @property
     def handlers(self) -> Handlers:
         """What carries out each request of generation 2."""
+        limits = rpc2.LimitsReply(
+            max_active_requests=1,
+            **dict.fromkeys(("nc", "ke", "cc", "ae", "isa", "esa"), self.limit),
+        )
         return {
             rpc2.TkmVersion: lambda _: rpc2.VersionReply(version=rpc2.VERSION),
-            rpc2.TkmLimits: lambda _: _LIMITS,
+            rpc2.TkmLimits: lambda _: limits,
             rpc2.TkmReset: self._reset_all,
             **dict.fromkeys(_RESETS, self._reset),
             **dict.fromkeys(self._compute, self.perform),
@@ -146,8 +151,8 @@ class KeyManager:
     def _reset(self, request: Request[Any]) -> Empty:
         kind, field, name = _RESETS[type(request)]
         number = getattr(request, field)
-        log.info("Resetting %s context %d", name, number)
         context = self.contexts.store(kind)[number]
+        log.info("Resetting %s context %d", name, number)
         if isinstance(context, EspSa):
             self._esp_sas.reset(context)
         self.contexts.store(kind).reset(number)

@@ -19,7 +19,7 @@ from tkm.certs.path import load
 from tkm.config.model import Config, Lifetime, Local, LocalIdentity, Mode, Policy, Remote
 from tkm.errors import KernelError
 from tkm.keys import ANY_IDENTITY, PrivateKeys
-from tkm.manager import KeyManager
+from tkm.manager import CONTEXTS, KeyManager
 from tkm.rpc.client import Client
 from tkm.rpc.rpc2 import RPC2
 from tkm.rpc.server import Connection, Dispatcher
@@ -147,12 +147,17 @@ def transport_to(dispatcher: Dispatcher) -> Callable[[bytes], bytes]:
     return carry
 
 
-def host(name: str, config: Config | None = None, keys: PrivateKeys | None = None) -> Host:
+def host(
+    name: str,
+    config: Config | None = None,
+    keys: PrivateKeys | None = None,
+    limit: int = CONTEXTS,
+) -> Host:
     """A host, started; unless told otherwise, its one key is for every identity."""
     identities, kernel = pki(), RecordingKernel()
     ca = identities.ca.root.certificate.der
     keys = keys or {ANY_IDENTITY: identities.keys[name]}
-    manager = KeyManager(config or config_of(name), keys, {1: load(ca)}, kernel)
+    manager = KeyManager(config or config_of(name), keys, {1: load(ca)}, kernel, limit=limit)
     manager.start()
     client = Client(RPC2, transport_to(manager.dispatcher()))
     return Host(name, manager, kernel, client, identities.certificates[name], ca)

@@ -9,7 +9,7 @@ changes nothing, and nothing is consumed twice.
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from tkm.errors import InvalidState
+from tkm.errors import InvalidId, InvalidState
 
 CLEAN = "clean"
 """The state of every context that is not in use."""
@@ -81,13 +81,19 @@ C = TypeVar("C", bound=Context)
 
 
 class Store(dict[int, C]):
-    """All contexts of one kind that are in use, by number; any other number gives a clean one."""
+    """All contexts of one kind that are in use, by number; any other number gives a clean one.
 
-    def __init__(self, kind: type[C]) -> None:
+    :ivar limit: the highest number. Another raises :class:`InvalidId`.
+    """
+
+    def __init__(self, kind: type[C], limit: int) -> None:
         super().__init__()
         self.kind = kind
+        self.limit = limit
 
     def __missing__(self, number: int) -> C:
+        if number > self.limit:
+            raise InvalidId(f"{self.kind.table.name} {number} is past the limit, {self.limit}")
         return self.kind(number)
 
     def settle(self, context: C) -> None:
@@ -129,10 +135,15 @@ class Operation(NamedTuple):
 
 
 class Contexts:
-    """The stores of all kinds, and the one way in which operations change them."""
+    """The stores of all kinds, and the one way in which operations change them.
 
-    def __init__(self, *kinds: type[Context]) -> None:
-        self.stores: Mapping[type[Context], Store[Any]] = {kind: Store(kind) for kind in kinds}
+    :param limit: the highest number of a context, and so how many there can be of each kind.
+    """
+
+    def __init__(self, *kinds: type[Context], limit: int) -> None:
+        self.stores: Mapping[type[Context], Store[Any]] = {
+            kind: Store(kind, limit) for kind in kinds
+        }
 
     def store(self, kind: type[C]) -> Store[C]:
         """The contexts of one kind."""
@@ -144,6 +155,7 @@ class Contexts:
         ``compute`` gets the request and, by the steps' names, the contexts. It assigns to them only
         when nothing can fail any more.
 
+        :raises InvalidId: a number is past the limit.
         :raises InvalidState: a step is illegal, or one context is asked for twice.
         """
         found: dict[str, Any] = {}

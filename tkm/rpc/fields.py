@@ -91,8 +91,10 @@ class Unsigned(Field):
         return value, at + self.size
 
     def describe(self) -> str:
-        whole = (self.low, self.high) == (0, (1 << 8 * self.size) - 1)
-        return f"u{8 * self.size}" + ("" if whole else f", {self.low} to {self.high}")
+        name = f"u{8 * self.size}"
+        if self.high < (1 << 8 * self.size) - 1:
+            return f"{name}, {self.low} to {self.high}"
+        return f"{name}, from {self.low}" if self.low else name
 
 
 class Flag(Unsigned):

@@ -16,13 +16,11 @@ from tkm.rpc.result import Result
 RPC2 = Interface("IKE, generation 2", SizedFrames)
 VERSION = 2
 
-HIGHEST_ID = 4096
-_id = Unsigned(4, low=1, high=HIGHEST_ID, fault=Result.INVALID_ID)
-_object = Unsigned(4, low=1, fault=Result.INVALID_ID)
+_id = Unsigned(4, low=1, fault=Result.INVALID_ID)
 
 Id = Annotated[int, _id]
-"""Number of a context."""
-ObjectId = Annotated[int, _object]
+"""Number of a context; ``tkm_limits`` tells the highest."""
+ObjectId = Annotated[int, _id]
 """Number of something configured: a policy, an identity, a CA."""
 KeIds = Annotated[tuple[int, ...], Sequence(_id, 8, low=1)]
 """Key exchanges in the order in which they were done (RFC 9370: one, and up to seven more)."""
@@ -66,7 +64,7 @@ class LimitsReply(Record):
 
 
 class TkmLimits(Request[LimitsReply], interface=RPC2, code=0x0001):
-    """How many contexts of each kind there can be."""
+    """How many contexts of each kind there can be, and so their highest number: a setting."""
 
 
 class TkmReset(Request[Empty], interface=RPC2, code=0x0002):

@@ -118,6 +118,16 @@ def test_limits_and_version(charon):
     assert set(vars(charon.call(rpc1.TkmLimits())).values()) == {1, 100}
 
 
+@pytest.mark.parametrize(("limit", "told"), [(7, 7), (100, 100), (5000, 100)])
+def test_its_own_limit_is_100_at_most(limit, told):
+    manager = host("alice", limit=limit).manager
+    charon = Client(rpc1.RPC1, transport_to(Generation1(manager).dispatcher()))
+    assert set(vars(charon.call(rpc1.TkmLimits())).values()) == {1, told}
+    charon.call(rpc1.NcCreate(nc=told, length=32))
+    if told < 100:
+        assert refusal(charon, rpc1.NcCreate(nc=told + 1, length=32)) is Result.INVALID_ID
+
+
 @pytest.mark.parametrize(("dha", "octets"), [(1, 384), (2, 512), (15, 384), (16, 512)])
 def test_algorithms(charon, dha, octets):
     assert len(charon.call(rpc1.DhCreate(dh=1, dha=dha)).public_value) == octets

@@ -310,6 +310,29 @@ def test_limits_and_version():
     assert alice.client.call(rpc2.TkmVersion()).version == 2
 
 
+def test_how_many_contexts_there_can_be_is_a_setting(caplog):
+    alice = host("alice", limit=5000)
+    assert alice.client.call(rpc2.TkmLimits()).esa == 5000
+    alice.client.call(rpc2.NcCreate(nc=5000, length=32))
+    before = list(map(str, alice.manager.contexts))
+    for request in (
+        rpc2.NcCreate(nc=5001, length=32),
+        rpc2.NcReset(nc=2**32 - 1),
+        rpc2.KeGet(ke=5001, method=MODP_3072),
+        rpc2.EsaSelect(esa=5001),
+        rpc2.IsaCreateChild(
+            isa=1, parent=5001, ia=1, ke=(1,), nc_loc=5000, nonce_rem=bytes(32), initiator=True,
+            spi_loc=bytes(8), spi_rem=bytes(8),
+        ),
+    ):  # fmt: skip
+        with pytest.raises(Refused) as caught:
+            alice.client.call(request)
+        assert caught.value.result is Result.INVALID_ID
+    assert list(map(str, alice.manager.contexts)) == before == ["nc 5000"]
+    assert "nc_create refused: nc 5001 is past the limit, 5000" in caplog.messages
+    assert not any("Resetting" in line for line in caplog.messages)
+
+
 def test_no_line_of_the_log_has_a_secret(caplog):
     caplog.set_level(logging.DEBUG)
     talk = Conversation(*hosts())

@@ -130,6 +130,9 @@ def test_socket_mode_log_file_hangup_and_notification(files):
         ("--socket-mode", "rw", "'rw' is no mode such as 660"),
         ("--allow-user", "nobody-of-that-name", "there is no user 'nobody-of-that-name'"),
         ("--rpc", "3", "invalid choice: 3"),
+        ("--contexts", "0", "'0' is no number from 1 up"),
+        ("--contexts", "-1", "'-1' is no number from 1 up"),
+        ("--contexts", "4294967296", "'4294967296' is no number from 1 up"),
     ],
 )
 def test_options_that_mean_nothing(files, capsys, option, value, reason):

@@ -68,7 +68,7 @@ class Placed:
     """Contexts in given states, one a step of an operation, and a request that names them."""
 
     def __init__(self, operation: Operation, states: tuple[str, ...]) -> None:
-        self.contexts, self.request = Contexts(*KINDS), SimpleNamespace()
+        self.contexts, self.request = Contexts(*KINDS, limit=100), SimpleNamespace()
         self.operation = operation
         self.by_name: dict[str, Context] = {}
         for number, (step, state) in enumerate(zip(operation.steps, states, strict=True), 1):
@@ -129,7 +129,7 @@ def test_an_operation_that_fails_changes_nothing(operation):
 
 
 def test_one_context_is_not_consumed_twice_in_one_request():
-    contexts, request = Contexts(*KINDS), SimpleNamespace()
+    contexts, request = Contexts(*KINDS, limit=100), SimpleNamespace()
     operation = OPERATIONS["esa_create"]
     for kind, state in ((KeyExchange, "complete"), (Nonce, "created"), (IkeSa, "active")):
         context = contexts.store(kind)[1] = kind(1)
@@ -145,7 +145,7 @@ def test_one_context_is_not_consumed_twice_in_one_request():
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.table.name)
 def test_a_reset_leads_from_everywhere_to_clean(kind):
     for state in kind.table.states:
-        contexts = Contexts(*KINDS)
+        contexts = Contexts(*KINDS, limit=100)
         context = contexts.store(kind)[5] = kind(5)
         context.state = state
         contexts.store(kind).reset(5)
