@@ -24,6 +24,7 @@ from tkm.rpc.rpc2 import TkmLimits
 from tkm.secret import Secret
 
 TIMES = 100
+SIGNATURE = "an RSA-2048 signature"
 
 
 def measure(rounds: int) -> dict[str, float]:
@@ -34,7 +35,7 @@ def measure(rounds: int) -> dict[str, float]:
             "coding and dispatch of tkm_limits, both sides, no socket": _limits(),
             "a log line": _log_line(),
             "the keys of an IKE SA": _keys(),
-            "an RSA-2048 signature": _signature(2048),
+            SIGNATURE: _signature(2048),
             "an RSA-3072 signature": _signature(3072),
         }
         found = [{name: _median(call) for name, call in calls.items()} for _ in range(rounds)]
