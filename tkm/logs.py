@@ -59,24 +59,8 @@ def printable(text: str) -> str:
     )
 
 
-class Timed(logging.Formatter):
-    """Such a line behind the time, which is worked out once a second."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._second = -1
-        self._time = ""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The time and the message."""
-        second = int(record.created)
-        if second != self._second:
-            self._second, self._time = second, time.strftime(TIME, time.localtime(second))
-        return f"{self._time} {printable(record.getMessage())}"
-
-
 class Unbuffered(logging.Handler):
-    """Writes each line at once and in one piece, so that none is lost and no lock is needed.
+    """Writes each message behind the time, at once and in one piece: none is lost, no lock needed.
 
     Should the disk be full, standard error is told once, and the daemon goes on.
 
@@ -88,6 +72,8 @@ class Unbuffered(logging.Handler):
         self._path = path
         self._descriptor = self._open() if path else _STDERR
         self._losing = False
+        self._second = -1
+        self._time = ""
 
     def _open(self) -> int:
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -95,7 +81,7 @@ class Unbuffered(logging.Handler):
     def handle(self, record: logging.LogRecord) -> bool:
         """Write it; there are no filters."""
         try:
-            _write(self._descriptor, self.format(record))
+            self._write(record)
             self._losing = False
         except OSError as error:
             self._lose(error)
@@ -103,10 +89,18 @@ class Unbuffered(logging.Handler):
             self.handleError(record)
         return True
 
+    def _write(self, record: logging.LogRecord) -> None:
+        second = int(record.created)
+        if second != self._second:  # what is worked out once a second
+            self._second, self._time = second, time.strftime(TIME, time.localtime(second))
+        line = f"{self._time} {printable(record.getMessage())}\n".encode()
+        while line:
+            line = line[os.write(self._descriptor, line) :]
+
     def _lose(self, error: OSError) -> None:
         if self._path and not self._losing:
             with contextlib.suppress(OSError):
-                _write(_STDERR, f"log lines are lost: {self._path}: {error.strerror}")
+                os.write(_STDERR, f"log lines are lost: {self._path}: {error.strerror}\n".encode())
         self._losing = True
 
     def reopen(self) -> None:
@@ -124,12 +118,6 @@ class Unbuffered(logging.Handler):
         if self._path and self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-
-def _write(descriptor: int, line: str) -> None:
-    octets = f"{line}\n".encode()
-    while octets:
-        octets = octets[os.write(descriptor, octets) :]
 
 
 def to(destination: str = STDERR, *, program: str = "", level: int = logging.INFO) -> None:
@@ -153,9 +141,7 @@ def _handler(destination: str, program: str) -> logging.Handler:
         handler.ident = f"{program}: "
         handler.setFormatter(OneLine())  # syslog has the time
         return handler
-    lines = Unbuffered("" if destination == STDERR else destination)
-    lines.setFormatter(Timed())
-    return lines
+    return Unbuffered("" if destination == STDERR else destination)
 
 
 def reopen() -> None:

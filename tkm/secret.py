@@ -8,7 +8,6 @@ that a library hands out as ``bytes`` are moved in and wiped at their source.
 
 import ctypes
 import hmac
-from itertools import accumulate, pairwise
 from typing import Final, NoReturn, Self
 
 _BYTES_HEADER: Final = bytes.__basicsize__ - 1
@@ -28,7 +27,7 @@ class Secret:
 
     __slots__ = ("_octets",)
 
-    def __init__(self, octets: bytearray) -> None:
+    def __init__(self, octets: bytearray | memoryview) -> None:
         self._octets = octets
 
     @classmethod
@@ -39,16 +38,13 @@ class Secret:
         return secret
 
     @property
-    def octets(self) -> bytearray:
+    def octets(self) -> bytearray | memoryview:
         """The buffer itself: to be read at once, never kept."""
         return self._octets
 
-    def split(self, *lengths: int) -> tuple["Secret", ...]:
-        """Secrets of these lengths from the front on; this one is wiped."""
-        octets, ends = self._octets, accumulate(lengths, initial=0)
-        parts = tuple([Secret(octets[start:end]) for start, end in pairwise(ends)])
-        self.wipe()
-        return parts
+    def part(self, start: int, length: int) -> "Secret":
+        """Some of these octets, in the same memory: wiped with this one, whose owner stays it."""
+        return Secret(memoryview(self._octets)[start : start + length])
 
     def wipe(self) -> None:
         """Zero the octets and forget them."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Key derivation: SKEYSEED and SK_* (RFC 7296, 2.14 and 2.18; RFC 9370, 2.2), KEYMAT (2.17)."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from tkm.crypto.prf import PRF_HMAC_SHA2_512, Octets, Prf
 from tkm.secret import Secret, wipe_bytes
@@ -12,16 +13,44 @@ INTEGRITY_KEY = 64
 """Octets of a key of AUTH_HMAC_SHA2_512_256 (RFC 4868, 2.1.1)."""
 
 
-class IkeKeys(NamedTuple):
+class Key:
+    """One of the keys that were derived together, by its place among them."""
+
+    def __init__(self, place: int) -> None:
+        self._place = place
+
+    def __get__(self, keys: "Keys", _: type) -> Secret:
+        return keys.at(self._place)
+
+
+class Keys:
+    """Keys that were derived together: they stand in one secret, in a row, and end with it.
+
+    :param stream: what they stand in.
+    :param lengths: how many octets each of them has.
+    """
+
+    def __init__(self, stream: Secret, lengths: tuple[int, ...]) -> None:
+        self._stream = stream
+        self._lengths = lengths
+
+    def at(self, place: int) -> Secret:
+        """The key at that place, still theirs."""
+        return self._stream.part(sum(self._lengths[:place]), self._lengths[place])
+
+    def __iter__(self) -> Iterator[Secret]:
+        """All of them, in their order."""
+        return map(self.at, range(len(self._lengths)))
+
+    def wipe(self) -> None:
+        """Destroy them all."""
+        self._stream.wipe()
+
+
+class IkeKeys(Keys):
     """The keys of an IKE SA: *i* protects what the initiator sends, *r* the responder."""
 
-    d: Secret
-    ai: Secret
-    ar: Secret
-    ei: Secret
-    er: Secret
-    pi: Secret
-    pr: Secret
+    d, ai, ar, ei, er, pi, pr = map(Key, range(7))
 
     @staticmethod
     def lengths(prf: Prf) -> tuple[int, ...]:
@@ -29,24 +58,13 @@ class IkeKeys(NamedTuple):
         mac = prf.length
         return (mac, INTEGRITY_KEY, INTEGRITY_KEY, ENCRYPTION_KEY, ENCRYPTION_KEY, mac, mac)
 
-    def wipe(self) -> None:
-        """Destroy them all."""
-        for key in self:
-            key.wipe()
 
-
-class ChildKeys(NamedTuple):
+class ChildKeys(Keys):
     """The keys of a Child SA, in the order in which KEYMAT gives them."""
 
-    encryption_i: Secret
-    integrity_i: Secret
-    encryption_r: Secret
-    integrity_r: Secret
+    encryption_i, integrity_i, encryption_r, integrity_r = map(Key, range(4))
 
-    def wipe(self) -> None:
-        """Destroy them all."""
-        for key in self:
-            key.wipe()
+    LENGTHS: Final = (ENCRYPTION_KEY, INTEGRITY_KEY) * 2
 
 
 class Roles(NamedTuple):
@@ -102,7 +120,7 @@ def updated_ike_keys(roles: Roles, sk_d: Secret, shared: Secret) -> IkeKeys:
 def _ike_keys(roles: Roles, key: bytes, data: Octets, prf: Prf) -> IkeKeys:
     """SK_d | … | SK_pr = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr), where SKEYSEED = prf(key, data)."""
     lengths = IkeKeys.lengths(prf)
-    return IkeKeys(*prf.seeded(key, data, b"".join(roles), sum(lengths)).split(*lengths))
+    return IkeKeys(prf.seeded(key, data, b"".join(roles), sum(lengths)), lengths)
 
 
 def child_keys(
@@ -113,11 +131,11 @@ def child_keys(
     KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr [| SK(1) | …]); RFC 9370, 2.2.4 has the secrets of
     additional key exchanges behind the nonces.
     """
-    lengths = (ENCRYPTION_KEY, INTEGRITY_KEY) * 2
+    lengths = ChildKeys.LENGTHS
     parts: list[Octets] = [secret.octets for secret in shared]
     parts.insert(1, roles.nonces)
     seed = b"".join((*parts, b""))  # of two parts at least: never one of them, but ours to wipe
     try:
-        return ChildKeys(*prf.plus(sk_d.octets, seed, sum(lengths)).split(*lengths))
+        return ChildKeys(prf.plus(sk_d.octets, seed, sum(lengths)), lengths)
     finally:
         wipe_bytes(seed)

@@ -17,7 +17,7 @@ from tkm.secret import Secret
 _BLOCKS: Final = 255
 """prf+ counts its blocks in one octet, from 1."""
 
-Octets = bytes | bytearray
+Octets = bytes | bytearray | memoryview
 
 
 class Prf(NamedTuple):

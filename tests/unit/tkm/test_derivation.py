@@ -91,9 +91,9 @@ def test_nist(number):
 def test_recorded_ike_keys(row):
     skeyseed, seed = bytes.fromhex(row["skeyseed"]), bytes.fromhex(row["seed"])
     lengths = IkeKeys.lengths(PRF_HMAC_SHA2_512)
-    found = IkeKeys(*PRF_HMAC_SHA2_512.plus(skeyseed, seed, sum(lengths)).split(*lengths))
+    found = IkeKeys(PRF_HMAC_SHA2_512.plus(skeyseed, seed, sum(lengths)), lengths)
     # The original makes no SK_p* for an IKE SA that replaces another.
-    names = [name for name in found._fields if name in row]
+    names = [name for name in ("d", "ai", "ar", "ei", "er", "pi", "pr") if name in row]
     assert len(names) in (5, 7)
     assert {name: bytes(getattr(found, name).octets).hex() for name in names} == {
         name: row[name] for name in names
@@ -107,9 +107,9 @@ def test_recorded_child_keys(row):
     assert len(shared) in (0, 512)
     secrets = [secret(shared)] if shared else []
     keys = child_keys(Roles(nonces[:32], nonces[32:]), secret(row["sk_d"]), secrets)
-    assert {name: bytes(key.octets).hex() for name, key in keys._asdict().items()} == {
-        name: value for name, value in row.items() if name not in ("run", "sk_d", "seed")
-    }
+    found = {name: value for name, value in row.items() if name not in ("run", "sk_d", "seed")}
+    assert len(found) == 4
+    assert {name: bytes(getattr(keys, name).octets).hex() for name in found} == found
 
 
 def test_recordings_have_both_kinds_of_child():

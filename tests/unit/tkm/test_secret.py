@@ -48,17 +48,22 @@ def test_octets_that_python_shares_are_left_alone():
     assert (bytes(0), bytes([97])) == (b"", b"a")
 
 
-def test_splitting_moves():
+def test_a_part_is_the_same_memory():
     secret = Secret(bytearray(range(10)))
-    octets = secret.octets
-    parts = secret.split(3, 7)
-    assert [bytes(part.octets) for part in parts] == [bytes(range(3)), bytes(range(3, 10))]
-    assert octets == bytes(10)
+    octets, part = secret.octets, secret.part(3, 5)
+    assert (len(part), bytes(part.octets)) == (5, bytes(range(3, 8)))
+    assert part == Secret(bytearray(range(3, 8)))
+    part.wipe()
+    assert octets == bytes((0, 1, 2, 0, 0, 0, 0, 0, 8, 9))
+    kept = secret.part(8, 2).octets
+    secret.wipe()
+    assert (octets, kept) == (bytes(10), bytes(2))
 
 
 def test_keys_are_wiped_together():
     keys = ike_keys(Roles(b"i" * 32, b"r" * 32), Secret(bytearray(b"shared")))
     octets = [key.octets for key in keys]
+    assert sum(map(len, octets)) == 384
     assert all(any(key) for key in octets)
     keys.wipe()
     assert not any(any(key) for key in octets)
