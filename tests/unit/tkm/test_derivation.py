@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384
 
 from tests.unit.tkm.vectors import nist, recorded
+from tkm.crypto import derivation
 from tkm.crypto.derivation import (
     ChildKeys,
     IkeKeys,
@@ -17,7 +18,7 @@ from tkm.crypto.derivation import (
     updated_ike_keys,
 )
 from tkm.crypto.prf import PRF_HMAC_SHA2_512, Prf
-from tkm.secret import Secret
+from tkm.secret import Secret, wipe_bytes
 
 PRFS = {
     "HMAC-SHA-1": Prf(SHA1()),
@@ -139,6 +140,21 @@ def test_a_shared_secret_of_384_octets_is_hashed_as_such():
     skeyseed = prf("sha512", roles.nonces, b"s" * 384)
     keys = joined(ike_keys(roles, secret(b"s" * 384)))
     assert keys == expand("sha512", skeyseed, b"".join(roles), 384)
+
+
+def test_no_copy_of_a_secret_stays(monkeypatch):
+    copies = {}
+
+    def wipe(octets):
+        before = bytes(bytearray(octets))
+        wipe_bytes(octets)
+        copies[before] = octets
+
+    monkeypatch.setattr(derivation, "wipe_bytes", wipe)
+    roles, sk_d, new = Roles(b"i" * 32, b"r" * 32), b"d" * 64, b"s" * 384
+    rekeyed_ike_keys(roles, secret(sk_d), [secret(new)])
+    child_keys(roles, secret(sk_d), [secret(new)])
+    assert copies == {sk_d: bytes(64), new + roles.nonces: bytes(384 + 64)}
 
 
 def test_prf_plus_ends_where_its_counter_does():
