@@ -51,12 +51,13 @@ class Reception:
         return True
 
     def _has_begun(self, arrival: Arrival) -> bool:
-        """This very request was answered before; so it is again."""
+        """This very request was answered before; so it is again, until the next one has come."""
         spi = self._begun.get(hashlib.sha256(arrival.octets).digest())
         sa = self._host.sas.get(spi) if spi else None
         if sa is None:
             return False
-        sa.channel.respond_again(arrival)
+        if not sa.channel.respond_again(arrival):
+            log.info("%s: IKE_SA_INIT request 0 dropped", sa.name)
         return True
 
     def _begin(self, message: Message, arrival: Arrival) -> None:
