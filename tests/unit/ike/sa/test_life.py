@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """INFORMATIONAL, retransmission, liveness: how IKE SAs live and end."""
 
+import logging
+
 import pytest
 
 from ike.message.header import Header
@@ -156,3 +158,19 @@ def test_settings_of_patience() -> None:
     network.ping(network.alice)
     network.run(0.3)
     assert network.alice.engine.is_idle
+
+
+def test_a_first_request_that_comes_late_is_told(
+    network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    first: list[bytes] = []
+    network.meddler = lambda datagram: first.append(datagram.octets) or [datagram.octets]
+    network.ping(network.alice)
+    network.run(5)
+    assert network.is_up()
+    alice, bob = network.sides
+    caplog.clear()
+    bob.engine.receive_datagram(first[0], bob.endpoint, alice.endpoint, network.now)
+    assert caplog.messages == ["to-alice[1]: IKE_SA_INIT request 0 dropped"]
+    assert not bob.engine.host.outbox

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """IKE_SA_INIT and IKE_AUTH: between two engines, and with what can go wrong."""
 
-import logging
-
 import pytest
 
 from ike.config.model import Configuration
@@ -253,22 +251,6 @@ def test_a_repeated_request_begins_one_ike_sa(network: Network) -> None:
     network.run(5)
     assert network.is_up()
     assert [len(side.ike_sas()) for side in network.sides] == [1, 1]
-
-
-def test_a_first_request_that_comes_late_is_told(
-    network: Network, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    first: list[bytes] = []
-    network.meddler = lambda datagram: first.append(datagram.octets) or [datagram.octets]
-    network.ping(network.alice)
-    network.run(5)
-    assert network.is_up()
-    alice, bob = network.sides
-    caplog.clear()
-    bob.engine.receive_datagram(first[0], bob.endpoint, alice.endpoint, network.now)
-    assert caplog.messages == ["to-alice[1]: IKE_SA_INIT request 0 dropped"]
-    assert not bob.engine.host.outbox
 
 
 @pytest.mark.parametrize("at", ["alice", "bob"])
