@@ -217,10 +217,28 @@ def logging_as_before():
     root = logging.getLogger()
     handlers, level, made = root.handlers[:], root.level, logging.getLogRecordFactory()
     yield
+    for own in set(root.handlers) - set(handlers):
+        own.close()
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.setLogRecordFactory(made)
     logging.captureWarnings(False)
+
+
+@pytest.mark.usefixtures("logging_as_before")
+def test_syslog(tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(str(tmp_path / "log"))
+        syslog.settimeout(10)
+        monkeypatch.setattr(logs, "_SYSLOG_SOCKET", str(tmp_path / "log"))
+        logs.to(logs.SYSLOG, program="tkm_keymanager")
+        logging.getLogger("tkm").warning("nc_create refused: %s", "a\nb")
+        logging.getLogger("tkm").info("Nonce of length %d requested", 32)
+        daemon, warning, info = 3 << 3, 4, 6
+        assert [syslog.recv(4096).rstrip(b"\0").decode() for _ in range(2)] == [
+            f"<{daemon | warning}>tkm_keymanager: nc_create refused: a\\nb",
+            f"<{daemon | info}>tkm_keymanager: Nonce of length 32 requested",
+        ]
 
 
 @pytest.mark.usefixtures("logging_as_before")
