@@ -140,11 +140,13 @@ class Agent:
     async def _configure(self, one: Node) -> None:
         commands = wire.node_commands(one.spec)
         given = "\n".join(commands) + "\n"
-        code, output = await execute.collect(one, wire.node_command(one.spec), given)
+        code, output = await one.in_time(execute.collect(one, wire.node_command(one.spec), given))
         if code:
             raise LabError(f"{one.name}: {wire.explain(commands, output)}")
         if one.spec["nat"]:
-            code, output = await execute.collect(one, [wire.NAT], wire.nat_rules(one.spec["nat"]))
+            code, output = await one.in_time(
+                execute.collect(one, [wire.NAT], wire.nat_rules(one.spec["nat"]))
+            )
             if code:
                 raise LabError(f"{one.name}: {wire.NAT}: {' '.join(output.split())}")
 

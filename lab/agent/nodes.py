@@ -10,9 +10,9 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lab.agent.init import PACKET
 from lab.agent.journal import Journal, Line
@@ -21,6 +21,10 @@ from lab.errors import LabError, UsageError
 
 LOG_LINES = 20_000
 _STOP_DEADLINE = 5.0
+_DEADLINE = 60.0
+"""Seconds for what takes a tenth of one."""
+
+T = TypeVar("T")
 
 
 class Process:
@@ -113,9 +117,20 @@ class Node:
         """Wait until its namespaces are made.
 
         Raises:
-            LabError: they cannot be.
+            LabError: they cannot be, or not in time.
         """
-        await self._up
+        await self.in_time(self._up)
+
+    async def in_time(self, waited_for: Awaitable[T]) -> T:
+        """What should come soon; of a guest that somebody has shot at, it may never.
+
+        Raises:
+            LabError: it does not.
+        """
+        try:
+            return await asyncio.wait_for(waited_for, _DEADLINE)
+        except TimeoutError:
+            raise LabError(f"node {self.name} has not answered for {_DEADLINE:.0f} s") from None
 
     def _is_up(self, fds: Sequence[int]) -> None:
         for fd in fds:

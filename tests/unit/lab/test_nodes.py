@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The agent's side of a node."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+
+import pytest
+
+from lab.agent import nodes
+from lab.agent.journal import Journal
+from lab.agent.nodes import Node
+from lab.errors import LabError
+
+
+async def _up(answer: bytes | None) -> None:
+    control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with control, theirs:
+        one = Node({"name": "alice"}, 1, control, Journal())
+        if answer is not None:
+            theirs.send(answer)
+        try:
+            await one.up()
+        finally:
+            asyncio.get_running_loop().remove_reader(control)
+
+
+def test_a_node_that_never_answers_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(nodes, "_DEADLINE", 0.05)
+    with pytest.raises(LabError, match=r"^node alice has not answered for 0 s$"):
+        asyncio.run(_up(None))
+
+
+def test_a_node_that_answers() -> None:
+    asyncio.run(_up(json.dumps({"up": True}).encode()))
+    with pytest.raises(LabError, match=r"^node alice did not start: no network$"):
+        asyncio.run(_up(json.dumps({"down": "no network"}).encode()))
