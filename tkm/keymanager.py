@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--contexts", metavar="N", type=_count, default=CONTEXTS,
-        help="how many there can be of each kind (%(default)s; generation 1: at most 100)",
+        help="how many contexts there can be of each kind (%(default)s; generation 1: at most 100)",
     )  # fmt: skip
     parser.add_argument(
         "--rpc", type=int, choices=(1, 2), default=2,

@@ -56,8 +56,7 @@ class Reception:
         sa = self._host.sas.get(spi) if spi else None
         if sa is None:
             return False
-        if not sa.channel.respond_again(arrival):
-            log.info("%s: IKE_SA_INIT request 0 dropped", sa.name)
+        sa.receive(arrival)
         return True
 
     def _begin(self, message: Message, arrival: Arrival) -> None:

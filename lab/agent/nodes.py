@@ -127,10 +127,11 @@ class Node:
         Raises:
             LabError: it does not.
         """
-        try:
-            return await asyncio.wait_for(waited_for, _DEADLINE)
-        except TimeoutError:
-            raise LabError(f"node {self.name} has not answered for {_DEADLINE:.0f} s") from None
+        answer = asyncio.ensure_future(waited_for)
+        await asyncio.wait([answer], timeout=_DEADLINE)
+        if not answer.done():  # nor is it cancelled: an answer that comes late does no harm
+            raise LabError(f"node {self.name} has not answered for {_DEADLINE:.0f} s")
+        return answer.result()
 
     def _is_up(self, fds: Sequence[int]) -> None:
         for fd in fds:

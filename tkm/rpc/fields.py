@@ -6,8 +6,8 @@ one behind the other with no padding between. Decoding checks the bounds, so not
 bounds ever reaches a handler.
 """
 
+import struct
 from abc import ABC, abstractmethod
-from struct import Struct, error
 from typing import Any, Final, Literal
 
 from tkm.rpc.result import FieldError, Result
@@ -70,7 +70,7 @@ class Unsigned(Field):
         self.low = low
         self.high = (1 << 8 * size) - 1 if high is None else high
         self.fault = fault
-        layout = Struct(_ORDER[order] + _CODE[size])
+        layout = struct.Struct(_ORDER[order] + _CODE[size])
         self._pack, self._unpack = layout.pack, layout.unpack_from
 
     def _out_of_bounds(self, value: int) -> FieldError:
@@ -84,7 +84,7 @@ class Unsigned(Field):
     def decode(self, body: bytes, at: int) -> tuple[int, int]:
         try:
             (value,) = self._unpack(body, at)
-        except error:
+        except struct.error:
             raise _too_short(body, at, self.size) from None
         if not self.low <= value <= self.high:
             raise self._out_of_bounds(value)
