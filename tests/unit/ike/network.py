@@ -281,3 +281,15 @@ class Network:
         if not self.boxes:
             return bool(alice) and self.alice.states() == self.bob.states()
         return bool(alice) and alice == bob
+
+
+def soft_expire(network: Network, side: Side) -> None:
+    """The kernel reports the outbound state of every Child SA."""
+    for child in list(side.engine.host.children.values()):
+        side.engine.expire(1, child.spi_remote, hard=False, now=network.now)
+
+
+def rekey_ike_sa(network: Network, side: Side) -> None:
+    """A side begins to rekey its one IKE SA."""
+    (sa,) = side.engine.sas()
+    side.engine.rekey_ike_sa(sa.id, network.now)

@@ -13,20 +13,10 @@ from ike.sa.channel import Channel
 from ike.sa.followup_ke import conclude
 from ike.sa.host import Datagram
 from ike.sa.keying import Keying
-from tests.unit.ike.network import Network, Side, Weather
+from tests.unit.ike.network import Network, Side, Weather, rekey_ike_sa, soft_expire
 from tests.unit.ike.sa.test_key_exchanges import FULL, ONE, TWO, exchanges, secrets, up
 
 ESP_TWO = "aes256-sha512-modp3072-ke2_modp4096"
-
-
-def soft_expire(network: Network, side: Side) -> None:
-    for child in list(side.engine.host.children.values()):
-        side.engine.expire(1, child.spi_remote, hard=False, now=network.now)
-
-
-def rekey_ike_sa(network: Network, side: Side) -> None:
-    (sa,) = side.engine.sas()
-    side.engine.rekey_ike_sa(sa.id, network.now)
 
 
 REKEYINGS = {"IKE SA": rekey_ike_sa, "Child SA": soft_expire}

@@ -13,7 +13,7 @@ from ike.sa.host import Datagram
 from ike.sa.route import KEEPALIVE, NON_ESP_MARKER, Nats
 from ike.vici import sas
 from tests.unit.ike.nat_box import OUTSIDE, OUTSIDE6
-from tests.unit.ike.network import FINE, IPV4, IPV6, STORM, Network, Side
+from tests.unit.ike.network import FINE, IPV4, IPV6, STORM, Network, Side, rekey_ike_sa
 from tests.unit.ike.sa.test_modes import NETS, NETS6, agreed, child_of
 
 ALICE = {"alice": OUTSIDE["alice"]}
@@ -51,11 +51,6 @@ def exchange(datagram: Datagram) -> int:
 
 def rekey_child(network: Network, side: Side) -> None:
     side.engine.rekey_child_sa(child_of(side).spi_local, network.now)
-
-
-def rekey_ike_sa(network: Network, side: Side) -> None:
-    (sa,) = side.engine.sas()
-    side.engine.rekey_ike_sa(sa.id, network.now)
 
 
 # Floating

@@ -10,7 +10,7 @@ from ike.message.numbers import ExchangeType
 from ike.sa.events import ChildSaInstalled, IkeSaRekeyed
 from ike.sa.host import Datagram
 from ike.sa.informational import Liveness
-from tests.unit.ike.network import Network, Side
+from tests.unit.ike.network import Network, Side, rekey_ike_sa, soft_expire
 
 ESP = ["aes256-sha512", "aes256-sha512-modp3072"]
 
@@ -26,17 +26,6 @@ def up(**options: str | float) -> Network:
 @pytest.fixture(params=ESP, ids=["without PFS", "with PFS"])
 def connected(request: pytest.FixtureRequest) -> Network:
     return up(esp=request.param)
-
-
-def soft_expire(network: Network, side: Side) -> None:
-    """The kernel reports the outbound state of every Child SA."""
-    for child in list(side.engine.host.children.values()):
-        side.engine.expire(1, child.spi_remote, hard=False, now=network.now)
-
-
-def rekey_ike_sa(network: Network, side: Side) -> None:
-    (sa,) = side.engine.sas()
-    side.engine.rekey_ike_sa(sa.id, network.now)
 
 
 def exchanges(network: Network, since: int) -> list[int]:
