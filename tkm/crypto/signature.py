@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, HashAlgorithm
 
 from tkm.crypto.prf import PRF_HMAC_SHA2_512
-from tkm.errors import AuthenticationError, SigningError
+from tkm.errors import AuthenticationError, SigningError, refusing
 from tkm.secret import Secret
 
 RSA_DIGITAL_SIGNATURE: Final = 1
@@ -111,13 +111,14 @@ def verify(key: RSAPublicKey, octets: bytes, auth: Auth) -> None:
 
     :raises AuthenticationError: it does not prove that the peer has the key.
     """
-    scheme, signature = _scheme(auth)
-    # A signature is as long as the modulus; some signers leave out leading zeros.
-    signature = signature.rjust(key.key_size + 7 >> 3, b"\0")
-    try:
-        key.verify(signature, octets, scheme.padding, scheme.hash)
-    except InvalidSignature:
-        raise AuthenticationError("the signature is wrong") from None
+    with refusing(AuthenticationError, "the signature cannot be verified"):
+        scheme, signature = _scheme(auth)
+        # A signature is as long as the modulus; some signers leave out leading zeros.
+        signature = signature.rjust(key.key_size + 7 >> 3, b"\0")
+        try:
+            key.verify(signature, octets, scheme.padding, scheme.hash)
+        except InvalidSignature:
+            raise AuthenticationError("the signature is wrong") from None
 
 
 def _scheme(auth: Auth) -> tuple[Scheme, bytes]:
@@ -125,7 +126,7 @@ def _scheme(auth: Auth) -> tuple[Scheme, bytes]:
         return Scheme(PKCS1v15(), SHA1()), auth.data
     if auth.method != DIGITAL_SIGNATURE:
         raise AuthenticationError(f"AUTH method {auth.method} is not accepted")
-    end = 1 + auth.data[0]
+    end = 1 + int.from_bytes(auth.data[:1])
     try:
         return _SCHEMES[auth.data[1:end]], auth.data[end:]
     except KeyError:

@@ -13,7 +13,7 @@ from tkm.certs.identity import speaks_for
 from tkm.certs.path import subject
 from tkm.config.model import Config, Remote
 from tkm.contexts.kinds import Chain
-from tkm.errors import CertificateError, InvalidId
+from tkm.errors import CertificateError, InvalidId, refusing
 from tkm.keys import TrustAnchors
 from tkm.rpc import rpc2
 from tkm.rpc.record import Empty
@@ -101,7 +101,9 @@ class Chains:
         path.validate(cc.certificates, self._now())
         if remote.ca not in (0, ca):
             raise CertificateError(f"the chain begins with CA {ca}, not with CA {remote.ca}")
-        if not speaks_for(cc.peer, remote.identity):
+        with refusing(CertificateError, "its names cannot be read"):
+            speaks = speaks_for(cc.peer, remote.identity)
+        if not speaks:
             raise CertificateError(f"'{subject(cc.peer)}' does not speak for '{remote.identity}'")
         log.info("Certificate chain of CC context %d is valid", cc.number)
 
