@@ -42,7 +42,7 @@ from tests.attacks import odd
 from tests.unit.tkm.charon import Charon
 from tests.unit.tkm.conversation import MODP_3072, Conversation
 from tests.unit.tkm.test_forged import GENERATIONS, recorded
-from tests.unit.trusted import host, pki
+from tests.unit.trusted import config_of, pki, sha1_host
 from tkm.rpc import rpc1, rpc2
 from tkm.rpc.client import Client
 from tkm.rpc.interface import Header, Interface, SizedFrames
@@ -188,7 +188,7 @@ class Fuzzer:
             client = Client(self.interface, transport)
             alice = GENERATIONS[self.number].host("alice")
             alice = replace(alice, client=Charon(client) if self.number == 1 else client)
-            talk = Conversation(alice, host("bob"))
+            talk = Conversation(alice, sha1_host("bob"))
             talk.ike_sa_init(MODP_3072)
             talk.ike_auth(())
 
@@ -258,7 +258,8 @@ def fuzz(number: int, frames: int, seed: int) -> tuple[Fuzzer, str]:
     """One generation, and what is wrong with it; empty: nothing."""
     with tempfile.TemporaryDirectory() as folder:
         more = () if number == 2 else ("--rpc", str(number))
-        with KeyManagerProcess(Path(folder), "alice", REAL, *more) as process:
+        config = config_of("alice", allow_sha1=True)
+        with KeyManagerProcess(Path(folder), "alice", REAL, *more, config=config) as process:
             process.transport(GENERATIONS[number].interface).close()
             fuzzer = Fuzzer(number, process, random.Random(seed))
             try:

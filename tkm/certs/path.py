@@ -138,6 +138,20 @@ def check_issuer(certificate: x509.Certificate, now: datetime) -> None:
         raise CertificateError(f"it has expired on {certificate.not_valid_after_utc}")
 
 
+def constrains_names(path: list[x509.Certificate]) -> bool:
+    """A CA of the path, the trust anchor included, constrains names (RFC 5280, 4.2.1.10)."""
+    return any(
+        isinstance(extension.value, x509.NameConstraints)
+        for certificate in path[:-1]
+        for extension in certificate.extensions
+    )
+
+
+def expires(path: list[x509.Certificate]) -> datetime:
+    """The last moment (UTC) at which every certificate of the path is valid."""
+    return min(certificate.not_valid_after_utc for certificate in path)
+
+
 def validate(path: list[x509.Certificate], now: datetime) -> None:
     """Validate a path, trust anchor first, peer last, at the time ``now`` (UTC).
 

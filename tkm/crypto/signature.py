@@ -84,15 +84,23 @@ def id_payload(identity: str) -> bytes:
     return bytes([kind, 0, 0, 0]) + identity.encode()
 
 
-def sign(key: RSAPrivateKey, octets: bytes, hash_algorithms: tuple[int, ...]) -> Auth:
+def sign(
+    key: RSAPrivateKey, octets: bytes, hash_algorithms: tuple[int, ...], *, sha1: bool = False
+) -> Auth:
     """Sign in the way that the peer understands.
 
-    :param hash_algorithms: those the peer has announced (RFC 7427, 4); none: method 1.
-    :raises SigningError: the key is not usable.
+    :param hash_algorithms: those the peer has announced (RFC 7427, 4).
+    :param sha1: if none of them is ours, method 1 is allowed.
+    :raises SigningError: the key is not usable, or there is no hash to sign with.
     """
     chosen = next((_SHA2[number] for number in _preferred(key) if number in hash_algorithms), None)
     try:
         if chosen is None:
+            if not sha1:
+                raise SigningError(
+                    "the peer announces no SHA-2 hash (RFC 7427) and no policy of this identity "
+                    "has allow_sha1"
+                )
             return Auth(RSA_DIGITAL_SIGNATURE, key.sign(octets, PKCS1v15(), SHA1()))
         identifier = _pkcs1(chosen[1])
         signature = key.sign(octets, PKCS1v15(), chosen[0])
@@ -106,12 +114,17 @@ def _preferred(key: RSAPrivateKey) -> tuple[int, ...]:
     return (2, 3, 4) if key.key_size <= 3072 else (3, 4, 2)
 
 
-def verify(key: RSAPublicKey, octets: bytes, auth: Auth) -> None:
+def verify(key: RSAPublicKey, octets: bytes, auth: Auth, *, sha1: bool = False) -> None:
     """Check a peer's AUTH payload.
 
+    :param sha1: method 1 is allowed.
     :raises AuthenticationError: it does not prove that the peer has the key.
     """
     with refusing(AuthenticationError, "the signature cannot be verified"):
+        if auth.method == RSA_DIGITAL_SIGNATURE and not sha1:
+            raise AuthenticationError(
+                "AUTH method 1 (SHA-1) is not accepted: its policy has no allow_sha1"
+            )
         scheme, signature = _scheme(auth)
         # A signature is as long as the modulus; some signers leave out leading zeros.
         signature = signature.rjust(key.key_size + 7 >> 3, b"\0")
