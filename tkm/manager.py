@@ -69,9 +69,10 @@ class KeyManager:
         self.key_size = max(key.key_size for key in private_keys.values())
         self._esp_sas = EspSas(config, kernel)
         self.limit = limit
-        self.contexts = Contexts(Nonce, KeyExchange, Chain, Endpoint, IkeSa, EspSa, limit=limit)
+        kinds = (Nonce, KeyExchange, Chain, Endpoint, IkeSa, EspSa)
+        self.contexts = Contexts(*kinds, limit=limit, now=now)
         self.chains = Chains(config, anchors, now)
-        authentication = Authentication(config, private_keys)
+        self.authentication = authentication = Authentication(config, private_keys, now)
         self._compute: dict[type[Request[Any]], Compute] = {
             rpc2.NcCreate: key_exchange.nc_create,
             rpc2.KeGet: key_exchange.ke_get,

@@ -123,14 +123,14 @@ def pki() -> Identities:
     )
 
 
-def config_of(name: str, mode: Mode = Mode.TRANSPORT) -> Config:
+def config_of(name: str, mode: Mode = Mode.TRANSPORT, *, allow_sha1: bool = False) -> Config:
     """Policy 1: everything to and from the other host."""
     (other,) = (each for each in NAMES if each != name)
     policy = Policy(
         id=1,
         mode=mode,
         local=Local(1, ADDRESSES[name]),
-        remote=Remote(identity(other), ADDRESSES[other]),
+        remote=Remote(identity(other), ADDRESSES[other], allow_sha1=allow_sha1),
         lifetime=Lifetime(30, 60),
     )
     return Config({1: LocalIdentity(1, identity(name), f"{name}Cert.pem")}, {1: policy})
@@ -161,6 +161,11 @@ def host(
     manager.start()
     client = Client(RPC2, transport_to(manager.dispatcher()))
     return Host(name, manager, kernel, client, identities.certificates[name], ca)
+
+
+def sha1_host(name: str) -> Host:
+    """A host of generation 2 whose peer may be one of generation 1, which signs with SHA-1."""
+    return host(name, config_of(name, allow_sha1=True))
 
 
 def hosts() -> tuple[Host, Host]:
