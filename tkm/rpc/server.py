@@ -12,6 +12,7 @@ import logging
 import selectors
 import socket
 from collections.abc import Callable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from tkm.rpc.interface import Header, Interface, Request
@@ -66,6 +67,21 @@ class Dispatcher:
         except (FieldError, HandlerError) as error:
             log.warning("%s refused: %s", operation.operation, error)
             return self.interface.results.get(error.result, error.result), b""
+        except Exception as error:
+            # A fault of ours, or memory that ran out. The handlers are all-or-nothing.
+            log.error("%s aborted: %s", operation.operation, describe_fault(error))
+            return Result.ABORTED, b""
+
+
+def describe_fault(error: BaseException) -> str:
+    """Type and place of an exception, and nothing that it says: there may be secrets in that."""
+    place = error.__traceback__
+    while place and place.tb_next:
+        place = place.tb_next
+    if place is None:
+        return type(error).__name__
+    code = place.tb_frame.f_code
+    return f"{type(error).__name__} at {PurePath(code.co_filename).name}:{place.tb_lineno}"
 
 
 class Connection:
@@ -141,6 +157,10 @@ class ClientSocket:
         except BlockingIOError:
             pass
         except OSError:
+            self.hang_up()
+            return
+        except Exception as error:
+            log.error("Client hung up on: %s", describe_fault(error))
             self.hang_up()
             return
         busy = connection.to_send or connection.waiting
