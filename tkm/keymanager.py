@@ -4,7 +4,6 @@
 import argparse
 import logging
 import os
-import pwd
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from tkm.errors import ConfigError, KernelError
 from tkm.keys import load_anchors, load_private_keys
 from tkm.manager import CONTEXTS, KeyManager
 from tkm.reactor import Reactor
-from tkm.rpc.client import IKE_SOCKET
+from tkm.rpc.client import IKE_SOCKET, user_id
 from tkm.rpc.server import Dispatcher, Server, describe_fault
 from tkm.xfrm.kernel import XfrmKernel
 
@@ -48,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         help="permissions of the socket, octal (600)",
     )  # fmt: skip
     parser.add_argument(
-        "--allow-user", metavar="USER", type=_user, action="append", default=[],
+        "--allow-user", metavar="USER", type=user_id, action="append", default=[],
         help="a user, beside root and the one that we run as, whose processes may connect",
     )  # fmt: skip
     parser.add_argument(
@@ -96,13 +95,6 @@ def _count(text: str) -> int:
     if not 1 <= number < 1 << 32:
         raise argparse.ArgumentTypeError(f"'{text}' is no number from 1 up")
     return number
-
-
-def _user(text: str) -> int:
-    try:
-        return int(text) if text.isdecimal() else pwd.getpwnam(text).pw_uid
-    except KeyError:
-        raise argparse.ArgumentTypeError(f"there is no user '{text}'") from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,10 +13,10 @@ import selectors
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Final
 
 from tkm.rpc.interface import Header, Interface, Request
-from tkm.rpc.listener import Listener, Peer
+from tkm.rpc.listener import Listener, Peer, credentials
 from tkm.rpc.record import Record
 from tkm.rpc.result import FieldError, Result
 
@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE = 16384
 """Octets read in one turn: nearly every request; a longer one takes several."""
+
+MOST_CLIENTS_OF_A_USER: Final = 32
+MOST_CLIENTS: Final = 128
+"""Each holds at most one frame, one read and one answer, so this bounds the memory of all."""
 
 Handlers = Mapping[type[Request[Any]], Callable[[Any], Record]]
 
@@ -194,15 +198,31 @@ class Server:
         self._dispatcher = dispatcher
         self._selector = selector
         self._listener = Listener(path, mode, allowed)
-        self._clients: set[ClientSocket] = set()
+        self._clients: dict[ClientSocket, int] = {}
+        """With their users."""
+        self._crowded: set[int] = set()
+        """Users who were turned away since one of theirs was let in."""
         selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     def _accept(self) -> None:
         stream = self._listener.accept()
-        if stream is not None:
-            connection = Connection(self._dispatcher)
-            gone = self._clients.discard
-            self._clients.add(ClientSocket(stream, connection, self._selector, gone))
+        if stream is None:
+            return
+        user = credentials(stream).uid
+        of_user = sum(1 for other in self._clients.values() if other == user)
+        if of_user >= MOST_CLIENTS_OF_A_USER or len(self._clients) >= MOST_CLIENTS:
+            if user not in self._crowded:  # one line until there is room again
+                log.warning("Clients of user %d turned away: %d are connected", user, of_user)
+            self._crowded.add(user)
+            stream.close()
+            return
+        self._crowded.discard(user)
+        connection = Connection(self._dispatcher)
+        client = ClientSocket(stream, connection, self._selector, self._forget)
+        self._clients[client] = user
+
+    def _forget(self, client: ClientSocket) -> None:
+        self._clients.pop(client, None)
 
     def close(self) -> None:
         """Hang up on everybody and take the socket's name away, unless somebody took it over."""

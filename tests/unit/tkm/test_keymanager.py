@@ -19,7 +19,7 @@ import pytest
 from tests.unit.tkm.keymanager_files import options
 from tkm import keymanager
 from tkm.rpc import rpc1, rpc2
-from tkm.rpc.client import Client, SocketTransport
+from tkm.rpc.client import Client, SocketTransport, user_id
 from tkm.rpc.result import Disconnected
 
 NAMESPACE = ["unshare", "--net"] if os.getuid() == 0 else ["unshare", "--net", "--map-root-user"]
@@ -142,8 +142,8 @@ def test_options_that_mean_nothing(files, capsys, option, value, reason):
 
 
 def test_users():
-    assert keymanager._user("root") == 0
-    assert keymanager._user("1234") == 1234
+    assert user_id("root") == 0
+    assert user_id("1234") == 1234
 
 
 def test_a_log_that_cannot_be(files, capsys):
