@@ -4,8 +4,7 @@
 The kernel is the one part that is not real here; what a real one makes of it is for tests/e2e.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_address
@@ -51,16 +50,20 @@ class RecordingKernel:
     keeps: set[bytes] = field(default_factory=set)
     """SPIs whose states it does not delete."""
 
-    def flush(self) -> None:
-        self.policies.clear()
+    def protect(self, policies: Iterable[Policy]) -> None:
+        self.policies += [policy for policy in policies if policy not in self.policies]
+
+    def take_over(self, policies: Iterable[Policy]) -> None:
+        self.policies = list(policies)
+        self.flush_states()
+
+    def flush_states(self) -> None:
         self.states.clear()
         self.pairs.clear()
 
-    def closed(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def add_policy(self, policy: Policy) -> None:
-        self.policies.append(policy)
+    def flush(self) -> None:
+        self.policies.clear()
+        self.flush_states()
 
     def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
         if self.refuses:

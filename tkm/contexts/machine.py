@@ -179,6 +179,8 @@ class Contexts:
         ``compute`` gets the request and, by the steps' names, the contexts. It assigns to them only
         when nothing can fail any more.
 
+        Whatever it raises, the contexts are as they were; what it assigned meanwhile is wiped.
+
         :raises InvalidId: a number is past the limit.
         :raises InvalidState: a step is illegal, or one context is asked for twice.
         :raises AuthenticationError: a context has expired.
@@ -192,11 +194,31 @@ class Contexts:
                     raise InvalidState(f"{operation.name} names one context twice")
                 targets[context] = context.after(step.trigger)
                 context.check_current(self._now)
-        reply = compute(request, **found)
+        before = {context: dict(vars(context)) for context in targets}
+        try:
+            reply = compute(request, **found)
+            for context, target in targets.items():
+                context.state = target
+                if target != CLEAN:
+                    self.stores[type(context)][context.number] = context
+        except BaseException:
+            for context, values in before.items():
+                self._restore(context, values)
+            raise
         for context, target in targets.items():
-            context.state = target
-            self.stores[type(context)].settle(context)
+            if target == CLEAN:  # last of all, for what is wiped cannot be restored
+                self.stores[type(context)].settle(context)
         return reply
+
+    def _restore(self, context: Context, values: dict[str, Any]) -> None:
+        """Give a context the values that it had."""
+        for name, value in vars(context).items():
+            if value is not values.get(name) and not isinstance(value, Context):
+                getattr(value, "wipe", lambda: None)()
+        vars(context).clear()
+        vars(context).update(values)
+        if context.state == CLEAN:
+            self.stores[type(context)].pop(context.number, None)
 
     def _find(self, step: Step, request: Any, found: Mapping[str, Any]) -> Any:
         if step.owner:

@@ -232,11 +232,12 @@ def test_old_keys_are_destroyed_by_new_ones():
     assert not any(any(octets) for octets in kept)
 
 
-def test_stopping_leaves_nothing_at_all():
+@pytest.mark.parametrize("flush", [False, True])
+def test_stopping_leaves_policies_unless_told_otherwise(flush):
     talk = established()
     for end in talk.ends:
-        end.host.manager.stop()
-        assert end.host.kernel.policies == []
+        end.host.manager.stop(flush=flush)
+        assert len(end.host.kernel.policies) == (0 if flush else 1)
     assert contexts_in_use(talk) == []
     assert states(talk) == set()
 
