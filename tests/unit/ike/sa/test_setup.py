@@ -325,7 +325,7 @@ def test_method_1_for_who_announces_no_hash_algorithms(
 
 
 def test_a_nonce_that_is_too_short_for_the_prf(
-    network: Network, monkeypatch: pytest.MonkeyPatch
+    network: Network, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """RFC 7296, 2.10: at least half the key of PRF_HMAC_SHA2_512."""
     monkeypatch.setattr(Nonce, "encode", lambda self: self.octets[:31])
@@ -333,6 +333,7 @@ def test_a_nonce_that_is_too_short_for_the_prf(
     network.run(5)
     assert not network.is_up()
     assert "INVALID_SYNTAX" in network.alice.events[-1].reason
+    assert "a nonce of 31 octets: the PRF needs 32" in caplog.text
     assert [s.contexts() for s in network.sides] == [{}, {}]
 
 
