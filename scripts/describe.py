@@ -31,6 +31,7 @@ _RESULTS = {
     Result.INVALID_OPERATION: "there is no such operation",
     Result.INVALID_ID: "a number is out of its range, or names nothing that is configured",
     Result.INVALID_STATE: "a context is not in the state that the operation needs",
+    Result.QUOTA_EXCEEDED: "a policy has as many SAs as it may have",
     Result.INVALID_PARAMETER: "a value or a length is out of its bounds, or the frame is broken",
     Result.RANDOM_FAILURE: "there is no randomness (never sent)",
     Result.SIGN_FAILURE: "the private key does not sign",

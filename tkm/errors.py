@@ -38,6 +38,12 @@ class InvalidParameter(CallerError):
     result = Result.INVALID_PARAMETER
 
 
+class QuotaExceeded(CallerError):
+    """A policy has as many SAs as it may have."""
+
+    result = Result.QUOTA_EXCEEDED
+
+
 class PeerError(TkmError):
     """What the peer has sent does not convince."""
 

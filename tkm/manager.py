@@ -15,6 +15,7 @@ from tkm.contexts.kinds import Chain, Endpoint, EspSa, IkeSa, KeyExchange, Nonce
 from tkm.contexts.machine import Context, Contexts
 from tkm.contexts.operations import OPERATIONS
 from tkm.contexts.own import OwnValues
+from tkm.contexts.quota import Quotas
 from tkm.errors import KernelError
 from tkm.keys import PrivateKeys, TrustAnchors
 from tkm.operations import ike_sa
@@ -70,15 +71,16 @@ class KeyManager:
         self._config = config
         self._kernel = kernel
         self.key_size = max(key.key_size for key in private_keys.values())
+        self.limit = limit
+        self.contexts = Contexts(Nonce, KeyExchange, Chain, Endpoint, IkeSa, EspSa, limit=limit)
+        quotas = Quotas(self.contexts, len(config.policies), limit)
         own = OwnValues()
         derivations = Derivations(own)
         inputs = KeyInputs(own)
-        ike_sas = IkeSas(derivations)
-        self._esp_sas = EspSas(config, kernel, derivations)
-        self.limit = limit
-        self.contexts = Contexts(Nonce, KeyExchange, Chain, Endpoint, IkeSa, EspSa, limit=limit)
+        ike_sas = IkeSas(derivations, quotas)
+        self._esp_sas = EspSas(config, kernel, derivations, quotas)
         self.chains = Chains(config, anchors, now)
-        authentication = Authentication(config, private_keys)
+        authentication = Authentication(config, private_keys, quotas)
         self._compute: dict[type[Request[Any]], Compute] = {
             rpc2.NcCreate: inputs.nc_create,
             rpc2.KeGet: inputs.ke_get,

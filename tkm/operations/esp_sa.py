@@ -5,6 +5,7 @@ import logging
 
 from tkm.config.model import Config, Policy
 from tkm.contexts.kinds import Endpoint, EspSa, IkeSa, KeyExchange, Nonce
+from tkm.contexts.quota import Quotas
 from tkm.crypto.derivation import ChildKeys, child_keys
 from tkm.errors import AuthenticationError, InvalidId, InvalidParameter
 from tkm.operations.common import check_algorithms, secrets_of
@@ -24,8 +25,11 @@ Create = rpc2.EsaCreate | rpc2.EsaCreateNoPfs | rpc2.EsaCreateFirst
 class EspSas:
     """The operations on esa."""
 
-    def __init__(self, config: Config, kernel: Kernel, derivations: Derivations) -> None:
+    def __init__(
+        self, config: Config, kernel: Kernel, derivations: Derivations, quotas: Quotas
+    ) -> None:
         self._config = config
+        self._quotas = quotas
         self._derivations = derivations
         self._kernel = kernel
 
@@ -102,6 +106,7 @@ class EspSas:
         policy = self._policy(request.sp, ae)
         check_spis(request.spi_loc, request.spi_rem, _LOWEST_SPI)
         encap = _encap(request.encap)
+        self._quotas.check(EspSa, policy.id)
         return StatePair(policy, request.spi_loc, request.spi_rem, request.esn, encap)
 
     def _install(self, esa: EspSa, pair: StatePair, keys: ChildKeys, *, initiator: bool) -> Empty:

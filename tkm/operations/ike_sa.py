@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from tkm.certs.path import rsa_key
 from tkm.config.model import Config
 from tkm.contexts.kinds import Chain, Endpoint, IkeSa, KeyExchange, Nonce
+from tkm.contexts.quota import Quotas
 from tkm.crypto import protection
 from tkm.crypto.derivation import (
     IkeKeys,
@@ -39,8 +40,9 @@ class IkeSas:
     :param derivations: what all keys come from.
     """
 
-    def __init__(self, derivations: Derivations) -> None:
+    def __init__(self, derivations: Derivations, quotas: Quotas) -> None:
         self._derivations = derivations
+        self._quotas = quotas
 
     def create(
         self, request: rpc2.IsaCreate, isa: IkeSa, ae: Endpoint, ke: KeyExchange, nc_loc: Nonce
@@ -77,6 +79,7 @@ class IkeSas:
             *(isa.number, parent.number, ke[0].number, len(ke)),
             *(nc_loc.number, *map(hexadecimal, spis)),
         )
+        self._quotas.check(IkeSa, ae.ri)
         roles = self._derivations.begin(request, nc_loc, ke, spis)
         keys = rekeyed_ike_keys(roles, parent.secret_keys.d, secrets_of(*ke))
         _activate(isa, ae, roles, keys, initiator=request.initiator)
@@ -130,8 +133,9 @@ def skip_create_first(_request: rpc2.IsaSkipCreateFirst, isa: IkeSa, ae: Endpoin
 class Authentication:
     """The two operations that need keys and identities."""
 
-    def __init__(self, config: Config, private_keys: PrivateKeys) -> None:
+    def __init__(self, config: Config, private_keys: PrivateKeys, quotas: Quotas) -> None:
         self._config = config
+        self._quotas = quotas
         self._keys = private_keys
 
     def sign(self, request: rpc2.IsaSign, isa: IkeSa, ae: Endpoint) -> rpc2.SignatureReply:
@@ -170,6 +174,7 @@ class Authentication:
             raise AuthenticationError(f"not the peer's IKE_SA_INIT: {error}") from error
         octets = signed_octets(request.init_message, ae.loc.nonce, key_rem, identity, _int_auth(ae))
         verify(rsa_key(cc.peer), octets, Auth(request.method, request.signature))
+        self._quotas.check(Endpoint, cc.ri)
         ae.ri = cc.ri
         log.info("Authentication of ISA context %d successful", isa.number)
         return Empty()

@@ -67,16 +67,21 @@ class Conversation:
     def ike_sa_init(self, method: int = MODP_4096) -> None:
         self.exchange_keys(method)
         for end, other in self.pairs():
-            half = Half(end.spi, method, end.public_values[0], end.nonce)
-            end.init_message = init_message(half, other.spi, by_initiator=end.initiator)
-            end.call(
-                rpc2.IsaCreate(
-                    isa=end.isa, ae=end.ae, ia=1, ke=1, nc_loc=1, nonce_rem=other.nonce,
-                    initiator=end.initiator, spi_loc=end.spi, spi_rem=other.spi,
-                )
-            )  # fmt: skip
-            end.call(rpc2.NcReset(nc=1))
-            end.call(rpc2.KeReset(ke=1))
+            self.derive(end, other, method)
+
+    @staticmethod
+    def derive(end: End, other: End, method: int) -> None:
+        """One end's keys, from what was exchanged."""
+        half = Half(end.spi, method, end.public_values[0], end.nonce)
+        end.init_message = init_message(half, other.spi, by_initiator=end.initiator)
+        end.call(
+            rpc2.IsaCreate(
+                isa=end.isa, ae=end.ae, ia=1, ke=1, nc_loc=1, nonce_rem=other.nonce,
+                initiator=end.initiator, spi_loc=end.spi, spi_rem=other.spi,
+            )
+        )  # fmt: skip
+        end.call(rpc2.NcReset(nc=1))
+        end.call(rpc2.KeReset(ke=1))
 
     def ike_intermediate(self, method: int) -> None:
         """A further key exchange (RFC 9370), its messages covered by AUTH (RFC 9242)."""
