@@ -23,9 +23,11 @@ refused where it appears, and not by a signature that fails later.
 
 import hashlib
 from collections import Counter
-from typing import Final
+from typing import Final, TypeVar
 
 from tkm.errors import InvalidParameter
+
+T = TypeVar("T", int, bytes)
 
 REMEMBERED: Final = 8192
 """How many values are remembered after their contexts are clean: at most 1.5 MB."""
@@ -57,16 +59,13 @@ class OwnValues:
     def retire_nonce(self, octets: bytes) -> None:
         """A nonce of ours cannot be consumed any more."""
         self._nonces.discard(octets)
-        self._lengths[len(octets)] -= 1
-        self._lengths += Counter()  # drops those that are zero
+        _take_one(self._lengths, len(octets))
         self.retire(octets)
 
     def retire(self, octets: bytes) -> None:
         """A value of ours is not in use any more."""
         mark = _mark(octets)
-        self._marks[mark] -= 1
-        if not self._marks[mark]:
-            del self._marks[mark]
+        _take_one(self._marks, mark)
         self._past.pop(mark, None)
         self._past[mark] = None
         if len(self._past) > self._remembered:
@@ -90,9 +89,15 @@ class OwnValues:
         """
         self.refuse(peer, "nonce")
         for length in self._lengths:
-            ends = {nonces[:length], nonces[-length:]}
-            if ends & self._nonces - {own}:
-                raise InvalidParameter("the peer's nonce contains one of our own")
+            for end in (nonces[:length], nonces[-length:]):
+                if end != own and end in self._nonces:
+                    raise InvalidParameter("the peer's nonce contains one of our own")
+
+
+def _take_one(counts: Counter[T], key: T) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]
 
 
 def _mark(octets: bytes) -> bytes:
