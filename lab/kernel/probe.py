@@ -110,7 +110,11 @@ def _uml() -> Finding:
         install = "apt-get install user-mode-linux"
         return Finding("User-Mode Linux", False, "linux.uml is not installed", install)
     versions = " ".join(sorted(folder.name for folder in uml.MODULES.iterdir()))
-    return Finding("User-Mode Linux", True, f"{linux}, modules {versions}")
+    fit = uml.fit(linux)
+    if fit.problem:
+        return Finding("User-Mode Linux", False, fit.problem, "use --kernel qemu")
+    case = "; ".join(filter(None, [f"{linux}, modules {versions}", fit.describe()]))
+    return Finding("User-Mode Linux", True, case)
 
 
 def _namespaces() -> Finding:

@@ -199,7 +199,8 @@ class Daemon:
         int_auth = ike_sa._int_auth(isa.ae)
         nonce, sk_p = isa.ae.loc.nonce, isa.auth_keys[1]
         octets = signed_octets(message, nonce, sk_p, identity("bob"), int_auth)
-        return sign(pki().keys["bob"], octets, ()).data
+        hashes = () if self.generation == 1 else (2,)
+        return sign(pki().keys["bob"], octets, hashes, sha1=not hashes).data
 
     def certificate(self) -> bytes:
         root, own = pki().ca.root.certificate.der, pki().certificates
@@ -220,9 +221,9 @@ class Daemon:
             "encap": lambda: (),
             "length": lambda: chance.choice((16, 17, 32)),
             "nonce_length": lambda: chance.choice((16, 17, 32)),
-            "method": lambda: 1 if kind is rpc2.IsaAuth else 15,
+            "method": lambda: 14 if kind is rpc2.IsaAuth else 15,
             "dha": lambda: 1,
-            "hash_algorithms": lambda: (),
+            "hash_algorithms": lambda: chance.choice(((), (2,))),
             "aad_length": lambda: 0,
             "message": lambda: os.urandom(32),
             "spi_loc": lambda: self.spi(4 if "esa" in values else 8),
@@ -287,8 +288,8 @@ class Daemon:
                             "nonce_rem": os.urandom(32), "initiator": True,
                             "spi_loc": os.urandom(8), "spi_rem": os.urandom(8)}),
             *((name, {"cc": number, **values}) for name, values in chain),
-            ("isa_sign", {"isa": number, "lc": 1, "hash_algorithms": ()}),
-            ("isa_auth", {"isa": number, "cc": number, "method": 1}),
+            ("isa_sign", {"isa": number, "lc": 1, "hash_algorithms": (2,)}),
+            ("isa_auth", {"isa": number, "cc": number, "method": 14}),
         ]  # fmt: skip
         for name, given in steps:
             kind = names[name]

@@ -216,7 +216,7 @@ class Conversation:
 
     def sign_as(self, end: End, lc: int) -> rpc2.SignatureReply:
         """Sign with another local identity."""
-        request = {"hash_algorithms": (), "init_message": end.init_message}
+        request = {"hash_algorithms": (2,), "init_message": end.init_message}
         return end.call(rpc2.IsaSign(isa=end.isa, lc=lc, **request))
 
     @staticmethod

@@ -26,7 +26,7 @@ from tests.unit.tkm.messages import (
     intermediate_message,
 )
 from tests.unit.tkm.test_preconditions import refused
-from tests.unit.trusted import host
+from tests.unit.trusted import host, sha1_host
 from tkm.errors import InvalidParameter
 from tkm.message import Half, check_init, check_intermediate
 from tkm.rpc import rpc2
@@ -35,7 +35,7 @@ from tkm.rpc.result import Result
 OURS = Half(b"our spi!", 15, bytes(range(200)), b"n" * 32)
 PEERS = Half(b"the peer", 15, bytes(range(1, 200)), b"p" * 32)
 ROLES = pytest.mark.parametrize("by_initiator", [True, False], ids=["request", "response"])
-GENERATIONS = pytest.mark.parametrize("make", [host, host1], ids=["2", "1"])
+GENERATIONS = pytest.mark.parametrize("make", [sha1_host, host1], ids=["2", "1"])
 NO_SUCH = 200
 """A payload type that RFC 7296 does not know."""
 
