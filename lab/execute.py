@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 from lab.channel import Channel, raise_error
 
 _CHUNK = 16384
+_OF_TERMINAL = ("TERM", "COLORTERM")
+"""Variables that tell what our terminal can do; a command on a terminal of a node needs them."""
 
 Sink = BinaryIO | Callable[[bytes], Any]
 
@@ -44,6 +46,7 @@ class Execution:
         is_terminal = source is not None and os.isatty(source)
         if tty:
             request["tty"] = _size(source) if source is not None and is_terminal else [24, 80]
+            request["environment"] = {k: os.environ[k] for k in _OF_TERMINAL if k in os.environ}
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._selector)
             if source is not None and is_terminal:
