@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from lab import about
 from lab.backends.builtin import EXPOSED
-from lab.errors import UsageError
 from lab.proof import read_pcap
 from lab.seeing import follow, wireshark
+from lab.seeing.folder import write_folder
 from lab.seeing.pcapng import Writer
 
 if TYPE_CHECKING:
@@ -75,18 +75,3 @@ def key_files(lab: Lab) -> Mapping[str, str]:
 def _ike_keys(lab: Lab, node: str) -> list[str]:
     """The rows that a Key Manager has written; none if the node has none."""
     return lab.call(node, ["cat", EXPOSED]).stdout.decode().splitlines()
-
-
-def write_folder(folder: Path, files: Mapping[str, str]) -> None:
-    """Write a folder that only we can read.
-
-    Raises UsageError: it cannot be written.
-    """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name, text in files.items():
-            file = folder / name
-            file.touch(mode=0o600)
-            file.write_text(text)
-    except OSError as trouble:
-        raise UsageError(f"{trouble.filename}: {trouble.strerror}") from trouble

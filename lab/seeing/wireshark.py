@@ -14,7 +14,6 @@ from ipaddress import ip_address
 from lab.ipxfrm import Algorithm, State
 
 PREFERENCES = """\
-# Written by tkm-lab.
 esp.enable_encryption_decode: TRUE
 esp.enable_authentication_check: TRUE
 gui.column.format:
@@ -66,11 +65,15 @@ def _esp_rows(states: Iterable[State]) -> Iterator[str]:
 
 
 def _cells(sa: State) -> tuple[str, ...]:
-    """The columns of esp_sa. Behind a NAT the addresses on a link are not the SA's: any will do."""
+    """The columns of esp_sa. Behind a NAT the addresses on a link are not the SA's: any will do.
+
+    The last column, of sequence numbers, came after Wireshark 4.0, which warns of it at each row;
+    where it is missing, later versions take 32 bits.
+    """
     family = "IPv6" if ip_address(sa.dst).version == 6 else "IPv4"
     ends = ("*", "*") if sa.encap else (sa.src, sa.dst)
     algorithms = (*_encryption(sa), *_integrity(sa))
-    return (family, *ends, f"0x{sa.spi:08x}", *algorithms, "64-bit" if sa.esn else "32-bit")
+    return (family, *ends, f"0x{sa.spi:08x}", *algorithms, *(["64-bit"] if sa.esn else []))
 
 
 def _encryption(sa: State) -> tuple[str, str]:

@@ -73,6 +73,17 @@ def test_tshark_looks_inside_esp_with_the_keys(two_hosts: Lab, tmp_path: Path) -
     assert {line for line in tshark(file, nothing, "icmp.type").splitlines() if line} == set()
 
 
+def test_tshark_takes_the_tables_without_a_warning(two_hosts: Lab, tmp_path: Path) -> None:
+    ping(two_hosts)
+    file, keys = tmp_path / "wire.pcapng", tmp_path / "keys"
+    arguments = ("capture", "wire", "-o", str(file), "--keys", str(keys))
+    assert tkm_lab(*arguments, TKM_LAB=two_hosts.name).code == 0
+    read = ["tshark", "-r", str(file)]
+    more = environment({"WIRESHARK_CONFIG_DIR": str(keys)})
+    done = subprocess.run(read, env=more, capture_output=True, text=True, timeout=60, check=True)
+    assert "WARNING" not in done.stderr, done.stderr
+
+
 def test_keys_are_for_their_owner_only(two_hosts: Lab, tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     nowhere = ("capture", "-o", os.devnull, "--keys", str(keys))
