@@ -20,9 +20,14 @@ _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 
 
 def check_name(name: str) -> None:
-    """Raise UsageError unless `name` can be a lab's or a node's."""
-    if not name or len(name) > 60 or not _NAME.issuperset(name):
-        raise UsageError(f"{name!r} is no name: letters, digits, - _ . and at most 60 of them")
+    """Raise UsageError unless `name` can be a lab's or a node's.
+
+    It must not begin with `-`, so that it never looks like an option.
+    """
+    if not name or len(name) > 60 or name[0] == "-" or not _NAME.issuperset(name):
+        raise UsageError(
+            f"{name!r} is no name: letters of ASCII, digits, - _ . (no - first), at most 60 of them"
+        )
 
 
 def names() -> list[str]:

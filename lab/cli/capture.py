@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,5 +85,5 @@ def _explain(keys: Path | None, output: str | None) -> None:
         return
     from lab.cli import show
 
-    reader = f"wireshark -r {output}" if output else "… | wireshark -k -i -"
-    show.hint(f"to look inside ESP: WIRESHARK_CONFIG_DIR={keys} {reader}")
+    reader = f"wireshark -r {shlex.quote(output)}" if output else "… | wireshark -k -i -"
+    show.hint(f"to look inside ESP: WIRESHARK_CONFIG_DIR={shlex.quote(str(keys))} {reader}")

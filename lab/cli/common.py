@@ -13,21 +13,26 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lab.cli import complete
-from lab.errors import Hangup, NotUp, UsageError
+from lab.errors import Hangup
 
 if TYPE_CHECKING:
     from lab.client import Lab
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-lab_option: Callable[[F], F] = click.option(
-    "--lab",
-    "name",
-    metavar="NAME",
-    envvar="TKM_LAB",
-    help="Which lab, if several are up.",
-    shell_complete=complete.labs,
-)
+
+def lab_option_as(parameter: str) -> Callable[[F], F]:
+    """The option --lab, as a parameter of that name."""
+    return click.option(
+        "--lab",
+        parameter,
+        metavar="NAME",
+        help="Which lab; else that of TKM_LAB, or the only one.",
+        shell_complete=complete.labs,
+    )
+
+
+lab_option = lab_option_as("name")
 json_option: Callable[[F], F] = click.option(
     "--json", "as_json", is_flag=True, help="For programs."
 )
@@ -41,20 +46,14 @@ ike_option: Callable[[F], F] = click.option(
 
 
 def the_lab(name: str | None) -> Lab:
-    """The lab of that name, or the only one.
+    """The lab that is meant, see `which.chosen`.
 
     Raises NotUp, UsageError.
     """
+    from lab import which
     from lab.client import Lab
 
-    if name is None:
-        names = [summary.name for summary in Lab.all()]
-        if not names:
-            raise NotUp("no lab is up: tkm-lab up two-hosts")
-        if len(names) > 1:
-            raise UsageError(f"several labs are up ({', '.join(names)}): say which with --lab")
-        (name,) = names
-    return Lab.connect(name)
+    return Lab.connect(which.chosen(None, name))
 
 
 @contextmanager
