@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import compileall
 import os
+import select
+import signal
 import socket
 import struct
 import sys
@@ -15,6 +17,8 @@ from lab.channel import Channel
 from lab.errors import Hangup, KernelError, NotUp, UsageError
 from lab.kernel.plan import LEASH, Plan, socket_name
 
+_DOWN_DEADLINE = 10.0
+"""Seconds."""
 _PACKAGES = ("tkm", "ike", "lab")
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
@@ -87,6 +91,22 @@ def launch(plan: Plan) -> tuple[Channel, int]:
                 " install tkm-lab where this user may execute it"
             ) from trouble
     return Channel(ours), pid
+
+
+def end(pid: int) -> None:
+    """End a keeper; when it has ended, all is gone.
+
+    Raises ProcessLookupError: it has ended already.
+    """
+    watch = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(watch, signal.SIGTERM)
+        ended, _, _ = select.select([watch], [], [], _DOWN_DEADLINE)
+        if not ended:
+            signal.pidfd_send_signal(watch, signal.SIGKILL)
+            select.select([watch], [], [])
+    finally:
+        os.close(watch)
 
 
 def make_plan(name: str, kernel: str, programs: dict[str, str], memory: str, capture: int) -> Plan:

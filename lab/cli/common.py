@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -59,14 +57,8 @@ def the_lab(name: str | None) -> Lab:
 @contextmanager
 def ending_quietly() -> Iterator[None]:
     """For what has no end of its own: Ctrl-C, the reader's end and the lab's are all good."""
-    try:
+    with suppress(KeyboardInterrupt, Hangup):
         yield
-    except (KeyboardInterrupt, Hangup):
-        pass
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())  # what is still buffered is flushed at the exit
-        os.close(nowhere)
 
 
 def print_json(value: Any) -> None:

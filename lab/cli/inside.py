@@ -13,6 +13,7 @@ import click
 
 from lab.cli import complete
 from lab.cli.common import lab_option, the_lab
+from lab.cli.streams import reader_gone
 from lab.errors import CannotExecute, UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def ping(name: str | None, count: int, source: str, destination: str) -> None:
     lab = the_lab(name)
     address = _address(lab, destination)
     command = ["ping", "-n", "-i", "0.2", "-c", str(count), "-w", str(10 + count), address]
-    sys.exit(lab.run(source, command))
+    sys.exit(lab.run(source, command, end=reader_gone()))
 
 
 def _end_as(lab: Lab, node: str, command: Sequence[str], *, tty: bool) -> NoReturn:
@@ -59,7 +60,7 @@ def _end_as(lab: Lab, node: str, command: Sequence[str], *, tty: bool) -> NoRetu
     from lab.cli import show
 
     try:
-        code = lab.run(node, command, stdin=sys.stdin.buffer, tty=tty)
+        code = lab.run(node, command, stdin=sys.stdin.buffer, tty=tty, end=reader_gone())
     except CannotExecute as refusal:
         show.trouble(str(refusal))
         code = refusal.shell_code

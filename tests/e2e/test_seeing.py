@@ -14,7 +14,7 @@ from typing import IO
 
 import pytest
 
-from lab import about, ike
+from lab import about, ike, which
 from lab.client import Lab
 from lab.topology import load
 from tests.e2e.command import COMMAND, environment, tkm_lab
@@ -170,8 +170,21 @@ def test_following_ends_with_the_lab(fresh: Builder) -> None:
 
 
 @pytest.mark.parametrize("reader", [["head", "-c", "100"], ["true"]])
-def test_following_ends_with_its_reader(two_hosts: Lab, reader: Sequence[str]) -> None:
-    command = [*COMMAND, "capture", "-f"]
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("capture", "-f"), 0),
+        (("logs", "-f"), 0),
+        (("exec", "alice", "--", "sleep", "600"), 141),
+        (("exec", "alice", "yes"), 141),
+    ],
+)
+def test_what_has_no_end_ends_with_its_reader_on_a_quiet_lab(
+    two_hosts: Lab, arguments: Sequence[str], code: int, reader: Sequence[str]
+) -> None:
+    if "sleep" in arguments:
+        reader = ["true"]
+    command = [*COMMAND, *arguments]
     writing = subprocess.Popen(
         command,
         env=environment({"TKM_LAB": two_hosts.name}),
@@ -182,8 +195,7 @@ def test_following_ends_with_its_reader(two_hosts: Lab, reader: Sequence[str]) -
         subprocess.run(reader, stdin=writing.stdout, stdout=subprocess.DEVNULL, check=True)
         assert writing.stdout is not None
         writing.stdout.close()
-        ping(two_hosts)
-        assert writing.wait(20) == 0
+        assert writing.wait(20) == code
         assert writing.stderr is not None
         assert writing.stderr.read() == b""
 
@@ -204,5 +216,5 @@ def test_the_picture_shows_which_tunnels_are_up(fresh: Builder) -> None:
     shown = tkm_lab("status", TKM_LAB=lab.name)
     assert shown.code == 0
     assert "KERNEL ONLY" in shown.out
-    assert "tkm-lab logs bob" in shown.out
+    assert which.command(lab.name, "logs", "bob") in shown.out
     assert "SAs are up" in tkm_lab("graph", TKM_LAB=lab.name).out
