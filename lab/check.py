@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from lab import which
 from lab.about import topology_in
 from lab.errors import LabError
 from lab.pairs import Pair, Places, Policies, pairs_of, places_in, selectors_of
@@ -143,10 +144,10 @@ def _explain(lab: Lab, pair: Pair, what: str) -> str:
     """Why a pair does not talk, and where to read on."""
     dead = _dead_daemons(lab.status(), pair)
     if not dead:
-        logs = ", ".join(f"tkm-lab logs {node}" for node in pair.gateways)
+        logs = ", ".join(which.command(lab.name, "logs", node) for node in pair.gateways)
         return f"{what}: see {logs}"
     causes = [f"{daemon.name} on {node} has ended ({daemon.code})" for node, daemon in dead]
-    logs = ", ".join(f"tkm-lab logs {node} {daemon.name}" for node, daemon in dead)
+    logs = ", ".join(which.command(lab.name, "logs", node, daemon.name) for node, daemon in dead)
     return f"{what}: {', '.join(causes)}; see {logs}"
 
 

@@ -82,7 +82,7 @@ venv_is_ready() {
 
 is_outdated_copy() {
     [[ $lock_folder != "$root" ]] &&
-        [[ -n $(find "$root"/{tkm,ike,lab,scenarios} -newer "$venv/stamp" -print -quit) ]]
+        [[ -n $(find "$root"/{tkm,ike,lab,scenarios,tkm_lab_pytest.py} -newer "$venv/stamp" -print -quit) ]]
 }
 
 make_venv() {
@@ -115,7 +115,7 @@ install_package() {
 install_copy() {
     local copy status=0
     copy=$(mktemp -d) || return
-    { cd "$root" && cp -r pyproject.toml README.md LICENSE tkm ike lab scenarios "$copy" && cd "$copy" &&
+    { cd "$root" && cp -r pyproject.toml README.md LICENSE tkm ike lab scenarios tkm_lab_pytest.py "$copy" && cd "$copy" &&
         "${pip[@]}" "$what"; } || status=$?
     rm -rf "$copy"
     return $status

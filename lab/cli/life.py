@@ -9,8 +9,8 @@ import time
 import click
 
 from lab.cli import complete
-from lab.cli.common import ike_option, json_option, print_json
-from lab.errors import UsageError
+from lab.cli.common import ike_option, json_option, lab_option_as, print_json
+from lab.errors import NotUp, UsageError
 
 _EXPOSED = (
     "IKE keys are exposed: each Key Manager writes them to a file of its host. Whoever reads it "
@@ -48,12 +48,13 @@ def up(
     as_json: bool,
 ) -> None:
     """Build a lab from TOPOLOGY: one of `tkm-lab topologies`, or the path of a file."""
-    from lab import backends, build
+    from lab import backends, build, rendezvous
     from lab.cli import show
     from lab.topology import load, settings
 
     plan = backends.assign(load(topology, settings(parameters)), ike)
-    name = name or plan.name
+    name = plan.name if name is None else name
+    rendezvous.check_name(name)
     steps: list[build.Step] = []
     began = time.monotonic()
 
@@ -75,20 +76,20 @@ def up(
 
 @click.command(short_help="End a lab; nothing of it stays.")
 @click.argument("name", required=False, metavar="[LAB]", shell_complete=complete.labs)
+@lab_option_as("option")
 @click.option("--all", "every", is_flag=True, help="All labs of this user.")
-def down(name: str | None, every: bool) -> None:
+def down(name: str | None, option: str | None, every: bool) -> None:
     """End a lab; nothing of it stays. One that is not up is fine."""
+    from lab import rendezvous, which
     from lab.client import Lab
 
-    found = [summary.name for summary in Lab.all()]
-    if every:
-        names = found
-    elif name is not None:
-        names = [name]
-    else:
-        if len(found) > 1:
-            raise UsageError(f"several labs are up ({', '.join(found)}): name one, or --all")
-        names = found
+    found = rendezvous.names()
+    if every and (name is not None or option is not None):
+        raise UsageError("--all ends all labs: name none, or leave --all out")
+    try:
+        names = found if every else [which.chosen(name, option)]
+    except NotUp:
+        names = []
     for each in names:
         Lab(each).down()
         click.echo(f"{each} is down" if each in found else f"{each} is not up")

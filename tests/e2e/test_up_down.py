@@ -207,7 +207,9 @@ def test_several_labs_must_be_told_apart(alone: Run) -> None:
         "tkm-lab: no host has a policy: there is nothing that ESP must protect"
     )
 
-    assert alone("down", "one") == (0, "one is down\n", "")
+    assert alone("down", TKM_LAB="three") == (0, "three is not up\n", "")
+    assert alone("down", TKM_LAB="one") == (0, "one is down\n", "")
+    assert alone("down", "--lab", "one") == (0, "one is not up\n", "")
     assert alone("exec", "in-two", "--", "hostname").out == "in-two\n"
 
 
