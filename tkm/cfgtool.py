@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tkm import VERSION
+from tkm import VERSION, files
 from tkm.config import conf, ipsec, swanctl, xml
-from tkm.config.model import Config
+from tkm.config.model import Config, warnings
 from tkm.errors import ConfigError
 
 _FORMATS = ("swanctl", "ipsec")
@@ -66,7 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 written, 1 the configuration is not valid, 2 wrong use."""
     arguments = _parser().parse_args(argv)
     try:
-        config = xml.read(arguments.config.read_bytes())
+        config = xml.read(files.read_bounded(arguments.config))
+        for doubt in warnings(config):
+            print(f"tkm_cfgtool: {arguments.config}: warning: {doubt}", file=sys.stderr)
         written = {
             arguments.ike: _for_ike(config, arguments),
             arguments.tkm: conf.render(config),

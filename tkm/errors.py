@@ -11,6 +11,7 @@ else, and for keys that the kernel has refused: what they were derived from is u
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tkm.logs import printable
 from tkm.rpc.result import Result
 from tkm.rpc.server import HandlerError
 
@@ -120,4 +121,10 @@ class SigningError(HostError):
 
 
 class ConfigError(Exception):
-    """A file or an option of the administrator is not usable."""
+    """A file or an option of the administrator is not usable.
+
+    The message is one line, whatever the file has brought into it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message if len(message) <= 1000 else f"{message[:1000]}..."))

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from cryptography.x509 import Certificate
 
+from tkm import files
 from tkm.certs import path, strength
 from tkm.errors import CertificateError, ConfigError
 from tkm.secret import Secret
@@ -31,13 +32,14 @@ ANY_IDENTITY: Final = 0
 def load_private_key(file: Path) -> RSAPrivateKey:
     """An RSA private key, DER, without a password; nobody but its owner may read the file.
 
-    :raises ConfigError: it is none, or too many may read it.
+    :raises ConfigError: it is none, or too many may read or change it.
     """
     log.info("Loading RSA private key '%s'", file)
     try:
         mode = file.stat().st_mode
         if mode & (stat.S_IRWXO | stat.S_IWGRP):
             raise ConfigError(f"private key '{file}' is open to others: chmod 600 {file}")
+        files.check_owners(file)
         with Secret.take(file.read_bytes()) as der:
             key = load_der_private_key(der.octets, None)
     except OSError as error:
@@ -55,11 +57,11 @@ def load_private_key(file: Path) -> RSAPrivateKey:
 def load_ca(file: Path) -> Certificate:
     """A CA certificate, DER.
 
-    :raises ConfigError: it is none.
+    :raises ConfigError: it is none, or others may change it.
     """
     log.info("Loading CA certificate '%s'", file)
     try:
-        certificate = path.load(file.read_bytes())
+        certificate = path.load(files.read(file))
         path.check_issuer(certificate, datetime.now(UTC))
     except OSError as error:
         raise ConfigError(f"CA certificate '{file}': {error.strerror}") from error
@@ -75,11 +77,11 @@ def load_private_keys(specification: str, identities: Container[int]) -> Private
     :param identities: the local identities that there are.
     :raises ConfigError: a file is no private key, or a number is not one, or used twice.
     """
-    files = _numbered(specification, "local identity", left_out=ANY_IDENTITY)
-    for number in files:
+    by_number = _numbered(specification, "local identity", left_out=ANY_IDENTITY)
+    for number in by_number:
         if number != ANY_IDENTITY and number not in identities:
-            raise ConfigError(f"private key '{files[number]}': no local identity {number}")
-    return {number: load_private_key(file) for number, file in files.items()}
+            raise ConfigError(f"private key '{by_number[number]}': no local identity {number}")
+    return {number: load_private_key(file) for number, file in by_number.items()}
 
 
 def load_anchors(specification: str) -> TrustAnchors:
@@ -87,18 +89,18 @@ def load_anchors(specification: str) -> TrustAnchors:
 
     :raises ConfigError: a file is no CA certificate, or a number is not one, or used twice.
     """
-    files = _numbered(specification, "CA", left_out=1)
-    return {number: load_ca(file) for number, file in files.items()}
+    by_number = _numbered(specification, "CA", left_out=1)
+    return {number: load_ca(file) for number, file in by_number.items()}
 
 
 def _numbered(specification: str, what: str, *, left_out: int) -> dict[int, Path]:
-    files: dict[int, Path] = {}
+    numbered: dict[int, Path] = {}
     for part in specification.split(","):
         name, colon, digits = part.rpartition(":")
         if colon and not (digits.isdecimal() and int(digits)):
             raise ConfigError(f"{what} number '{digits}' is not a number from 1 up")
         number = int(digits) if colon else left_out
-        if number in files:
+        if number in numbered:
             raise ConfigError(f"{what} number {number or 'of all others'} is given twice")
-        files[number] = Path(name if colon else part)
-    return files
+        numbered[number] = Path(name if colon else part)
+    return numbered

@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from typing import Self
 
-from ike.errors import InvalidKePayload
+from ike.errors import InvalidKePayload, MalformedMessage
 from ike.message.ke import KeyExchange as KeyExchangePayload
 from ike.message.message import Message
 from ike.message.nonce import Nonce as NoncePayload
@@ -12,6 +12,7 @@ from ike.message.payload import Payload
 from ike.message.sa import Proposal
 from ike.sa import negotiation
 from ike.trusted import KeyExchange, Nonce, Shares, Trusted
+from tkm.rpc.fields import LEAST_NONCE
 
 
 class Keying:
@@ -67,6 +68,10 @@ class Keying:
         :raises PeerError: there is none, or it is no good.
         """
         peer_nonce = message.need(NoncePayload).octets
+        if len(peer_nonce) < LEAST_NONCE:
+            raise MalformedMessage(
+                f"a nonce of {len(peer_nonce)} octets: the PRF needs {LEAST_NONCE} (RFC 7296, 2.10)"
+            )
         if group := negotiation.group_of(chosen):
             self.take(message, group)
         return Shares(

@@ -21,6 +21,8 @@ from tkm.errors import AuthenticationError, CertificateError, TkmError, refusing
 from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
 from tkm.rpc.result import FieldError, Refused, Result
+from tkm.rpc.rpc1 import RPC1
+from tkm.rpc.rpc2 import RPC2
 
 HOSTS = {1: host1, 2: host}
 ROUNDS = 400
@@ -133,6 +135,24 @@ def test_random_certificates_and_auths(seed):
         Result.CERTIFICATE_FAILURE,
         Result.AUTH_FAILURE,
     } | (found & {Result.INVALID_PARAMETER})
+
+
+@pytest.mark.parametrize("interface", [RPC1, RPC2], ids=["1", "2"])
+def test_nonces_are_at_least_half_the_key_of_the_prf(interface):
+    """RFC 7296, 2.10: 32 octets with HMAC-SHA2-512, our own ones and the peer's."""
+    found = [
+        (name, field)
+        for operation in interface
+        for name, field in operation.fields.items()
+        if name in ("nonce_rem", "length")
+    ]
+    assert len(found) == 5
+    for name, field in found:
+        short, enough = (31, 32) if name == "length" else (bytes(31), bytes(32))
+        with pytest.raises(FieldError):
+            field.encode(short)
+        with pytest.raises(FieldError):
+            field.decode(field.encode(enough).replace(b"\x20", b"\x1f", 1), 0)
 
 
 def test_whatever_a_library_raises_is_a_refusal():

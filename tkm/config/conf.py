@@ -5,12 +5,14 @@ Strict means: a key that is not known is an error, not a surprise. The one table
 both the reader's and the writer's.
 """
 
+import logging
 import tomllib
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from tkm import files
 from tkm.config.model import (
     Config,
     Lifetime,
@@ -21,8 +23,11 @@ from tkm.config.model import (
     Proposals,
     Remote,
     faults,
+    warnings,
 )
 from tkm.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 VERSION: Final = 1
 
@@ -87,16 +92,20 @@ _POLICY_TABLES: Final = {
 def load(file: Path) -> Config:
     """The configuration in a file.
 
-    :raises ConfigError: it cannot be read, or is not valid; the message says where.
+    :raises ConfigError: it cannot be read, others may change it, or it is not valid; the message
+        says where.
     """
     try:
-        return parse(file.read_text(encoding="utf-8"))
+        config = parse(files.read(file).decode("utf-8"))
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: it is not UTF-8") from error
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from error
+    for doubt in warnings(config):
+        log.warning("%s: %s", file, doubt)
+    return config
 
 
 def parse(text: str) -> Config:
@@ -106,9 +115,13 @@ def parse(text: str) -> Config:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise ConfigError("it is nested too deep") from None
+    except ValueError as error:  # of numbers as well, which are no TOMLDecodeError
         raise ConfigError(str(error)) from error
     version = document.get("version")
+    if isinstance(version, int):
+        _checked_int("version", version)
     if version != VERSION:
         raise ConfigError(f"version {version!r} is unknown, this program reads {VERSION}")
     top = {"local_identity": [], "policy": [], **_table("", document, _TOP)}
@@ -159,11 +172,19 @@ def _table(where: str, row: Any, keys: Mapping[str, _Key]) -> dict[str, Any]:
         value = row[name]
         if type(value) is not key.kind:
             raise ConfigError(f"{place}{name} is not of type {key.kind.__name__}")
+        if isinstance(value, int):
+            _checked_int(f"{place}{name}", value)
         try:
             values[name] = key.read(value)
         except ValueError as error:
             raise ConfigError(f"{place}{name}: {error}") from error
     return values
+
+
+def _checked_int(where: str, value: int) -> None:
+    """TOML has integers of 64 bits; Python reads longer ones, and does not print the longest."""
+    if not -(1 << 63) <= value < 1 << 63:
+        raise ConfigError(f"{where} is not an integer of 64 bits")
 
 
 def render(config: Config) -> str:

@@ -9,6 +9,10 @@ from xml.parsers import expat
 from tkm.errors import ConfigError
 
 _DEEPEST = 16
+_ENCODINGS = ("UTF-8", "UTF-16", "US-ASCII", "ISO-8859-1")
+"""What expat reads by itself. Python would lend it codecs for others, and they raise what they
+like.
+"""
 
 
 class Element:
@@ -131,6 +135,13 @@ def parse(octets: bytes) -> Element:
             element.text_line = parser.CurrentLineNumber
         element.text += data
 
+    def declaration(_version: str, encoding: str | None, _standalone: int) -> None:
+        if encoding and encoding.upper() not in _ENCODINGS:
+            raise ConfigError(
+                f"line {parser.CurrentLineNumber}: encoding '{encoding}' is not accepted: "
+                f"write UTF-8"
+            )
+
     def refuse(*_: object) -> None:
         raise ConfigError(f"line {parser.CurrentLineNumber}: a document type is not accepted")
 
@@ -138,10 +149,13 @@ def parse(octets: bytes) -> Element:
     parser.EndElementHandler = end
     parser.CharacterDataHandler = text
     parser.StartDoctypeDeclHandler = refuse
+    parser.XmlDeclHandler = declaration
     document = open_elements[0]
     try:
         parser.Parse(octets, True)
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
         raise ConfigError(f"line {error.lineno}, column {error.offset + 1}: {reason}") from error
+    except (ValueError, LookupError) as error:
+        raise ConfigError(f"line {parser.CurrentLineNumber}: {error}") from error
     return document.children[0]

@@ -4,7 +4,7 @@
 import re
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 Address = IPv4Address | IPv6Address
@@ -22,8 +22,13 @@ _IKE_PROPOSAL: Final = re.compile(rf"aes256-sha512-{_GROUPS}")
 _ESP_PROPOSAL: Final = re.compile(rf"aes256-sha512(-{_GROUPS})?(-esn)?(-noesn)?")
 """What the TKM can do (RFC 9370 for the further key exchanges, RFC 4304 for ESN)."""
 
-_NAME: Final = re.compile(r"[A-Za-z0-9._@/+-]+")
-"""Of identities and files: what means nothing else in any file that we write."""
+_FILE: Final = re.compile(r"([A-Za-z0-9._@/+-]*/)?(?!\.{1,2}\Z)[A-Za-z0-9._@+-]+")
+_LABELS: Final = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*"
+_IDENTITY: Final = re.compile(rf"([A-Za-z0-9_/+-]+(\.[A-Za-z0-9_/+-]+)*@)?{_LABELS}")
+"""Files and identities: characters that mean nothing else in any file that we write. An identity is
+a domain, or user@domain, and no part of it is empty.
+"""
+_BROADCAST: Final = ip_address("255.255.255.255")
 
 
 class Mode(Enum):
@@ -166,8 +171,8 @@ def faults(config: Config) -> list[str]:
 def _identity_faults(identity: LocalIdentity) -> list[str]:
     rules = (
         (identity.id < 1, "id is not 1 or more"),
-        (not _NAME.fullmatch(identity.identity), f"'{identity.identity}' is no identity"),
-        (not _NAME.fullmatch(identity.certificate), f"'{identity.certificate}' is no file name"),
+        (not _IDENTITY.fullmatch(identity.identity), f"'{identity.identity}' is no identity"),
+        (not _FILE.fullmatch(identity.certificate), f"'{identity.certificate}' is no file name"),
     )
     return [fault for broken, fault in rules if broken]
 
@@ -183,9 +188,23 @@ def _policy_faults(policy: Policy, config: Config) -> list[str]:
         ),
         (local.ip.version != remote.ip.version, "one end is IPv4, the other IPv6"),
         (local.ip == remote.ip, "both ends have the same address"),
+        (
+            remote.ip in {each.local.ip for each in config.policies.values()} - {local.ip},
+            f"the peer's address {remote.ip} is an address of ours in another policy",
+        ),
+        (
+            _folded(remote.identity)
+            in {_folded(each.identity) for each in config.local_identities.values()},
+            f"the peer's identity '{remote.identity}' is one of ours",
+        ),
+        *(
+            (not _is_of_one_host(ip), f"{ip} is not the address of one host")
+            for ip in (local.ip, remote.ip)
+        ),
+        (any(net.is_multicast for net in nets), "a net is multicast, for which IKE has no keys"),
         (bool(nets) and policy.mode is Mode.TRANSPORT, "net needs mode tunnel"),
         (len({net.version for net in nets}) > 1, "one net is IPv4, the other IPv6"),
-        (not _NAME.fullmatch(remote.identity), f"'{remote.identity}' is no identity"),
+        (not _IDENTITY.fullmatch(remote.identity), f"'{remote.identity}' is no identity"),
         (
             any("%" in str(end) for end in (local.ip, remote.ip, *nets)),
             "an address with a zone means nothing to IPsec",
@@ -195,6 +214,32 @@ def _policy_faults(policy: Policy, config: Config) -> list[str]:
         *_proposal_rules(policy.proposals),
     )
     return [fault for broken, fault in rules if broken]
+
+
+def _is_of_one_host(ip: Address) -> bool:
+    return not (ip.is_unspecified or ip.is_multicast or ip == _BROADCAST)
+
+
+def _folded(identity: str) -> str:
+    """Identities that differ in nothing but the case of the domain are the same."""
+    user, at, domain = identity.rpartition("@")
+    return user + at + domain.lower()
+
+
+def warnings(config: Config) -> list[str]:
+    """What is allowed, but hardly meant, each in one line."""
+    return [
+        f"policy {policy.id}: {doubt}"
+        for policy in config.policies.values()
+        for doubtful, doubt in (
+            (not policy.lifetime.hard, "hard lifetime 0: its keys are used for ever"),
+            (
+                bool(policy.lifetime.hard) and not policy.lifetime.soft,
+                "soft lifetime 0: nothing takes the place of a Child SA before it ends",
+            ),
+        )
+        if doubtful
+    ]
 
 
 def _rivals(policy: Policy, config: Config) -> list[str]:
@@ -231,7 +276,11 @@ def _lifetime_rules(lifetime: Lifetime) -> list[tuple[bool, str]]:
 
 
 def _proposal_rules(proposals: Proposals) -> list[tuple[bool, str]]:
+    offers = [offer for row in (proposals.ike, proposals.esp) for offer in row.split(",")]
     return [
+        (_repeats_a_group(offer), f"'{offer}' has one group twice, which adds nothing (RFC 9370)")
+        for offer in offers
+    ] + [
         (
             bool(offer) and not all(map(known.fullmatch, offer.split(","))),
             f"'{offer}' is not a row of {kind} proposals such as aes256-sha512-modp4096",
@@ -241,3 +290,8 @@ def _proposal_rules(proposals: Proposals) -> list[tuple[bool, str]]:
             ("ESP", proposals.esp, _ESP_PROPOSAL),
         )
     ]
+
+
+def _repeats_a_group(offer: str) -> bool:
+    groups = re.findall(r"modp\d+", offer)
+    return len(set(groups)) < len(groups)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 
 from tkm.certs import path
@@ -36,10 +37,14 @@ class Chains:
         self._now = now
 
     def check_ca(self, request: rpc2.CcCheckCa, cc: Chain) -> Empty:
-        """Begin at a CA that is configured, and at no other."""
-        certificate = path.load(request.certificate)
-        self._check_anchor(certificate, request.ca)
-        cc.certificates = [certificate]
+        """Begin at a CA that is configured, and at no other.
+
+        The octets are compared, not read: what the caller gives is never parsed here.
+        """
+        anchor = self._anchor(request.ca)
+        if request.certificate != anchor.public_bytes(Encoding.DER):
+            raise CertificateError(f"the certificate is not CA {request.ca}")
+        cc.certificates = [anchor]
         cc.ca = request.ca
         log.info("Linked CC context %d with CA certificate %d", cc.number, cc.ca)
         return Empty()
@@ -76,7 +81,8 @@ class Chains:
 
     def check_top(self, request: "rpc1.CcCheckCa", cc: Chain) -> Empty:
         """Validate the whole path, which begins at a CA that is configured."""
-        self._check_anchor(cc.certificates[0], request.ca)
+        if cc.certificates[0] != self._anchor(request.ca):
+            raise CertificateError(f"'{subject(cc.certificates[0])}' is not CA {request.ca}")
         self._check_path(cc, request.ca, self._remote(cc.ri))
         cc.ca = request.ca
         log.info("Checked CA certificate of CC context %d", cc.number)
@@ -88,12 +94,11 @@ class Chains:
             raise InvalidId(f"there is no remote identity {number}")
         return policy.remote
 
-    def _check_anchor(self, certificate: Certificate, number: int) -> None:
+    def _anchor(self, number: int) -> Certificate:
         anchor = self._anchors.get(number)
         if anchor is None:
             raise InvalidId(f"there is no CA {number}")
-        if certificate != anchor:
-            raise CertificateError(f"'{subject(certificate)}' is not CA {number}")
+        return anchor
 
     def _check_path(self, cc: Chain, ca: int, remote: Remote) -> None:
         """The path of a chain is valid, for this remote identity, until its first end."""

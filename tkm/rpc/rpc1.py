@@ -9,7 +9,7 @@ messages by itself: this generation has to be asked for.
 
 from typing import Annotated, Final
 
-from tkm.rpc.fields import Fixed, Flag, Octets, Unsigned
+from tkm.rpc.fields import LEAST_NONCE, Fixed, Flag, Octets, Unsigned
 from tkm.rpc.interface import FixedFrames, Interface, Request
 from tkm.rpc.record import Empty, Record
 from tkm.rpc.result import Result
@@ -37,7 +37,7 @@ Initiator = Annotated[bool, Flag(8, "little")]
 """We are the initiator of this exchange."""
 IkeSpi = Annotated[bytes, Fixed(8)]
 EspSpi = Annotated[bytes, Fixed(4)]
-NonceOctets = Annotated[bytes, Octets(256, low=16, order="little", slot=True)]
+NonceOctets = Annotated[bytes, Octets(256, low=LEAST_NONCE, order="little", slot=True)]
 """A nonce without its payload header (RFC 7296, 3.9)."""
 PublicValue = Annotated[bytes, Octets(512, order="little", slot=True)]
 Certificate = Annotated[bytes, Octets(1500, order="little", slot=True)]
@@ -88,7 +88,7 @@ class NcCreate(Request[NonceReply], interface=RPC1, code=0x0101):
     """Make a nonce, to be used once."""
 
     nc: Id
-    length: Annotated[int, Unsigned(8, "little", low=16, high=256)]
+    length: Annotated[int, Unsigned(8, "little", low=LEAST_NONCE, high=256)]
 
 
 class DhReset(Request[Empty], interface=RPC1, code=0x0200):

@@ -8,7 +8,7 @@ without padding, in network byte order. Contexts are named by numbers that the c
 
 from typing import Annotated
 
-from tkm.rpc.fields import Fixed, Flag, Octets, Sequence, Unsigned
+from tkm.rpc.fields import LEAST_NONCE, Fixed, Flag, Octets, Sequence, Unsigned
 from tkm.rpc.interface import Interface, Request, SizedFrames
 from tkm.rpc.record import Empty, Record
 from tkm.rpc.result import Result
@@ -34,7 +34,7 @@ Esn = Annotated[bool, Flag()]
 """Extended sequence numbers (RFC 4303, 2.2.1)."""
 Encap = Annotated[tuple[int, ...], Sequence(Unsigned(2, low=1), 2)]
 """UDP ports, ours and the peer's, when a NAT is between us (RFC 3948); none when not."""
-NonceOctets = Annotated[bytes, Octets(256, low=16)]
+NonceOctets = Annotated[bytes, Octets(256, low=LEAST_NONCE)]
 """A nonce without its payload header (RFC 7296, 3.9)."""
 PublicValue = Annotated[bytes, Octets(8192)]
 Certificate = Annotated[bytes, Octets(16384)]
@@ -87,7 +87,7 @@ class NcCreate(Request[NonceReply], interface=RPC2, code=0x0101):
     """Make a nonce, to be used once."""
 
     nc: Id
-    length: Annotated[int, Unsigned(2, low=16, high=256)]
+    length: Annotated[int, Unsigned(2, low=LEAST_NONCE, high=256)]
 
 
 class KeReset(Request[Empty], interface=RPC2, code=0x0200):

@@ -16,9 +16,14 @@ from tkm.config.model import (
     Policy,
     Proposals,
     Remote,
+    faults,
 )
 
-NAMES = st.from_regex(r"[A-Za-z0-9._@/+-]{1,40}", fullmatch=True)
+NAMES = st.from_regex(
+    r"([A-Za-z0-9_/+-]{1,9}(\.[A-Za-z0-9_/+-]{1,9})?@)?[A-Za-z0-9_-]{1,9}(\.[A-Za-z0-9_-]{1,9})?",
+    fullmatch=True,
+)
+FILES = st.from_regex(r"([A-Za-z0-9._@/+-]{0,20}/)?[A-Za-z0-9_@+-]{1,20}", fullmatch=True)
 IDS = st.integers(1, 1 << 31)
 OFFER = "aes256-sha512-modp4096"
 PROPOSALS = st.builds(
@@ -35,21 +40,25 @@ def bounds(longest: int) -> st.SearchStrategy:
     )
 
 
+SWITCHES = st.tuples(st.booleans(), st.booleans())
 COUNTS = st.just((0, 0)) | bounds((1 << 63) - 1)
-LIFETIMES = st.tuples(bounds(0xFFFFFFFF), COUNTS, COUNTS).map(
-    lambda pairs: Lifetime(*pairs[0], *pairs[1], *pairs[2])
+LIFETIMES = st.tuples(bounds(0xFFFFFFFF), COUNTS, COUNTS, st.integers(0, 0xFFFFFFFF)).map(
+    lambda parts: Lifetime(*parts[0], *parts[1], *parts[2], parts[3])
 )
 
 
 def addresses(version: int) -> st.SearchStrategy:
-    return st.ip_addresses(v=version)
+    return st.ip_addresses(v=version).filter(
+        lambda ip: not (ip.is_unspecified or ip.is_multicast or str(ip) == "255.255.255.255")
+    )
 
 
 def networks(version: int) -> st.SearchStrategy:
     lengths = st.integers(0, 32 if version == 4 else 128)
-    return st.tuples(addresses(version), lengths).map(
+    nets = st.tuples(addresses(version), lengths).map(
         lambda pair: ip_network(f"{pair[0]}/{pair[1]}", strict=False)
     )
+    return nets.filter(lambda net: not net.is_multicast)
 
 
 @st.composite
@@ -65,7 +74,13 @@ def policies(draw, number: int, identity_id: int) -> Policy:
         number,
         mode,
         Local(identity_id, ours, nets[0]),
-        Remote(draw(NAMES), theirs, nets[1], draw(st.integers(0, 9))),
+        Remote(
+            draw(NAMES),
+            theirs,
+            nets[1],
+            draw(st.integers(0, 9)),
+            *draw(SWITCHES),
+        ),
         draw(LIFETIMES),
         draw(PROPOSALS),
     )
@@ -74,12 +89,14 @@ def policies(draw, number: int, identity_id: int) -> Policy:
 @st.composite
 def configs(draw) -> Config:
     ids = draw(st.lists(IDS, min_size=1, max_size=3, unique=True))
-    identities = {number: LocalIdentity(number, draw(NAMES), draw(NAMES)) for number in ids}
+    identities = {number: LocalIdentity(number, draw(NAMES), draw(FILES)) for number in ids}
     numbers = draw(st.lists(st.integers(1, HIGHEST_POLICY), max_size=3, unique=True))
     drawn = {number: draw(policies(number, draw(st.sampled_from(ids)))) for number in numbers}
     traffic = {(policy.local_selector, policy.remote_selector) for policy in drawn.values()}
     assume(len(traffic) == len(drawn))
-    return Config(identities, drawn)
+    config = Config(identities, drawn)
+    assume(not any("of ours" in fault for fault in faults(config)))  # a peer that is ourselves
+    return config
 
 
 def tunnel() -> Config:

@@ -78,7 +78,7 @@ BAD = [
     ('"192.168.0.1"', '"192.168.0.1/24"', "policy 1, local: ip: '192.168.0.1/24' does not appear"),
     ('"10.1.0.0/16"', '"10.1.0.1/16"', "policy 1, local: net: 10.1.0.1/16 has host bits set"),
     ('"10.1.0.0/16"', "16", "policy 1, local: net is not of type str"),
-    ('"gw.example.org"', '"gw\\n"', "policy 7: 'gw\n' is no identity"),
+    ('"gw.example.org"', '"gw\\n"', "policy 7: 'gw\\n' is no identity"),
     ("soft = 30", "soft = -1", "policy 7: a lifetime is not 0 to 4294967295 seconds"),
     ("soft = 30", "soft = 61", "policy 7: soft lifetime 61 is not below hard lifetime 60 seconds"),
     ("hard = 60", "hard = 9999999999", "policy 7: a lifetime is not 0 to 4294967295 seconds"),

@@ -83,7 +83,7 @@ def test_asked_by_a_signal_it_counts_its_contexts(files):
     with Running(files) as running:
         with closing(running.client(rpc2.RPC2)._transport) as transport:
             client = Client(rpc2.RPC2, transport)
-            client.call(rpc2.NcCreate(nc=1, length=16))
+            client.call(rpc2.NcCreate(nc=1, length=32))
             running.process.send_signal(signal.SIGUSR1)
             for _ in range(2):  # by the answer of the turn after the signal's it has heard
                 client.call(rpc2.TkmLimits())
@@ -109,7 +109,7 @@ def test_socket_mode_log_file_hangup_and_notification(files):
                 running.process.send_signal(signal.SIGHUP)
                 # It hears the signal at its next turn; by the answer of the turn after it has.
                 for _ in range(2):
-                    client.call(rpc2.NcCreate(nc=1, length=16))
+                    client.call(rpc2.NcCreate(nc=1, length=32))
                     client.call(rpc2.NcReset(nc=1))
                 running.process.terminate()
                 assert manager.recv(100) == b"STOPPING=1"

@@ -93,7 +93,7 @@ class Sequences(RuleBasedStateMachine):
     def kernel(self, refuses):
         self.host.kernel.refuses = not refuses
 
-    @rule(nc=IDS, length=st.integers(16, 256))
+    @rule(nc=IDS, length=st.integers(32, 256))
     def nc_create(self, nc, length):
         self.ask(rpc2.NcCreate(nc=nc, length=length), self.model.nc_create(nc))
 

@@ -324,6 +324,18 @@ def test_method_1_for_who_announces_no_hash_algorithms(
         assert "isa_sign: SIGN_FAILURE" in network.alice.events[-1].reason
 
 
+def test_a_nonce_that_is_too_short_for_the_prf(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 7296, 2.10: at least half the key of PRF_HMAC_SHA2_512."""
+    monkeypatch.setattr(Nonce, "encode", lambda self: self.octets[:31])
+    network.ping(network.alice)
+    network.run(5)
+    assert not network.is_up()
+    assert "INVALID_SYNTAX" in network.alice.events[-1].reason
+    assert [s.contexts() for s in network.sides] == [{}, {}]
+
+
 def test_unknown_identity(network: Network) -> None:
     put(network.bob, remote_id=network.bob.engine.host.configuration.connections[0].local_id)
     network.ping(network.alice)
