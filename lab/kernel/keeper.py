@@ -20,7 +20,7 @@ from collections import deque
 
 from lab.channel import VERSION, Decoder, encode, error
 from lab.errors import KernelError, LabError, NameInUse
-from lab.kernel import host, process, uml
+from lab.kernel import host, process, qemu, uml
 from lab.kernel.plan import LEASH, Plan, socket_name
 from lab.kernel.relay import Relay
 from lab.mux import TOWARDS_AGENT
@@ -31,7 +31,7 @@ _SILENCE = 120.0
 _TURN = 1.0
 """Seconds. If a turn takes longer, we were stopped or starved ourselves, and so was the agent."""
 _PANIC = "Kernel panic"
-_STARTERS = {"host": host.start, "uml": uml.start}
+_STARTERS = {"host": host.start, "uml": uml.start, "qemu": qemu.start}
 
 
 class Console:
