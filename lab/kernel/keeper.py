@@ -25,7 +25,8 @@ from lab.kernel.plan import LEASH, Plan, socket_name
 from lab.kernel.relay import Relay
 from lab.mux import TOWARDS_AGENT
 
-_START_DEADLINE = 60.0
+_START_DEADLINE = {"host": 60.0, "uml": 60.0, "qemu": 180.0}
+"""Seconds until the agent is ready; emulation on a busy machine takes long."""
 _SILENCE = 120.0
 """Seconds after which an agent that says nothing, not even that it lives, is given up."""
 _TURN = 1.0
@@ -152,7 +153,7 @@ class Keeper:
 
     def _mind_silence(self, passed: float) -> None:
         self.silence += passed
-        if not self.ready and time.time() > self.started + _START_DEADLINE:
+        if not self.ready and time.time() > self.started + _START_DEADLINE[self.plan.kernel]:
             raise KernelError(f"the lab's kernel did not start in time: {self.console.tail()}")
         if self.ready and self.silence > _SILENCE:
             raise KernelError(f"the lab's kernel has said nothing for {_SILENCE:.0f} s: it hangs")
