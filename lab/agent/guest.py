@@ -23,8 +23,9 @@ MODULES = (
     *("xfrm_user", "esp4", "esp6", "authenc", "authencesn", "echainiv", "seqiv", "cbc", "hmac"),
     *("sha512_generic", "drbg"),
 )
-NAT_MODULES = ("iptable_nat", "xt_MASQUERADE")
-"""For labs with NAT. Debian's guest kernel has no NAT for nftables (CONFIG_NFT_NAT)."""
+NAT_MODULES = ("crc32c_generic", "iptable_nat", "xt_MASQUERADE")
+"""For labs with NAT. Debian's UML has no NAT for nftables (CONFIG_NFT_NAT). Elsewhere libcrc32c,
+which these depend on, does not load before a module that computes its checksum."""
 _OVERLAY = Path("/dev/shm")
 _SERIAL_LINE = "/dev/ttyS0"
 _PORT_DEADLINE = 5.0
@@ -38,11 +39,15 @@ def module_folder(plan: dict[str, Any]) -> Path | None:
 
 
 def load_modules(wanted: tuple[str, ...], folder: Path | None) -> None:
+    from lab.errors import KernelError
     from lab.kernel import modules, syscalls
 
     if folder is not None:
         for file in modules.files(wanted, (folder / modules.INDEX).read_text()):
-            syscalls.load_module(modules.read(folder / file), file)
+            try:
+                syscalls.load_module(modules.read(folder / file), file)
+            except OSError as trouble:
+                raise KernelError(f"cannot load module {file}: {trouble.strerror}") from trouble
 
 
 def make_root() -> None:
@@ -105,11 +110,12 @@ def open_console() -> None:
 def main() -> None:
     plan = json.loads(Path(sys.argv[1]).read_text())
     sys.path[:0] = [entry for entry in plan["path"] if entry not in sys.path]
+    from lab.errors import LabError
     from lab.kernel import syscalls
 
     try:
         line = make_machine(plan)
-    except OSError as trouble:
+    except (OSError, LabError) as trouble:
         sys.stderr.write(f"tkm-lab: the guest cannot start: {trouble}\n")
         syscalls.power_off()
         return

@@ -38,7 +38,9 @@ done
 exec /bin/busybox switch_root {root} {command}
 """
 _OPTIONS = "ro,trans=virtio,version=9p2000.L,cache=loose,msize=512000"
-_FEATURES = "CONFIG_9P_FS, CONFIG_NET_9P_VIRTIO, CONFIG_VIRTIO_PCI"
+_FEATURES = (
+    "CONFIG_9P_FS, CONFIG_NET_9P_VIRTIO, CONFIG_VIRTIO_PCI (build them in, or give --modules)"
+)
 
 
 def find_busybox() -> str | None:
