@@ -4,6 +4,9 @@
 
     .venv/bin/python bench/fuzz.py --frames 1000000 [--seed 1]
 
+In generation 2 every twentieth frame has a certificate that the CA has signed, but that is odd, or
+an AUTH payload that goes with it (tests/attacks/odd.py).
+
 For each generation of the protocol a Key Manager runs in a network namespace of its own. It gets a
 conversation again and again, from nothing or when an IKE SA is established, and between its frames
 others: bit-flipped, cut, lengthened, spliced, made up; one or several in a write, in pieces. Each
@@ -35,16 +38,19 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.processes import REAL, KeyManagerProcess
 from lab.cli import show
+from tests.attacks import odd
 from tests.unit.tkm.charon import Charon
 from tests.unit.tkm.conversation import MODP_3072, Conversation
 from tests.unit.tkm.test_forged import GENERATIONS, recorded
-from tests.unit.trusted import host
+from tests.unit.trusted import config_of, pki, sha1_host
 from tkm.rpc import rpc1, rpc2
 from tkm.rpc.client import Client
 from tkm.rpc.interface import Header, Interface, SizedFrames
 from tkm.rpc.result import Result, RpcError
 
 BATCH = 500
+LONGEST = 16384
+"""Octets of a certificate that the protocol takes."""
 GROWTH = 1.0
 """MB that the end may hold more than the middle."""
 GOOD = {
@@ -76,6 +82,23 @@ def conversation(number: int) -> tuple[bytes, ...]:
     codes = [framing.cut(bytearray(frame), responses=False)[0].operation for frame in frames]
     at = 1 + codes.index(rpc2.IsaCreate.code)
     return (*frames[:at], *messages, *frames[at:])
+
+
+def odd_frames(chance: random.Random) -> list[bytes]:
+    """A chain of generation 2 that ends with an odd certificate, and an AUTH payload."""
+    ca = pki().ca.root.certificate.der
+    method, data = odd.random_auth(chance)
+    requests = (
+        rpc2.CcReset(cc=9),
+        rpc2.CcCheckCa(cc=9, ca=1, certificate=ca),
+        rpc2.CcAddCertificate(cc=9, certificate=odd.random_certificate(chance)[:LONGEST]),
+        rpc2.CcCheckChain(cc=9, ri=1),
+        rpc2.IsaAuth(
+            isa=1, cc=9, init_message=bytes(600), method=method, signature=data or b"\0"
+        ),
+    )  # fmt: skip
+    framing = GENERATIONS[2].interface.framing()
+    return [framing.request(Header(each.code, 1), each.encode()) for each in requests]
 
 
 def too_long(chance: random.Random, frame: bytes, _other: bytes) -> bytes:
@@ -118,6 +141,7 @@ class Fuzzer:
     :ivar astray: how many streams went astray; each counts as a frame.
     :ivar memory: resident, in MB, before and after each batch.
     :ivar going: how the conversation goes on.
+    :ivar odd: how a chain with an odd certificate goes on.
     """
 
     number: int
@@ -128,6 +152,7 @@ class Fuzzer:
     memory: list[float] = field(default_factory=list)
     seconds: float = 0.0
     going: Iterator[bytes] = field(default_factory=lambda: iter(()))
+    odd: list[bytes] = field(default_factory=list)
 
     @property
     def interface(self) -> Interface:
@@ -163,7 +188,7 @@ class Fuzzer:
             client = Client(self.interface, transport)
             alice = GENERATIONS[self.number].host("alice")
             alice = replace(alice, client=Charon(client) if self.number == 1 else client)
-            talk = Conversation(alice, host("bob"))
+            talk = Conversation(alice, sha1_host("bob"))
             talk.ike_sa_init(MODP_3072)
             talk.ike_auth(())
 
@@ -175,6 +200,10 @@ class Fuzzer:
     def next_frame(self) -> bytes:
         """Every second one goes on with the conversation, so that contexts come to something."""
         frames = conversation(self.number)
+        if self.number == 2 and self.chance.random() < 0.05:
+            if not self.odd:
+                self.odd = odd_frames(self.chance)
+            return self.odd.pop(0)
         if self.chance.random() < 0.5:
             return next(self.going)
         forge = self.chance.choice(FORGERIES[self.number])
@@ -229,7 +258,8 @@ def fuzz(number: int, frames: int, seed: int) -> tuple[Fuzzer, str]:
     """One generation, and what is wrong with it; empty: nothing."""
     with tempfile.TemporaryDirectory() as folder:
         more = () if number == 2 else ("--rpc", str(number))
-        with KeyManagerProcess(Path(folder), "alice", REAL, *more) as process:
+        config = config_of("alice", allow_sha1=True)
+        with KeyManagerProcess(Path(folder), "alice", REAL, *more, config=config) as process:
             process.transport(GENERATIONS[number].interface).close()
             fuzzer = Fuzzer(number, process, random.Random(seed))
             try:

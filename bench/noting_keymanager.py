@@ -8,7 +8,7 @@ For measurements where no kernel with ESP is; it imports nothing but ``tkm``.
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable
 
 from tkm import keymanager
 from tkm.config.model import Policy
@@ -21,16 +21,18 @@ class NotingKernel:
     def __init__(self) -> None:
         self._pairs: set[StatePair] = set()
 
-    def flush(self) -> None:
-        """Forget all."""
+    def protect(self, policies: Iterable[Policy]) -> None:
+        """Policies come from the configuration, which is kept anyway."""
+
+    def take_over(self, policies: Iterable[Policy]) -> None:
+        """Forget all states."""
+        self.flush_states()
+
+    def flush_states(self) -> None:
+        """Forget all states."""
         self._pairs.clear()
 
-    def closed(self) -> AbstractContextManager[None]:
-        """There is no traffic."""
-        return nullcontext()
-
-    def add_policy(self, policy: Policy) -> None:
-        """Policies come from the configuration, which is kept anyway."""
+    flush = flush_states
 
     def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
         """Note them down."""

@@ -20,7 +20,7 @@ from ike.service import Service
 from ike.trusted import Trusted
 from ike.vici.control import Control
 from ike.vici.server import SOCKET, ViciServer
-from tkm.rpc.client import IKE_SOCKET, Client, SocketTransport
+from tkm.rpc.client import IKE_SOCKET, Client, SocketTransport, user_id
 from tkm.rpc.ees import EES_SOCKET
 from tkm.rpc.result import RpcError
 from tkm.rpc.rpc2 import RPC2
@@ -46,6 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--rpc-socket", metavar="PATH", default=IKE_SOCKET, help="the TKM (%(default)s)"
     )
+    parser.add_argument(
+        "--server-user", metavar="USER", type=user_id, action="append", default=[],
+        help="a user, beside root and ourselves, whose process may be the TKM",
+    )  # fmt: skip
     parser.add_argument(
         "--ees-socket", metavar="PATH", default=EES_SOCKET,
         help="where to serve xfrm_proxy (%(default)s)",
@@ -119,13 +123,17 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace) -> None:
         host for connection in configuration.connections for host in connection.local_addrs
     )
     with contextlib.ExitStack() as stack:
-        transport = SocketTransport(arguments.rpc_socket, RPC2)
+
+        def connect() -> SocketTransport:
+            return SocketTransport(arguments.rpc_socket, RPC2, servers=arguments.server_user)
+
+        transport = connect()
         if arguments.rehearse:
             rehearse(Trusted(Client(RPC2, transport)), configuration)
         trusted = Trusted(Client(RPC2, transport))
         engine = Ike(trusted, configuration, ports=Ports(arguments.port, arguments.nat_port))
         service = stack.enter_context(Service(engine, hosts))
-        reunion = Reunion(service, trusted, transport, arguments.rpc_socket)
+        reunion = Reunion(service, trusted, transport, connect)
         stack.enter_context(contextlib.closing(reunion))
         if vici := _vici(arguments.vici_socket, Control(service)):
             stack.enter_context(contextlib.closing(vici))

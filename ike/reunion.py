@@ -8,6 +8,7 @@ outlives the TKM; the next one takes it away when it starts.
 import logging
 import selectors
 import time
+from collections.abc import Callable
 
 from ike.service import Service
 from ike.trusted import Trusted
@@ -25,16 +26,20 @@ class Reunion:
     """Watches the connection to the TKM, as one of a service's timers.
 
     :param transport: the connection; from now on ours to close.
-    :param path: where the next TKM will listen.
+    :param connect: connects to the next TKM; raises ``Disconnected`` while there is none.
     """
 
     def __init__(
-        self, service: Service, trusted: Trusted, transport: SocketTransport, path: str
+        self,
+        service: Service,
+        trusted: Trusted,
+        transport: SocketTransport,
+        connect: Callable[[], SocketTransport],
     ) -> None:
         self._service = service
         self._trusted = trusted
         self._transport = transport
-        self._path = path
+        self._connect = connect
         self._due: float | None = None
         self._watch()
         service.timers.append(self)
@@ -67,7 +72,7 @@ class Reunion:
         :raises LocalError: it speaks another generation of the protocol.
         """
         try:
-            self._transport = SocketTransport(self._path, RPC2)
+            self._transport = self._connect()
             self._trusted.find(Client(RPC2, self._transport))
         except Disconnected:
             return False

@@ -79,7 +79,7 @@ def _policy_xml(node: Node, policy: Policy, peer: Node) -> str:
     </local>
     <remote>
       <identity>{escape(peer.identity)}</identity>
-      <ip>{theirs.seen}</ip>{_net(theirs)}
+      <ip>{theirs.seen}</ip>{_net(theirs)}{_sha1(peer)}
     </remote>
     <lifetime>
       <soft>{policy.soft}</soft>
@@ -87,6 +87,11 @@ def _policy_xml(node: Node, policy: Policy, peer: Node) -> str:
     </lifetime>{_proposals(policy)}
   </policy>
 """
+
+
+def _sha1(peer: Node) -> str:
+    """charon-tkm signs with SHA-1: generation 1 of the RPC has nothing else."""
+    return "\n      <allow_sha1>true</allow_sha1>" if peer.ike == "charon-tkm" else ""
 
 
 def _net(end: End) -> str:

@@ -7,6 +7,9 @@ own, and has changed nothing; but for a ``tkm_reset`` that the kernel holds up, 
 else. :class:`ConfigError` is the administrator's, and ends the program.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from tkm.rpc.result import Result
 from tkm.rpc.server import HandlerError
 
@@ -63,6 +66,34 @@ class PublicValueError(PeerError):
     """The peer's public value is not in the group, or leads to a secret that anyone knows."""
 
     result = Result.MATH_ERROR
+
+
+@contextmanager
+def refusing(refusal: type[PeerError], what: str) -> Iterator[None]:
+    """Whatever a library raises while it reads what the peer has sent refuses the request.
+
+    Libraries do not list all that they raise for octets that are wrong in a way nobody thought of,
+    and a peer can send any octets. So this is the rule for the whole class. It holds for panics of
+    Rust code as well, which are not derived from ``Exception``.
+
+    Args:
+        refusal: what is raised instead.
+        what: what is wrong, if the library reports an error.
+    """
+    try:
+        yield
+    except TkmError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise refusal(f"{what}: {_brief(error)}") from None
+
+
+def _brief(error: BaseException) -> str:
+    """A library's message may repeat what the peer has sent, at any length."""
+    text = str(error) or type(error).__name__
+    return text if len(text) <= 300 else f"{text[:300]}..."
 
 
 class HostError(TkmError):

@@ -52,6 +52,7 @@ class Generation1:
                 f"generation 1 has no room for signatures of {manager.key_size} bits: "
                 f"take a private key of at most {8 * rpc1.SIGNATURE}"
             )
+        manager.authentication.sha1 = True  # there is no other signature
         self._contexts = manager.contexts
         self._limit = min(manager.limit, rpc1.HIGHEST_ID)
         self._handlers = manager.handlers

@@ -4,9 +4,8 @@
 import argparse
 import logging
 import os
-import pwd
 import sys
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tkm import VERSION, logs, memory, notify
@@ -15,8 +14,8 @@ from tkm.errors import ConfigError, KernelError
 from tkm.keys import load_anchors, load_private_keys
 from tkm.manager import CONTEXTS, KeyManager
 from tkm.reactor import Reactor
-from tkm.rpc.client import IKE_SOCKET
-from tkm.rpc.server import Dispatcher, Server
+from tkm.rpc.client import IKE_SOCKET, user_id
+from tkm.rpc.server import Dispatcher, Server, describe_fault
 from tkm.xfrm.kernel import XfrmKernel
 
 log = logging.getLogger(__name__)
@@ -29,15 +28,15 @@ def _parser() -> argparse.ArgumentParser:
         "kernel, for an IKE daemon that is not trusted.",
     )
     parser.add_argument(
-        "-c", dest="config", metavar="TKM.CONF", type=Path, required=True,
+        "-c", dest="config", metavar="TKM.CONF", type=Path,
         help="what is allowed; tkm_cfgtool writes it",
     )  # fmt: skip
     parser.add_argument(
-        "-k", dest="keys", metavar="KEY.DER[:ID][,…]", required=True,
+        "-k", dest="keys", metavar="KEY.DER[:ID][,…]",
         help="RSA private keys of this host, and of which local identity each one is",
     )  # fmt: skip
     parser.add_argument(
-        "-r", dest="ca", metavar="CA.DER[:ID][,…]", required=True,
+        "-r", dest="ca", metavar="CA.DER[:ID][,…]",
         help="certificates of trusted CAs, and the numbers that the IKE daemon calls them by",
     )  # fmt: skip
     parser.add_argument(
@@ -48,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         help="permissions of the socket, octal (600)",
     )  # fmt: skip
     parser.add_argument(
-        "--allow-user", metavar="USER", type=_user, action="append", default=[],
+        "--allow-user", metavar="USER", type=user_id, action="append", default=[],
         help="a user, beside root and the one that we run as, whose processes may connect",
     )  # fmt: skip
     parser.add_argument(
@@ -64,6 +63,15 @@ def _parser() -> argparse.ArgumentParser:
         "--expose-ike-keys", metavar="FILE",
         help="in a lab alone: write the keys of all IKE SAs there, for Wireshark; whoever reads it "
         "reads and forges IKE messages; refused unless TKM_KEYS_ARE_WORTHLESS=yes",
+    )  # fmt: skip
+    parser.add_argument(
+        "--flush-on-exit", action="store_true",
+        help="remove the policies at an orderly stop: traffic is plain from then on (the default "
+        "is that they stay, and what they cover is held back)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--flush", action="store_true",
+        help="remove all policies and states of this host, and end: traffic is plain from then on",
     )  # fmt: skip
     parser.add_argument(
         "--log", metavar="WHERE", default=logs.STDERR, help="stderr, syslog or a file"
@@ -89,46 +97,61 @@ def _count(text: str) -> int:
     return number
 
 
-def _user(text: str) -> int:
-    try:
-        return int(text) if text.isdecimal() else pwd.getpwnam(text).pw_uid
-    except KeyError:
-        raise argparse.ArgumentTypeError(f"there is no user '{text}'") from None
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT. Exit codes: 0 stopped, 1 could not start, 2 wrong use."""
+    """Run until SIGTERM or SIGINT. Exit codes: 0 stopped, 1 could not go on, 2 wrong use."""
     parser = _parser()
     arguments = parser.parse_args(argv)
+    if not (arguments.flush or (arguments.config and arguments.keys and arguments.ca)):
+        parser.error("the following arguments are required: -c, -k, -r")
     try:
         logs.to(arguments.log, program=parser.prog)
     except OSError as error:
         parser.exit(1, f"{parser.prog}: {arguments.log}: {error.strerror}\n")
-    memory.protect()
-    log.info("Trusted Key Manager (TKM) starting (%s)", VERSION)
     try:
-        config = conf.load(arguments.config)
-        manager = KeyManager(
-            config,
-            private_keys=load_private_keys(arguments.keys, config.local_identities),
-            anchors=load_anchors(arguments.ca),
-            kernel=XfrmKernel(),
-            limit=arguments.contexts,
-        )
-        if arguments.expose_ike_keys:
-            from tkm.expose import Exposure  # where nobody asks for it, it is not even there
-
-            manager.observe_ike_keys(Exposure(arguments.expose_ike_keys).of)
-        users = {0, os.getuid(), *arguments.allow_user}
-        dispatcher = _dispatcher(manager, arguments.rpc)
-        serve(manager, dispatcher, arguments.socket, arguments.socket_mode, users)
+        if arguments.flush:
+            XfrmKernel().flush()
+        else:
+            _run(arguments)
     except (ConfigError, KernelError) as error:
         log.critical("%s", error)
         return 1
     except OSError as error:
-        log.critical("%s: %s", arguments.socket, error.strerror)
+        log.critical("%s: %s", error.filename or arguments.socket, error.strerror)
+        return 1
+    except Exception as error:  # a traceback could show secrets
+        log.critical("unexpected: %s", describe_fault(error))
         return 1
     return 0
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    """Protect what the configuration says, then serve until a signal comes.
+
+    The policies are installed before anything else can fail. Whatever ends the program from then
+    on, a signal or a fault, they stay.
+
+    :raises ConfigError: a file or an option is not usable.
+    :raises KernelError: the kernel does not let us.
+    :raises OSError: nothing can be served.
+    """
+    memory.protect()
+    log.info("Trusted Key Manager (TKM) starting (%s)", VERSION)
+    config = conf.load(arguments.config)
+    kernel = XfrmKernel()
+    kernel.protect(config.policies.values())
+    manager = KeyManager(
+        config,
+        private_keys=load_private_keys(arguments.keys, config.local_identities),
+        anchors=load_anchors(arguments.ca),
+        kernel=kernel,
+        limit=arguments.contexts,
+    )
+    if arguments.expose_ike_keys:
+        from tkm.expose import Exposure  # where nobody asks for it, it is not even there
+
+        manager.observe_ike_keys(Exposure(arguments.expose_ike_keys).of)
+    _serve(manager, arguments)
+    log.info("Trusted Key Manager (TKM) stopped")
 
 
 def _dispatcher(manager: KeyManager, generation: int) -> Dispatcher:
@@ -139,35 +162,33 @@ def _dispatcher(manager: KeyManager, generation: int) -> Dispatcher:
     return Generation1(manager).dispatcher()
 
 
-def serve(
-    manager: KeyManager, dispatcher: Dispatcher, path: str, mode: int, users: Container[int]
-) -> None:
-    """Serve at ``path`` until a signal comes; then leave nothing behind.
+def _serve(manager: KeyManager, arguments: argparse.Namespace) -> None:
+    """Serve until a signal comes; then leave no secret behind.
 
-    :param dispatcher: what answers for the manager.
-    :param mode: permissions of the socket.
-    :param users: ids of the users whose processes may connect.
     :raises KernelError: the kernel does not let us.
     :raises OSError: nothing can be served there.
     """
+    users = {0, os.getuid(), *arguments.allow_user}
+    dispatcher = _dispatcher(manager, arguments.rpc)
     with Reactor(logs.reopen, manager.count_contexts) as reactor:
-        # The name is taken first: a second TKM must not flush what the first has installed.
+        # The name is taken first: a second TKM must not remove what the first has installed.
         server = Server(
-            path,
+            arguments.socket,
             dispatcher,
             reactor.selector,
-            mode=mode,
+            mode=arguments.socket_mode,
             allowed=lambda pid, uid, gid: uid in users,
         )
+        is_orderly = False
         try:
             manager.start()
             notify.tell("READY=1")
             reactor.run()
+            is_orderly = True
         finally:
             notify.tell("STOPPING=1")
             server.close()
-            manager.stop()
-    log.info("Trusted Key Manager (TKM) stopped")
+            manager.stop(flush=arguments.flush_on_exit and is_orderly)
 
 
 if __name__ == "__main__":

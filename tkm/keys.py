@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from cryptography.x509 import Certificate
 
-from tkm.certs import path
+from tkm.certs import path, strength
 from tkm.errors import CertificateError, ConfigError
 from tkm.secret import Secret
 
@@ -46,6 +46,8 @@ def load_private_key(file: Path) -> RSAPrivateKey:
         raise ConfigError(f"'{file}' is no private key in DER without password") from None
     if not isinstance(key, RSAPrivateKey):
         raise ConfigError(f"private key '{file}' is not RSA")
+    if fault := strength.key_fault(key.public_key()):
+        raise ConfigError(f"private key '{file}' {fault}: take one of at least 3072 bits")
     log.info("RSA private key '%s' loaded, key size %d bits", file, key.key_size)
     return key
 

@@ -69,9 +69,10 @@ class KeyManager:
         self.key_size = max(key.key_size for key in private_keys.values())
         self._esp_sas = EspSas(config, kernel)
         self.limit = limit
-        self.contexts = Contexts(Nonce, KeyExchange, Chain, Endpoint, IkeSa, EspSa, limit=limit)
+        kinds = (Nonce, KeyExchange, Chain, Endpoint, IkeSa, EspSa)
+        self.contexts = Contexts(*kinds, limit=limit, now=now)
         self.chains = Chains(config, anchors, now)
-        authentication = Authentication(config, private_keys)
+        self.authentication = authentication = Authentication(config, private_keys, now)
         self._compute: dict[type[Request[Any]], Compute] = {
             rpc2.NcCreate: key_exchange.nc_create,
             rpc2.KeGet: key_exchange.ke_get,
@@ -100,20 +101,23 @@ class KeyManager:
             self._compute[request] = observed(self._compute[request])
 
     def start(self) -> None:
-        """Take over the kernel's SPD and SAD.
+        """Be the only owner of the kernel's SPD and SAD, where our policies are already.
 
         :raises KernelError: the kernel does not let us.
         """
-        # What another TKM protected before must not be in the clear for a moment.
-        with self._kernel.closed():
-            self._kernel.flush()
-            for policy in self._config.policies.values():
-                self._kernel.add_policy(policy)
+        self._kernel.take_over(self._config.policies.values())
 
-    def stop(self) -> None:
-        """Destroy all secrets; leave no policy and no state behind."""
+    def stop(self, *, flush: bool = False) -> None:
+        """Destroy all secrets, in the kernel too. Policies stay: what they cover is held back.
+
+        :param flush: remove the policies, too: what they cover is plain from then on.
+        :raises KernelError: the kernel does not let us; our own secrets are destroyed.
+        """
         self.contexts.reset_all()
-        self._kernel.flush()
+        if flush:
+            self._kernel.flush()
+        else:
+            self._kernel.flush_states()
 
     def count_contexts(self) -> None:
         """Log how many contexts of each kind are in use."""

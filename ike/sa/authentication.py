@@ -4,6 +4,7 @@
 The TKM signs and judges. What is done here is to put certificates in an order that it takes.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ from ike.x509 import Certificate, in_order
 
 if TYPE_CHECKING:
     from ike.sa.ike_sa import IkeSa
+
+
+log = logging.getLogger(__name__)
 
 
 def certificates(sa: "IkeSa") -> Sequence[Payload]:
@@ -37,6 +41,11 @@ def certificate_request(sa: "IkeSa") -> CertificateRequest:
 
 def prove(sa: "IkeSa") -> Authentication:
     """Our AUTH payload."""
+    if not sa.hash_algorithms:
+        log.warning(
+            "the peer announces no hash algorithms (RFC 7427), so AUTH needs SHA-1: "
+            "the TKM signs only if a policy has allow_sha1"
+        )
     return Authentication(*sa.keys.sign(sa.channel.init_local, sa.hash_algorithms))
 
 

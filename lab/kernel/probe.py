@@ -109,9 +109,10 @@ def choose(wanted: Kernel = Kernel.AUTO, path: str = "", modules: str = "") -> C
     found = _uml()
     if found.good:
         return Choice(Kernel.UML, esp.text)
-    if _qemu().good:
+    last = _qemu()
+    if last.good:
         return _machine(f"{esp.text}, and {found.text}")
-    raise KernelError(f"{esp.text}, and {found.text}: {found.mend}")
+    raise KernelError(f"{esp.text}, and {found.text}: {found.mend or last.mend}")
 
 
 def _machine(reason: str, own: Image | None = None) -> Choice:
@@ -144,7 +145,11 @@ def _uml() -> Finding:
         install = "apt-get install user-mode-linux"
         return Finding("User-Mode Linux", False, "linux.uml is not installed", install)
     versions = " ".join(sorted(folder.name for folder in uml.MODULES.iterdir()))
-    return Finding("User-Mode Linux", True, f"{linux}, modules {versions}")
+    fit = uml.fit(linux)
+    if fit.problem:
+        return Finding("User-Mode Linux", False, fit.problem, "use --kernel qemu")
+    case = "; ".join(filter(None, [f"{linux}, modules {versions}", fit.describe()]))
+    return Finding("User-Mode Linux", True, case)
 
 
 def _qemu(own: Image | None = None) -> Finding:

@@ -8,6 +8,9 @@ and the two files that the guest needs to start. All of it goes with the process
 
 A guest as Debian configures it takes 1.8 s to its init, most of it for benchmarks of RAID parity,
 which the kernel's command line can leave out (0.3 s remain).
+
+On a processor whose register state is too large for `linux.uml`, a corrected copy of it is run from
+memory that has no name: see `lab.kernel.registers`.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lab.errors import KernelError
-from lab.kernel import contain, process, syscalls
+from lab.kernel import contain, process, registers, syscalls
 from lab.kernel.plan import Plan
 
 MODULES = Path("/usr/lib/uml/modules")
@@ -46,15 +49,23 @@ def find() -> str | None:
     return shutil.which("linux.uml", path="/usr/bin:/usr/local/bin:" + os.environ.get("PATH", ""))
 
 
+def fit(linux: str) -> registers.Fit:
+    """Whether this `linux.uml` can run on this host's processor, and what has to be corrected."""
+    release = registers.newest_release(MODULES.iterdir())
+    return registers.fit(Path(linux).read_bytes(), release, registers.host_size())
+
+
 def start(plan: Plan, stream: socket.socket, console: int) -> int:
     """Boot a guest whose init is the agent, and return its PID.
 
     Raises:
-        KernelError: there is no `linux.uml`, or it may not have namespaces.
+        KernelError: there is no `linux.uml`, it cannot run on this processor, or it may not have
+            namespaces.
     """
     linux = find()
     if linux is None:
         raise KernelError("no User-Mode Linux here: apt-get install user-mode-linux")
+    program = _program(linux)
 
     def run() -> NoReturn:
         furnish(plan)
@@ -63,12 +74,32 @@ def start(plan: Plan, stream: socket.socket, console: int) -> int:
         os.dup2(console, 2)
         os.set_inheritable(stream.fileno(), True)
         place = {"TMPDIR": str(PRIVATE), "HOME": str(PRIVATE), "PATH": "/usr/bin:/bin"}
-        guest = os.posix_spawn(linux, ["linux.uml", *_arguments(plan, stream.fileno())], place)
+        guest = os.posix_spawn(program, ["linux.uml", *_arguments(plan, stream.fileno())], place)
         process.close_all_but(2)
         process.rename([f"tkm-lab: init of {plan.name}'s kernel"])
         wait_for(guest)
 
     return contain.start(_NAMESPACES, run)
+
+
+def _program(linux: str) -> str:
+    """The path to run: that of `linux.uml`, or of a copy of it that fits this processor.
+
+    User-Mode Linux starts itself once more, by /proc/self/exe, which leads to the copy, too. The
+    descriptor of the copy is inherited; the guest closes it with its own end.
+
+    Raises:
+        KernelError: it cannot run on this processor.
+    """
+    fitting = fit(linux)
+    if fitting.problem:
+        raise KernelError(fitting.problem)
+    if not fitting.needs_copy:
+        return linux
+    copy = os.memfd_create("linux.uml", 0)
+    with open(copy, "wb", closefd=False) as file:
+        file.write(registers.widened(Path(linux).read_bytes(), fitting))
+    return f"/proc/self/fd/{copy}"
 
 
 def wait_for(guest: int) -> NoReturn:

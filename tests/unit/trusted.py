@@ -4,8 +4,7 @@
 The kernel is the one part that is not real here; what a real one makes of it is for tests/e2e.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_address
@@ -51,16 +50,20 @@ class RecordingKernel:
     keeps: set[bytes] = field(default_factory=set)
     """SPIs whose states it does not delete."""
 
-    def flush(self) -> None:
-        self.policies.clear()
+    def protect(self, policies: Iterable[Policy]) -> None:
+        self.policies += [policy for policy in policies if policy not in self.policies]
+
+    def take_over(self, policies: Iterable[Policy]) -> None:
+        self.policies = list(policies)
+        self.flush_states()
+
+    def flush_states(self) -> None:
         self.states.clear()
         self.pairs.clear()
 
-    def closed(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def add_policy(self, policy: Policy) -> None:
-        self.policies.append(policy)
+    def flush(self) -> None:
+        self.policies.clear()
+        self.flush_states()
 
     def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
         if self.refuses:
@@ -123,14 +126,14 @@ def pki() -> Identities:
     )
 
 
-def config_of(name: str, mode: Mode = Mode.TRANSPORT) -> Config:
+def config_of(name: str, mode: Mode = Mode.TRANSPORT, *, allow_sha1: bool = False) -> Config:
     """Policy 1: everything to and from the other host."""
     (other,) = (each for each in NAMES if each != name)
     policy = Policy(
         id=1,
         mode=mode,
         local=Local(1, ADDRESSES[name]),
-        remote=Remote(identity(other), ADDRESSES[other]),
+        remote=Remote(identity(other), ADDRESSES[other], allow_sha1=allow_sha1),
         lifetime=Lifetime(30, 60),
     )
     return Config({1: LocalIdentity(1, identity(name), f"{name}Cert.pem")}, {1: policy})
@@ -161,6 +164,11 @@ def host(
     manager.start()
     client = Client(RPC2, transport_to(manager.dispatcher()))
     return Host(name, manager, kernel, client, identities.certificates[name], ca)
+
+
+def sha1_host(name: str) -> Host:
+    """A host of generation 2 whose peer may be one of generation 1, which signs with SHA-1."""
+    return host(name, config_of(name, allow_sha1=True))
 
 
 def hosts() -> tuple[Host, Host]:

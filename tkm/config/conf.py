@@ -50,6 +50,8 @@ _REMOTE: Final = {
     "ip": _Key(str, ip_address),
     "net": _Key(str, ip_network, optional=True),
     "ca": _Key(int, optional=True),
+    "require_san": _Key(bool, optional=True),
+    "allow_sha1": _Key(bool, optional=True),
 }
 _LIFETIME: Final = {
     "soft": _Key(int),
@@ -58,6 +60,7 @@ _LIFETIME: Final = {
     "hard_bytes": _Key(int, optional=True),
     "soft_packets": _Key(int, optional=True),
     "hard_packets": _Key(int, optional=True),
+    "authentication": _Key(int, optional=True),
 }
 _PROPOSALS: Final = {"ike": _Key(str, optional=True), "esp": _Key(str, optional=True)}
 _POLICY: Final = {
@@ -186,6 +189,8 @@ def _rendered(thing: object, keys: Mapping[str, _Key]) -> list[str]:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int):
         return str(value)
     escaped = "".join(

@@ -69,6 +69,13 @@ class Element:
         """The text as a whole number."""
         return self._number(self.content())
 
+    def truth(self) -> bool:
+        """The text as ``true`` or ``false``."""
+        text = self.content()
+        if text not in ("true", "false"):
+            raise self.fault(f"'{text}' is neither true nor false")
+        return text == "true"
+
     def attribute(self, name: str) -> int:
         """An attribute as a whole number.
 

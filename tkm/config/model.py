@@ -60,12 +60,17 @@ class Remote:
     """The peer's end, and who it must prove to be.
 
     :ivar ca: number of the one CA that its chain must begin with; 0: any that is trusted.
+    :ivar require_san: only a subjectAltName names it, never the subject of its certificate.
+    :ivar allow_sha1: AUTH method 1 (RFC 7296, 3.8), which is RSA with SHA-1, is accepted from it
+        and made for it. Generation 1 of the protocol knows no other and needs no leave.
     """
 
     identity: str
     ip: Address
     net: Network | None = None
     ca: int = 0
+    require_san: bool = False
+    allow_sha1: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,9 @@ class Lifetime:
     """When a Child SA wants a successor (soft) and dies (hard): seconds, octets, packets; 0: never.
 
     Whichever is reached first counts. Octets and packets are those of one direction.
+
+    :ivar authentication: for how many seconds an authentication of the peer holds; then it must
+        authenticate again. 0: as long as the certificates of its chain are valid.
     """
 
     soft: int
@@ -81,6 +89,7 @@ class Lifetime:
     hard_bytes: int = 0
     soft_packets: int = 0
     hard_packets: int = 0
+    authentication: int = 0
 
     @property
     def bounds(self) -> dict[str, tuple[int, int]]:
@@ -199,7 +208,13 @@ def _rivals(policy: Policy, config: Config) -> list[str]:
 
 
 def _lifetime_rules(lifetime: Lifetime) -> list[tuple[bool, str]]:
+    longest = _LONGEST["seconds"]
     return [
+        (
+            not 0 <= lifetime.authentication <= longest,
+            f"the lifetime of an authentication is not 0 to {longest} seconds",
+        ),
+    ] + [
         rule
         for unit, (soft, hard) in lifetime.bounds.items()
         for rule in (

@@ -16,11 +16,14 @@
         <remote>
           <identity>bob@example.org</identity> <ip>192.168.0.2</ip> <net mask="16">10.2.0.0</net>
           <ca_id>1</ca_id>                              <!-- * the CA that its chain begins with -->
+          <require_san>true</require_san>               <!-- * the subject does not name it -->
+          <allow_sha1>true</allow_sha1>                 <!-- * AUTH method 1 is accepted, made -->
         </remote>
         <lifetime>
           <soft>6900</soft> <hard>7200</hard>           <!-- seconds -->
           <soft_bytes>1000000</soft_bytes> <hard_bytes>2000000</hard_bytes>           <!-- * -->
           <soft_packets>1000</soft_packets> <hard_packets>2000</hard_packets>         <!-- * -->
+          <authentication>86400</authentication>        <!-- * seconds, then IKE_AUTH again -->
         </lifetime>
         <proposals>                                     <!-- * for the IKE daemon -->
           <ike>aes256-sha512-modp4096</ike> <esp>aes256-sha512</esp>
@@ -100,6 +103,8 @@ def _policy(element: Element) -> Policy:
             ip=_ip(remote.one("ip")),
             net=_net(remote),
             ca=_optional_number(remote, "ca_id"),
+            require_san=_optional_truth(remote, "require_san"),
+            allow_sha1=_optional_truth(remote, "allow_sha1"),
         ),
         lifetime=Lifetime(
             soft=lifetime.one("soft").number(),
@@ -108,6 +113,7 @@ def _policy(element: Element) -> Policy:
             hard_bytes=_optional_number(lifetime, "hard_bytes"),
             soft_packets=_optional_number(lifetime, "soft_packets"),
             hard_packets=_optional_number(lifetime, "hard_packets"),
+            authentication=_optional_number(lifetime, "authentication"),
         ),
         proposals=_proposals(element.find("proposals")),
     )
@@ -116,6 +122,11 @@ def _policy(element: Element) -> Policy:
 def _optional_number(element: Element, name: str) -> int:
     child = element.find(name)
     return child.number() if child else 0
+
+
+def _optional_truth(element: Element, name: str) -> bool:
+    child = element.find(name)
+    return child.truth() if child else False
 
 
 def _proposals(element: Element | None) -> Proposals:

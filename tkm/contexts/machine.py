@@ -7,9 +7,10 @@ changes nothing, and nothing is consumed twice.
 """
 
 from collections.abc import Callable, Container, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from tkm.errors import InvalidId, InvalidState
+from tkm.errors import AuthenticationError, InvalidId, InvalidState
 
 CLEAN = "clean"
 """The state of every context that is not in use."""
@@ -52,9 +53,13 @@ class Table:
 
 
 class Context:
-    """Something with a number and a state. It starts clean, and is dropped when clean again."""
+    """Something with a number and a state. It starts clean, and is dropped when clean again.
+
+    :ivar expires: until when (UTC, inclusive) what it proves holds; ``None``: it proves nothing.
+    """
 
     table: ClassVar[Table]
+    expires: datetime | None = None
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -69,6 +74,18 @@ class Context:
             return self.table.targets[self.state, trigger]
         except KeyError:
             raise InvalidState(f"{self} is {self.state}: it does not {trigger}") from None
+
+    def check_current(self, now: Callable[[], datetime]) -> None:
+        """Nothing may rest on an authentication that has ended; the context may only be reset.
+
+        Args:
+            now: the clock (UTC).
+
+        Raises:
+            AuthenticationError: what it proves no longer holds.
+        """
+        if self.expires is not None and now() > self.expires:
+            raise AuthenticationError(f"{self} expired at {self.expires:%F %T} UTC: authenticate")
 
     def wipe(self) -> None:
         """Destroy the secrets that it owns."""
@@ -138,9 +155,16 @@ class Contexts:
     """The stores of all kinds, and the one way in which operations change them.
 
     :param limit: the highest number of a context, and so how many there can be of each kind.
+    :param now: the clock (UTC) by which contexts expire.
     """
 
-    def __init__(self, *kinds: type[Context], limit: int) -> None:
+    def __init__(
+        self,
+        *kinds: type[Context],
+        limit: int,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._now = now
         self.stores: Mapping[type[Context], Store[Any]] = {
             kind: Store(kind, limit) for kind in kinds
         }
@@ -155,8 +179,11 @@ class Contexts:
         ``compute`` gets the request and, by the steps' names, the contexts. It assigns to them only
         when nothing can fail any more.
 
+        Whatever it raises, the contexts are as they were; what it assigned meanwhile is wiped.
+
         :raises InvalidId: a number is past the limit.
         :raises InvalidState: a step is illegal, or one context is asked for twice.
+        :raises AuthenticationError: a context has expired.
         """
         found: dict[str, Any] = {}
         targets: dict[Context, str] = {}
@@ -166,11 +193,32 @@ class Contexts:
                 if context in targets:
                     raise InvalidState(f"{operation.name} names one context twice")
                 targets[context] = context.after(step.trigger)
-        reply = compute(request, **found)
+                context.check_current(self._now)
+        before = {context: dict(vars(context)) for context in targets}
+        try:
+            reply = compute(request, **found)
+            for context, target in targets.items():
+                context.state = target
+                if target != CLEAN:
+                    self.stores[type(context)][context.number] = context
+        except BaseException:
+            for context, values in before.items():
+                self._restore(context, values)
+            raise
         for context, target in targets.items():
-            context.state = target
-            self.stores[type(context)].settle(context)
+            if target == CLEAN:  # last of all, for what is wiped cannot be restored
+                self.stores[type(context)].settle(context)
         return reply
+
+    def _restore(self, context: Context, values: dict[str, Any]) -> None:
+        """Give a context the values that it had."""
+        for name, value in vars(context).items():
+            if value is not values.get(name) and not isinstance(value, Context):
+                getattr(value, "wipe", lambda: None)()
+        vars(context).clear()
+        vars(context).update(values)
+        if context.state == CLEAN:
+            self.stores[type(context)].pop(context.number, None)
 
     def _find(self, step: Step, request: Any, found: Mapping[str, Any]) -> Any:
         if step.owner:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, HashAlgorithm
 
 from tkm.crypto.prf import PRF_HMAC_SHA2_512
-from tkm.errors import AuthenticationError, SigningError
+from tkm.errors import AuthenticationError, SigningError, refusing
 from tkm.secret import Secret
 
 RSA_DIGITAL_SIGNATURE: Final = 1
@@ -84,15 +84,23 @@ def id_payload(identity: str) -> bytes:
     return bytes([kind, 0, 0, 0]) + identity.encode()
 
 
-def sign(key: RSAPrivateKey, octets: bytes, hash_algorithms: tuple[int, ...]) -> Auth:
+def sign(
+    key: RSAPrivateKey, octets: bytes, hash_algorithms: tuple[int, ...], *, sha1: bool = False
+) -> Auth:
     """Sign in the way that the peer understands.
 
-    :param hash_algorithms: those the peer has announced (RFC 7427, 4); none: method 1.
-    :raises SigningError: the key is not usable.
+    :param hash_algorithms: those the peer has announced (RFC 7427, 4).
+    :param sha1: if none of them is ours, method 1 is allowed.
+    :raises SigningError: the key is not usable, or there is no hash to sign with.
     """
     chosen = next((_SHA2[number] for number in _preferred(key) if number in hash_algorithms), None)
     try:
         if chosen is None:
+            if not sha1:
+                raise SigningError(
+                    "the peer announces no SHA-2 hash (RFC 7427) and no policy of this identity "
+                    "has allow_sha1"
+                )
             return Auth(RSA_DIGITAL_SIGNATURE, key.sign(octets, PKCS1v15(), SHA1()))
         identifier = _pkcs1(chosen[1])
         signature = key.sign(octets, PKCS1v15(), chosen[0])
@@ -106,18 +114,24 @@ def _preferred(key: RSAPrivateKey) -> tuple[int, ...]:
     return (2, 3, 4) if key.key_size <= 3072 else (3, 4, 2)
 
 
-def verify(key: RSAPublicKey, octets: bytes, auth: Auth) -> None:
+def verify(key: RSAPublicKey, octets: bytes, auth: Auth, *, sha1: bool = False) -> None:
     """Check a peer's AUTH payload.
 
+    :param sha1: method 1 is allowed.
     :raises AuthenticationError: it does not prove that the peer has the key.
     """
-    scheme, signature = _scheme(auth)
-    # A signature is as long as the modulus; some signers leave out leading zeros.
-    signature = signature.rjust(key.key_size + 7 >> 3, b"\0")
-    try:
-        key.verify(signature, octets, scheme.padding, scheme.hash)
-    except InvalidSignature:
-        raise AuthenticationError("the signature is wrong") from None
+    with refusing(AuthenticationError, "the signature cannot be verified"):
+        if auth.method == RSA_DIGITAL_SIGNATURE and not sha1:
+            raise AuthenticationError(
+                "AUTH method 1 (SHA-1) is not accepted: its policy has no allow_sha1"
+            )
+        scheme, signature = _scheme(auth)
+        # A signature is as long as the modulus; some signers leave out leading zeros.
+        signature = signature.rjust(key.key_size + 7 >> 3, b"\0")
+        try:
+            key.verify(signature, octets, scheme.padding, scheme.hash)
+        except InvalidSignature:
+            raise AuthenticationError("the signature is wrong") from None
 
 
 def _scheme(auth: Auth) -> tuple[Scheme, bytes]:
@@ -125,7 +139,7 @@ def _scheme(auth: Auth) -> tuple[Scheme, bytes]:
         return Scheme(PKCS1v15(), SHA1()), auth.data
     if auth.method != DIGITAL_SIGNATURE:
         raise AuthenticationError(f"AUTH method {auth.method} is not accepted")
-    end = 1 + auth.data[0]
+    end = 1 + int.from_bytes(auth.data[:1])
     try:
         return _SCHEMES[auth.data[1:end]], auth.data[end:]
     except KeyError:

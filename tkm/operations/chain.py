@@ -13,7 +13,7 @@ from tkm.certs.identity import speaks_for
 from tkm.certs.path import subject
 from tkm.config.model import Config, Remote
 from tkm.contexts.kinds import Chain
-from tkm.errors import CertificateError, InvalidId
+from tkm.errors import CertificateError, InvalidId, refusing
 from tkm.keys import TrustAnchors
 from tkm.rpc import rpc2
 from tkm.rpc.record import Empty
@@ -96,13 +96,18 @@ class Chains:
             raise CertificateError(f"'{subject(certificate)}' is not CA {number}")
 
     def _check_path(self, cc: Chain, ca: int, remote: Remote) -> None:
+        """The path of a chain is valid, for this remote identity, until its first end."""
         if len(cc.certificates) < 2:
             raise CertificateError("there is no certificate below the CA")
         path.validate(cc.certificates, self._now())
         if remote.ca not in (0, ca):
             raise CertificateError(f"the chain begins with CA {ca}, not with CA {remote.ca}")
-        if not speaks_for(cc.peer, remote.identity):
+        subject_counts = not (remote.require_san or path.constrains_names(cc.certificates))
+        with refusing(CertificateError, "its names cannot be read"):
+            speaks = speaks_for(cc.peer, remote.identity, subject_counts=subject_counts)
+        if not speaks:
             raise CertificateError(f"'{subject(cc.peer)}' does not speak for '{remote.identity}'")
+        cc.expires = path.expires(cc.certificates)
         log.info("Certificate chain of CC context %d is valid", cc.number)
 
 

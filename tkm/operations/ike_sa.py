@@ -3,11 +3,13 @@
 
 import logging
 import struct
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from tkm.certs.path import rsa_key
-from tkm.config.model import Config
+from tkm.config.model import Config, Policy
 from tkm.contexts.kinds import Chain, Endpoint, IkeSa, IntAuth, KeyExchange, Nonce
 from tkm.crypto import protection
 from tkm.crypto.derivation import (
@@ -121,11 +123,19 @@ def skip_create_first(_request: rpc2.IsaSkipCreateFirst, isa: IkeSa, ae: Endpoin
 
 
 class Authentication:
-    """The two operations that need keys and identities."""
+    """The two operations that need keys and identities.
 
-    def __init__(self, config: Config, private_keys: PrivateKeys) -> None:
+    :param now: the clock (UTC).
+    :ivar sha1: method 1 is allowed whatever policies say: the protocol that is served has no other.
+    """
+
+    def __init__(
+        self, config: Config, private_keys: PrivateKeys, now: Callable[[], datetime]
+    ) -> None:
         self._config = config
         self._keys = private_keys
+        self._now = now
+        self.sha1 = False
 
     def sign(self, request: rpc2.IsaSign, isa: IkeSa, ae: Endpoint) -> rpc2.SignatureReply:
         """Sign our first message, as local identity ``lc``."""
@@ -137,7 +147,13 @@ class Authentication:
         octets = signed_octets(
             request.init_message, ae.nonce_rem, key_loc, identity.identity, _int_auth(ae)
         )
-        auth = sign(self._key(request.lc), octets, request.hash_algorithms)
+        # Whom we sign for is not proven yet: the weakest policy of the identity decides.
+        sha1 = self.sha1 or any(
+            policy.remote.allow_sha1
+            for policy in self._config.policies.values()
+            if policy.local.identity_id == request.lc
+        )
+        auth = sign(self._key(request.lc), octets, request.hash_algorithms, sha1=sha1)
         ae.lc = request.lc
         return rpc2.SignatureReply(method=auth.method, signature=auth.data)
 
@@ -154,13 +170,23 @@ class Authentication:
             isa.number,
             cc.number,
         )
-        identity = self._config.policies[cc.ri].remote.identity
+        policy = self._config.policies[cc.ri]
         _, key_rem = isa.auth_keys
-        octets = signed_octets(request.init_message, ae.nonce_loc, key_rem, identity, _int_auth(ae))
-        verify(rsa_key(cc.peer), octets, Auth(request.method, request.signature))
-        ae.ri = cc.ri
+        octets = signed_octets(
+            request.init_message, ae.nonce_loc, key_rem, policy.remote.identity, _int_auth(ae)
+        )
+        auth = Auth(request.method, request.signature)
+        verify(rsa_key(cc.peer), octets, auth, sha1=self.sha1 or policy.remote.allow_sha1)
+        ae.ri, ae.expires = cc.ri, self._end(cc, policy)
         log.info("Authentication of ISA context %d successful", isa.number)
         return Empty()
+
+    def _end(self, cc: Chain, policy: Policy) -> datetime | None:
+        """When an authentication ends that begins now: with the chain, or before it by policy."""
+        longest = policy.lifetime.authentication
+        if not longest or cc.expires is None:
+            return cc.expires
+        return min(cc.expires, self._now() + timedelta(seconds=longest))
 
 
 def _roles(request: rpc2.IsaCreate | rpc2.IsaCreateChild, nc_loc: Nonce) -> Roles:

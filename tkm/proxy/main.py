@@ -5,14 +5,14 @@ import argparse
 import logging
 import selectors
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
 
 from tkm import VERSION, logs, notify
 from tkm.errors import KernelError
 from tkm.proxy.events import Event, rehearse, translate
 from tkm.reactor import Reactor
-from tkm.rpc.client import Client, connect
+from tkm.rpc.client import Client, connect, user_id
 from tkm.rpc.ees import EES, EES_SOCKET, EsaAcquire
 from tkm.rpc.result import FieldError, Refused, RpcError
 from tkm.xfrm.messages import Group, Type
@@ -34,8 +34,9 @@ class Proxy:
     again that a packet needs an SA for as long as it holds a place for that, 30 s.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, servers: Container[int] = ()) -> None:
         self._path = path
+        self._servers = servers
         self._netlink = NetlinkSocket(Group.ACQUIRE, Group.EXPIRE)
         self._client: Client | None = None
         self._waiting: dict[str, Event] = {}
@@ -74,7 +75,7 @@ class Proxy:
         # A daemon that was started again has closed the old connection: try a new one once.
         for attempt in ("again", "no more"):
             try:
-                self._client = self._client or connect(EES, self._path)
+                self._client = self._client or connect(EES, self._path, self._servers)
                 self._client.call(event)
             except FieldError as error:
                 log.warning("Not ours: %s", error)
@@ -110,6 +111,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--socket", metavar="PATH", default=EES_SOCKET, help="of the IKE daemon (%(default)s)"
     )
     parser.add_argument(
+        "--server-user", metavar="USER", type=user_id, action="append", default=[],
+        help="a user, beside root and ourselves, whose process may be the IKE daemon",
+    )  # fmt: skip
+    parser.add_argument(
         "--log", metavar="WHERE", default=logs.STDERR, help="stderr, syslog or a file"
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
@@ -117,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         logs.to(arguments.log, program=parser.prog)
         log.info("XFRM Proxy starting (%s)", VERSION)
-        proxy = Proxy(arguments.socket)
+        proxy = Proxy(arguments.socket, arguments.server_user)
     except KernelError as error:
         log.critical("%s", error)
         return 1

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The calling side of tkm-rpc."""
 
+import os
+import pwd
 import socket
 import struct
-from collections.abc import Callable
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Container
 from typing import TypeVar, cast
 
 from tkm.rpc.interface import Header, Interface, Request
+from tkm.rpc.listener import credentials
 from tkm.rpc.record import Record
 from tkm.rpc.result import Disconnected, FieldError, FrameError, Refused, Result
 
@@ -67,9 +71,17 @@ class SocketTransport:
 
     :ivar deadline: seconds that one exchange may take. The TKM never needs that long; a caller that
         waits forever for a dead one would be dead too.
+    :param servers: users whose processes may serve, beside root and ours; ``None``: anybody's.
+    :raises Disconnected: nobody serves, or a process of another user does.
     """
 
-    def __init__(self, path: str, interface: Interface, deadline: float = 10.0) -> None:
+    def __init__(
+        self,
+        path: str,
+        interface: Interface,
+        deadline: float = 10.0,
+        servers: Container[int] | None = None,
+    ) -> None:
         self._framing = interface.framing()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         # The kernel's own deadlines: settimeout() would poll before every send and receive.
@@ -81,6 +93,10 @@ class SocketTransport:
         except OSError as error:
             self._socket.close()
             raise Disconnected(f"nobody answers at {path}: {error.strerror or error}") from error
+        user = credentials(self._socket).uid
+        if servers is not None and user not in {0, os.geteuid()} and user not in servers:
+            self._socket.close()
+            raise Disconnected(f"{path} is served by user {user}, who is not expected to")
 
     def __call__(self, request: bytes) -> bytes:
         try:
@@ -113,9 +129,21 @@ def _reason(error: OSError | Disconnected) -> str:
     return "no answer in time" if isinstance(error, BlockingIOError) else str(error)
 
 
-def connect(interface: Interface, path: str) -> Client:
+def user_id(text: str) -> int:
+    """The number of a user, given as number or name; a type for argparse.
+
+    Raises:
+        ArgumentTypeError: there is no such user.
+    """
+    try:
+        return int(text) if text.isdecimal() else pwd.getpwnam(text).pw_uid
+    except KeyError:
+        raise ArgumentTypeError(f"there is no user '{text}'") from None
+
+
+def connect(interface: Interface, path: str, servers: Container[int] | None = None) -> Client:
     """A client of the server that listens at ``path``.
 
-    :raises Disconnected: there is none.
+    :raises Disconnected: there is none, or it is not one of ``servers``.
     """
-    return Client(interface, SocketTransport(path, interface))
+    return Client(interface, SocketTransport(path, interface, servers=servers))

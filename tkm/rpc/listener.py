@@ -8,12 +8,26 @@ import os
 import socket
 import struct
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 log = logging.getLogger(__name__)
 
 _CREDENTIALS = struct.Struct("iII")
 """struct ucred: process, user, group."""
+
+
+class Credentials(NamedTuple):
+    """Of the process at the other end of a Unix socket, as the kernel gives them."""
+
+    pid: int
+    uid: int
+    gid: int
+
+
+def credentials(stream: socket.socket) -> Credentials:
+    """Who is at the other end; at a client, who has called listen(2)."""
+    octets = stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return Credentials(*_CREDENTIALS.unpack(octets))
 
 
 class Peer(Protocol):
@@ -67,8 +81,7 @@ class Listener:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 self._turn_away(error)
             return None
-        octets = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        pid, uid, gid = _CREDENTIALS.unpack(octets)
+        pid, uid, gid = credentials(client)
         if self._allowed and not self._allowed(pid=pid, uid=uid, gid=gid):
             log.warning("Client refused at %s: process %d of user %d", self._path, pid, uid)
             client.close()
@@ -103,10 +116,15 @@ def _spare() -> BinaryIO:
 
 
 def _is_served(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
-        probe.connect(str(path))
-        return True
-    return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # where a backlog is full, connect(2) would wait for ever
+        try:
+            probe.connect(str(path))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return True
 
 
 def _inode(path: Path) -> tuple[int, int] | None:

@@ -12,10 +12,11 @@ import logging
 import selectors
 import socket
 from collections.abc import Callable, Mapping
-from typing import Any
+from pathlib import PurePath
+from typing import Any, Final
 
 from tkm.rpc.interface import Header, Interface, Request
-from tkm.rpc.listener import Listener, Peer
+from tkm.rpc.listener import Listener, Peer, credentials
 from tkm.rpc.record import Record
 from tkm.rpc.result import FieldError, Result
 
@@ -23,6 +24,10 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE = 16384
 """Octets read in one turn: nearly every request; a longer one takes several."""
+
+MOST_CLIENTS_OF_A_USER: Final = 32
+MOST_CLIENTS: Final = 128
+"""Each holds at most one frame, one read and one answer, so this bounds the memory of all."""
 
 Handlers = Mapping[type[Request[Any]], Callable[[Any], Record]]
 
@@ -66,6 +71,21 @@ class Dispatcher:
         except (FieldError, HandlerError) as error:
             log.warning("%s refused: %s", operation.operation, error)
             return self.interface.results.get(error.result, error.result), b""
+        except Exception as error:
+            # A fault of ours, or memory that ran out. The handlers are all-or-nothing.
+            log.error("%s aborted: %s", operation.operation, describe_fault(error))
+            return Result.ABORTED, b""
+
+
+def describe_fault(error: BaseException) -> str:
+    """Type and place of an exception, and nothing that it says: there may be secrets in that."""
+    place = error.__traceback__
+    while place and place.tb_next:
+        place = place.tb_next
+    if place is None:
+        return type(error).__name__
+    code = place.tb_frame.f_code
+    return f"{type(error).__name__} at {PurePath(code.co_filename).name}:{place.tb_lineno}"
 
 
 class Connection:
@@ -143,6 +163,10 @@ class ClientSocket:
         except OSError:
             self.hang_up()
             return
+        except Exception as error:
+            log.error("Client hung up on: %s", describe_fault(error))
+            self.hang_up()
+            return
         busy = connection.to_send or connection.waiting
         event = selectors.EVENT_WRITE if busy else selectors.EVENT_READ
         if event != self._event:
@@ -174,15 +198,31 @@ class Server:
         self._dispatcher = dispatcher
         self._selector = selector
         self._listener = Listener(path, mode, allowed)
-        self._clients: set[ClientSocket] = set()
+        self._clients: dict[ClientSocket, int] = {}
+        """With their users."""
+        self._crowded: set[int] = set()
+        """Users who were turned away since one of theirs was let in."""
         selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     def _accept(self) -> None:
         stream = self._listener.accept()
-        if stream is not None:
-            connection = Connection(self._dispatcher)
-            gone = self._clients.discard
-            self._clients.add(ClientSocket(stream, connection, self._selector, gone))
+        if stream is None:
+            return
+        user = credentials(stream).uid
+        of_user = sum(1 for other in self._clients.values() if other == user)
+        if of_user >= MOST_CLIENTS_OF_A_USER or len(self._clients) >= MOST_CLIENTS:
+            if user not in self._crowded:  # one line until there is room again
+                log.warning("Clients of user %d turned away: %d are connected", user, of_user)
+            self._crowded.add(user)
+            stream.close()
+            return
+        self._crowded.discard(user)
+        connection = Connection(self._dispatcher)
+        client = ClientSocket(stream, connection, self._selector, self._forget)
+        self._clients[client] = user
+
+    def _forget(self, client: ClientSocket) -> None:
+        self._clients.pop(client, None)
 
     def close(self) -> None:
         """Hang up on everybody and take the socket's name away, unless somebody took it over."""

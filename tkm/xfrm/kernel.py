@@ -8,10 +8,11 @@ buffer that goes to the kernel, which is wiped: pyroute2 only ever sees placehol
 import errno
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from ipaddress import ip_network
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tkm.config.model import Address, Lifetime, Mode, Network, Policy
 from tkm.errors import KernelError
@@ -48,22 +49,64 @@ class XfrmKernel:
     def __init__(self) -> None:
         self._netlink = NetlinkSocket()
 
-    def flush(self) -> None:
-        """Remove all policies, then all states."""
-        log.info("Flushing SPD")
-        self._request(Type.FLUSHPOLICY, make(messages.FlushPoliciesMessage), "flush the SPD")
+    def protect(self, policies: Iterable[Policy]) -> None:
+        """Install policies, or update them in place; the others stay as they are.
+
+        From the first to the last of them, traffic that no policy covers is blocked (kernels
+        before 5.15 cannot do that). If one cannot be installed, it stays blocked.
+
+        Raises:
+            KernelError: the kernel refuses, or two policies cover the same traffic.
+        """
+        self._set_default(messages.BLOCK)
+        installed: dict[_Place, Policy] = {}
+        for policy in policies:
+            for place in _places(policy):
+                if (other := installed.setdefault(place, policy)) is not policy:
+                    raise KernelError(f"policies {other.id} and {policy.id} cover the same traffic")
+            self.add_policy(policy)
+        self._set_default(messages.ACCEPT)
+
+    def take_over(self, policies: Iterable[Policy]) -> None:
+        """Remove all policies but these, which are installed, then all states.
+
+        Raises:
+            KernelError: the kernel refuses.
+        """
+        wanted = {place for policy in policies for place in _places(policy)}
+        request = encode(Type.GETPOLICY, make(messages.PolicyIdMessage))
+        for found in [_read_policy(message) for message in self._netlink.dump(request)]:
+            # Exemptions of sockets, which are listed in further directions, are not ours.
+            if found.place.direction in _ALL_DIRECTIONS and found.place not in wanted:
+                self._remove_policy(found)
+        self.flush_states()
+
+    def _remove_policy(self, found: "_Installed") -> None:
+        log.info("Removing policy with index %d, which is not of this configuration", found.number)
+        message = make(messages.PolicyIdMessage, index=found.number, dir=found.place.direction)
+        with suppress(_Missing):
+            self._request(Type.DELPOLICY, message, f"remove the policy with index {found.number}")
+
+    def flush_states(self) -> None:
+        """Remove all states: what their policies cover is held back from then on.
+
+        Raises:
+            KernelError: the kernel refuses.
+        """
         log.info("Flushing SAD")
         with suppress(_Missing):
             self._request(Type.FLUSHSA, make(messages.FlushStatesMessage), "flush the SAD")
 
-    @contextmanager
-    def closed(self) -> Iterator[None]:
-        """Meanwhile nothing passes that no policy speaks of. Kernels before 5.15 cannot do that."""
-        self._set_default(messages.BLOCK)
-        try:
-            yield
-        finally:
-            self._set_default(messages.ACCEPT)
+    def flush(self) -> None:
+        """Remove all policies, then all states: traffic is plain from then on.
+
+        Raises:
+            KernelError: the kernel refuses.
+        """
+        log.info("Flushing SPD")
+        self._request(Type.FLUSHPOLICY, make(messages.FlushPoliciesMessage), "flush the SPD")
+        self._set_default(messages.ACCEPT)
+        self.flush_states()
 
     def _set_default(self, action: int) -> None:
         message = make(messages.DefaultPolicyMessage, **dict.fromkeys(("in", "fwd", "out"), action))
@@ -73,14 +116,14 @@ class XfrmKernel:
             log.warning("Traffic may pass while there are no policies: %s", refusal)
 
     def add_policy(self, policy: Policy) -> None:
-        """Install ``out`` and ``in``, and in tunnel mode ``fwd``.
+        """Install ``out`` and ``in``, and in tunnel mode ``fwd``, or update them in place.
 
         Where the ends' own traffic is meant, and IPv6, their neighbour discovery stays free: IKE
         cannot bring up the SA that it would have to wait for.
         """
         log.info("Adding policy [ %d, %s ]", policy.id, policy)
         for message in _policies(policy):
-            self._request(Type.NEWPOLICY, message, f"add policy {policy.id}")
+            self._request(Type.UPDPOLICY, message, f"add policy {policy.id}")
 
     def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
         """Install both states, or none."""
@@ -129,12 +172,13 @@ class XfrmKernel:
         try:
             self._netlink.request(octets)
         except Refusal as refusal:
-            error = _Missing if refusal.errno == errno.ESRCH else KernelError
+            is_missing = refusal.errno in (errno.ESRCH, errno.ENOENT)
+            error = _Missing if is_missing else KernelError
             raise error(f"the kernel does not {what}: {refusal}") from refusal
 
 
 class _Missing(KernelError):
-    """There is no such state."""
+    """There is no such state or policy."""
 
 
 _ENCRYPTION_PLACE: Final = os.urandom(32)
@@ -145,6 +189,37 @@ _INTEGRITY_PLACE: Final = os.urandom(64)
 def _fill_in(octets: bytearray, place: bytes, key: Secret) -> None:
     at = octets.index(place)
     octets[at : at + len(place)] = key.octets
+
+
+_ALL_DIRECTIONS: Final = (messages.IN, messages.OUT, messages.FWD)
+_SELECTOR_IN_MESSAGE: Final = slice(16, 72)
+"""Octets of struct xfrm_selector behind struct nlmsghdr."""
+_INDEX_AND_DIRECTION: Final = struct.Struct("=172xIB")
+"""Of struct xfrm_userpolicy_info, behind struct nlmsghdr, selector, lifetimes and priority."""
+
+
+class _Place(NamedTuple):
+    """What a policy replaces in the SPD: one with the same selector and direction."""
+
+    selector: bytes
+    direction: int
+
+
+class _Installed(NamedTuple):
+    """A policy of the SPD."""
+
+    place: _Place
+    number: int
+
+
+def _read_policy(message: bytes | bytearray) -> _Installed:
+    index, direction = _INDEX_AND_DIRECTION.unpack_from(message)
+    return _Installed(_Place(bytes(message[_SELECTOR_IN_MESSAGE]), direction), index)
+
+
+def _places(policy: Policy) -> list[_Place]:
+    encoded = (encode(Type.UPDPOLICY, message) for message in _policies(policy))
+    return [_read_policy(octets).place for octets in encoded]
 
 
 def _directions(mode: Mode) -> tuple[int, ...]:

@@ -45,8 +45,11 @@ class Type(IntEnum):
     DELSA = 0x11
     GETSA = 0x12
     NEWPOLICY = 0x13
+    DELPOLICY = 0x14
+    GETPOLICY = 0x15
     ACQUIRE = 0x17
     EXPIRE = 0x18
+    UPDPOLICY = 0x19
     FLUSHSA = 0x1C
     FLUSHPOLICY = 0x1D
     SETDEFAULT = 0x27
@@ -235,6 +238,12 @@ class PolicyMessage(Message):
     """struct xfrm_userpolicy_info: NEWPOLICY."""
 
     fields = _POLICY
+
+
+class PolicyIdMessage(Message):
+    """struct xfrm_userpolicy_id: DELPOLICY by index and direction; GETPOLICY."""
+
+    fields = (*_SELECTOR, ("index", "I"), ("dir", "B"), ("pad", "3s"))
 
 
 class FlushStatesMessage(Message):

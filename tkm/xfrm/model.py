@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the TKM asks of a kernel."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -46,14 +46,17 @@ class StateKeys(NamedTuple):
 class Kernel(Protocol):
     """The SPD and SAD of this network namespace. Each call raises ``KernelError``."""
 
+    def protect(self, policies: Iterable[Policy]) -> None:
+        """Traffic of these policies must be protected from now on; other policies stay."""
+
+    def take_over(self, policies: Iterable[Policy]) -> None:
+        """Remove all policies but these, then all states."""
+
+    def flush_states(self) -> None:
+        """Remove all states; policies stay."""
+
     def flush(self) -> None:
-        """Remove all policies and states."""
-
-    def closed(self) -> AbstractContextManager[None]:
-        """Meanwhile nothing passes that no policy speaks of."""
-
-    def add_policy(self, policy: Policy) -> None:
-        """Traffic of this policy must be protected from now on."""
+        """Remove all policies and states: traffic is plain from now on."""
 
     def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
         """Install both states, or none."""

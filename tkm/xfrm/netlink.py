@@ -16,7 +16,9 @@ _SOL_NETLINK: Final = 270
 _ADD_MEMBERSHIP: Final = 1
 _EXT_ACK: Final = 11
 _ERROR: Final = 2
-_NLM_F_REQUEST, _NLM_F_ACK = 0x1, 0x4
+_DONE: Final = 3
+_NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_DUMP = 0x1, 0x4, 0x300
+_FLAGS_AT: Final = 6
 _HEADER: Final = struct.Struct("=IHHII")
 
 M = TypeVar("M", bound=Message)
@@ -78,6 +80,29 @@ class NetlinkSocket:
                     if kind == _ERROR and sequence == self._sequence:
                         _raise_for(message[_HEADER.size :])
                         return
+        except OSError as error:
+            raise KernelError(f"NETLINK_XFRM: {error.strerror}") from error
+
+    def dump(self, octets: bytearray) -> Iterator[bytes]:
+        """Send a request for everything of a kind; yield each message, from its header on.
+
+        Raises:
+            KernelError: the kernel refuses.
+        """
+        self._sequence += 1
+        struct.pack_into("=H", octets, _FLAGS_AT, _NLM_F_REQUEST | _NLM_F_DUMP)
+        struct.pack_into("=I", octets, 8, self._sequence)
+        try:
+            self._socket.send(octets)
+            while True:
+                for kind, sequence, message in _messages(self._socket.recv(65536)):
+                    if sequence != self._sequence:
+                        continue
+                    if kind == _ERROR:
+                        _raise_for(message[_HEADER.size :])
+                    if kind in (_ERROR, _DONE):
+                        return
+                    yield message
         except OSError as error:
             raise KernelError(f"NETLINK_XFRM: {error.strerror}") from error
 

@@ -8,8 +8,10 @@ from contextlib import closing, contextmanager
 import pytest
 
 from tests.unit.rpc.echo import ECHO, Fail, Say, WordReply, dispatcher
+from tkm.rpc import client as client_module
 from tkm.rpc.client import Client, SocketTransport, connect
 from tkm.rpc.interface import Header, SizedFrames
+from tkm.rpc.listener import Credentials
 from tkm.rpc.result import Disconnected, FieldError, FrameError, Refused, Result
 from tkm.rpc.server import Connection
 
@@ -149,3 +151,15 @@ def test_hanging_up(tmp_path):
             pass
         with pytest.raises(Disconnected):
             transport(b"more")
+
+
+def test_a_server_of_an_unexpected_user_is_not_asked(tmp_path, monkeypatch):
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as squatter:
+        squatter.bind(path)
+        squatter.listen()
+        monkeypatch.setattr(client_module, "credentials", lambda _: Credentials(1, 4242, 4242))
+        with pytest.raises(Disconnected, match="is served by user 4242, who is not expected to"):
+            SocketTransport(path, ECHO, servers=())
+        SocketTransport(path, ECHO, servers=(4242,)).close()
+        SocketTransport(path, ECHO).close()

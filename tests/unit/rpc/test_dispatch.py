@@ -51,6 +51,23 @@ def test_one_request_is_answered_at_a_time():
     assert heard == [b"one", b"two", b"three"]
 
 
+def test_a_fault_is_answered_and_logged_by_its_type_and_place(caplog):
+    def fault(_):
+        raise faults.pop()
+
+    secret = "b6d5 the key"
+    faults = [OSError(secret), RecursionError(secret), MemoryError(secret), ValueError(secret)]
+    kinds = [type(fault).__name__ for fault in reversed(faults)]
+    connection = Connection(Dispatcher(ECHO, {Say: fault, Fail: fault}))
+    for number, _ in enumerate(kinds):
+        (answer,) = answers(say(b"word", number), connection)
+        connection.to_send.clear()
+        assert answer == (Header(Say.code, number, Result.ABORTED), b"")
+    here = caplog.messages[0].rpartition(" at ")[2]
+    assert caplog.messages == [f"say aborted: {kind} at {here}" for kind in kinds]
+    assert here.startswith("test_dispatch.py:")
+
+
 @pytest.mark.parametrize(
     ("octets", "operation", "result"),
     [

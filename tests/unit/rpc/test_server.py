@@ -6,15 +6,17 @@ import resource
 import selectors
 import socket
 import stat
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.unit.rpc.echo import Say, WordReply, dispatcher
 from tests.unit.rpc.test_frames import cut_all
+from tkm.rpc import server
 from tkm.rpc.interface import Header, SizedFrames
-from tkm.rpc.server import Server
+from tkm.rpc.listener import Credentials
+from tkm.rpc.server import MOST_CLIENTS, MOST_CLIENTS_OF_A_USER, Connection, Server
 
 
 class Serving:
@@ -161,6 +163,65 @@ def test_without_descriptors_clients_are_turned_away_and_the_others_served(servi
             later.send(say(b"room again"))
             serving.turn()
             assert heard_by(later) == [b"room again"]
+
+
+def test_a_user_has_so_many_clients_and_the_others_are_served(serving, caplog, monkeypatch):
+    clients = [serving.connect() for _ in range(MOST_CLIENTS_OF_A_USER)]
+    for client in clients[1:]:
+        client.send(say(b"x" * 4096)[:-1])  # half-sent frames hold places, and harm nobody else
+    serving.turn(4)
+    for _ in range(3):
+        with serving.connect() as late:
+            assert late.recv(1) == b""
+    (line,) = caplog.messages
+    assert line == f"Clients of user {os.getuid()} turned away: {len(clients)} are connected"
+    another = Credentials(1, os.getuid() + 1, 1)
+    monkeypatch.setattr(server, "credentials", lambda _: another)
+    with serving.connect() as other:
+        other.send(say(b"served"))
+        serving.turn()
+        assert heard_by(other) == [b"served"]
+    monkeypatch.undo()
+    for client in clients:
+        client.close()
+    serving.turn(4)
+    with serving.connect() as again:
+        again.send(say(b"room again"))
+        serving.turn()
+        assert heard_by(again) == [b"room again"]
+
+
+def test_all_users_together_have_so_many_clients(serving, monkeypatch):
+    users = iter(range(MOST_CLIENTS + 1))
+    monkeypatch.setattr(server, "credentials", lambda _: Credentials(1, next(users), 1))
+    clients = [serving.connect() for _ in range(MOST_CLIENTS)]
+    with serving.connect() as late:
+        assert late.recv(1) == b""
+    for client in clients:
+        client.close()
+
+
+def test_a_frame_that_is_too_long_takes_no_memory():
+    connection = Connection(dispatcher())
+    connection.feed(b"\xff\xff\xff\xff" + bytes(8))
+    for _ in range(100):
+        connection.feed(bytes(16384))
+        assert len(connection._received) == 0
+
+
+def test_a_socket_whose_backlog_is_full_is_somebody_elses(tmp_path):
+    """Its owner accepts nobody: a connect(2) that waits would wait for ever."""
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as squatter, ExitStack() as clients:
+        squatter.bind(str(path))
+        squatter.listen(0)
+        while True:
+            client = clients.enter_context(socket.socket(socket.AF_UNIX))
+            client.setblocking(False)
+            if client.connect_ex(str(path)):
+                break
+        with pytest.raises(OSError, match="another process serves it"):
+            Serving(path)
 
 
 def waiting_at(path):

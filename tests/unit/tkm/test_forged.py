@@ -11,7 +11,7 @@ import pytest
 from tests.unit.tkm.charon import host1
 from tests.unit.tkm.conversation import MODP_3072, Conversation
 from tests.unit.tkm.snapshot import snapshot
-from tests.unit.trusted import Host, host
+from tests.unit.trusted import Host, host, sha1_host
 from tkm.generation1 import Generation1
 from tkm.rpc import rpc2
 from tkm.rpc.client import Client
@@ -83,7 +83,7 @@ GENERATIONS = {
     ),
     2: Generation(
         RPC2,
-        host,
+        sha1_host,
         lambda served: served.manager.dispatcher(),
         (flip, resize, splice, invent),
     ),
@@ -94,7 +94,7 @@ GENERATIONS = {
 def recorded(number: int) -> list[bytes]:
     """All that alice's IKE daemon asks in a conversation with rekeys."""
     frames: list[bytes] = []
-    alice, bob = GENERATIONS[number].host("alice"), host("bob")
+    alice, bob = GENERATIONS[number].host("alice"), sha1_host("bob")
     client: Client = getattr(alice.client, "client", alice.client)
     transport = client._transport
 

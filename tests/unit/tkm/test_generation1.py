@@ -13,7 +13,15 @@ from tests.unit.tkm.conversation import (
     states,
 )
 from tests.unit.tkm.snapshot import snapshot
-from tests.unit.trusted import RecordingKernel, config_of, host, identity, pki, transport_to
+from tests.unit.trusted import (
+    RecordingKernel,
+    config_of,
+    host,
+    identity,
+    pki,
+    sha1_host,
+    transport_to,
+)
 from tkm.certs.path import load
 from tkm.contexts.kinds import IkeSa
 from tkm.crypto import protection
@@ -29,7 +37,7 @@ from tkm.secret import Secret
 NO_HASH = ()
 PAIRS = pytest.mark.parametrize(
     ("make_alice", "make_bob"),
-    [(host1, host1), (host1, host), (host, host1)],
+    [(host1, host1), (host1, sha1_host), (sha1_host, host1)],
     ids=["1 and 1", "1 and 2", "2 and 1"],
 )
 BY = pytest.mark.parametrize("by", [0, 1], ids=["by alice", "by bob"])

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from tests.unit.tkm.conversation import (
     MODP_3072,
@@ -138,13 +138,13 @@ def test_auth_covers_the_message_of_the_signer_and_the_nonce_of_the_other(signer
     talk = Conversation(*hosts())
     talk.ike_sa_init(MODP_3072)
     end, other = talk.pairs()[signer]
-    auth = talk.sign(end, ())
+    auth = talk.sign(end)
     (isa,) = (each for each in end.host.manager.contexts if each.table.name == "isa")
     sk_p = isa.keys.pi if end.initiator else isa.keys.pr
     maced = hmac.digest(sk_p.octets, b"\3\0\0\0" + identity(end.host.name).encode(), "sha512")
     octets = end.init_message + other.nonce + maced
     key = pki().keys[end.host.name].public_key()
-    key.verify(auth.signature, octets, PKCS1v15(), SHA1())
+    key.verify(auth.signature[-384:], octets, PKCS1v15(), SHA256())
 
 
 def test_reauthentication():
@@ -232,11 +232,12 @@ def test_old_keys_are_destroyed_by_new_ones():
     assert not any(any(octets) for octets in kept)
 
 
-def test_stopping_leaves_nothing_at_all():
+@pytest.mark.parametrize("flush", [False, True])
+def test_stopping_leaves_policies_unless_told_otherwise(flush):
     talk = established()
     for end in talk.ends:
-        end.host.manager.stop()
-        assert end.host.kernel.policies == []
+        end.host.manager.stop(flush=flush)
+        assert len(end.host.kernel.policies) == (0 if flush else 1)
     assert contexts_in_use(talk) == []
     assert states(talk) == set()
 

@@ -54,19 +54,52 @@ def defaults():
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return [line.split()[-1] for line in shown.splitlines()[1:]]
 
-seen = [defaults()]
-try:
-    with kernel.closed():
-        seen.append(defaults())
-        raise LookupError
-except LookupError:
+def policies_of_both():
+    yield config_of("alice").policies[1]
     seen.append(defaults())
-print(json.dumps(seen))
+    yield tunnel().policies[7]
+
+seen = [defaults()]
+kernel.protect(policies_of_both())
+seen.append(defaults())
+before = sorted(policies())
+try:
+    kernel.protect([tunnel().policies[7], config_of("alice").policies[1], None])
+except AttributeError:
+    seen.append(defaults())
+kernel.protect([])
+print(json.dumps([*seen, defaults(), before == sorted(policies())]))
 """
 
 
 def test_without_a_policy_nothing_passes_while_policies_change():
-    assert run(CLOSED) == [["accept"] * 3, ["block"] * 3, ["accept"] * 3]
+    accept, block = ["accept"] * 3, ["block"] * 3
+    assert run(CLOSED) == [accept, block, accept, block, accept, True]
+
+
+TAKEN_OVER = """
+import socket, struct
+from ike.udp import _POLICY_OPTIONS, _exemption
+# An exemption of a socket, as IKE daemons have it, and a policy of somebody else.
+exempt = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+exempt.setsockopt(*_POLICY_OPTIONS[socket.AF_INET], _exemption(socket.AF_INET, 1))
+ip = ["ip", "xfrm", "policy"]
+strange = "add src 10.0.0.0/8 dst 10.9.0.0/16 dir out priority 1"
+subprocess.run([*ip, *strange.split()], check=True)
+old, new = config_of("alice").policies[1], tunnel().policies[7]
+kernel.protect([old])
+both = [kernel.protect([new]), policies()][1]
+kernel.take_over([new])
+after = policies()
+sockets = subprocess.run(ip, capture_output=True, text=True).stdout.count("socket out")
+kernel.flush()
+kernel.protect([new])
+print(json.dumps([len(both), after == policies(), sockets]))
+"""
+
+
+def test_policies_of_others_are_removed_last_and_exemptions_of_sockets_stay():
+    assert run(TAKEN_OVER) == [3 + 8 + 12, True, 1]
 
 
 def test_policies_in_transport_mode():
@@ -142,16 +175,14 @@ print(json.dumps([before, policies()]))
     assert run(code) == [20, []]
 
 
-def test_a_policy_that_is_there_already():
+def test_a_policy_that_is_there_already_is_updated():
     code = """
-from tkm.errors import KernelError
+from dataclasses import replace
 kernel.add_policy(tunnel().policies[7])
-try:
-    kernel.add_policy(tunnel().policies[7])
-except KernelError as error:
-    print(json.dumps([str(error), error.result.name]))
+kernel.add_policy(replace(tunnel().policies[7], id=8))
+print(json.dumps([policies().count(f"proto esp reqid {number} mode tunnel") for number in (7, 8)]))
 """
-    assert run(code) == ["the kernel does not add policy 7: File exists", "KERNEL_FAILURE"]
+    assert run(code) == [0, 3]
 
 
 def test_deleting_states_that_are_not_there():

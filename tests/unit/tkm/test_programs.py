@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from lab.pki import CA
 from tests.unit.tkm.keymanager_files import OWN, key_der, options
@@ -175,6 +175,12 @@ def test_keys_that_are_none(files):
             load_private_key(file)
     write_own(file, key_der(ec.generate_private_key(ec.SECP256R1())))
     with pytest.raises(ConfigError, match=r"other.der' is not RSA"):
+        load_private_key(file)
+    write_own(file, key_der(rsa.generate_private_key(65537, 1024)))
+    with pytest.raises(ConfigError, match=r"other.der' has 1024 bits, not 2048 to 16384: take one"):
+        load_private_key(file)
+    write_own(file, key_der(rsa.generate_private_key(3, 2048)))
+    with pytest.raises(ConfigError, match="has an exponent that is not odd and of 17 to 256 bits"):
         load_private_key(file)
     with pytest.raises(ConfigError, match="Is a directory"):
         load_private_key(files)

@@ -181,10 +181,10 @@ class Sequences(RuleBasedStateMachine):
     def signature_of_bob(self, number):
         isa = self.host.manager.contexts.store(IkeSa)[number]
         if isa.keys is None:
-            return sign(pki().keys["bob"], b"", ())
+            return sign(pki().keys["bob"], b"", (2,))
         _, sk_p = isa.auth_keys
         octets = signed_octets(INIT, isa.ae.nonce_loc, sk_p, identity("bob"), _int_auth(isa.ae))
-        return sign(pki().keys["bob"], octets, ())
+        return sign(pki().keys["bob"], octets, (2,))
 
     @rule(isa=IDS)
     def isa_skip_create_first(self, isa):

@@ -89,7 +89,7 @@ def test_policies(sent):
     XfrmKernel().add_policy(TUNNEL)
     directions = []
     for kind, octets in sent.sent:
-        assert kind == Type.NEWPOLICY
+        assert kind == Type.UPDPOLICY
         info = c.UserPolicyInfo.from_buffer_copy(octets)
         (template,) = attributes(octets[ctypes.sizeof(info) :]).values()
         template = c.UserTemplate.from_buffer_copy(template)
@@ -194,8 +194,23 @@ def test_states_that_have_expired_are_not_missed(sent):
 
 def test_flushing(sent):
     XfrmKernel().flush()
-    assert [kind for kind, _ in sent.sent] == [Type.FLUSHPOLICY, Type.FLUSHSA]
-    assert [octets for _, octets in sent.sent] == [b"", bytes(1)] or sent.sent[1][1][:1] == b"\0"
+    assert [kind for kind, _ in sent.sent] == [Type.FLUSHPOLICY, Type.SETDEFAULT, Type.FLUSHSA]
+    policies, default, states = (octets for _, octets in sent.sent)
+    assert (policies, default[:3], states[:1]) == (b"", bytes([2, 2, 2]), b"\0")
+
+
+def test_a_policy_that_cannot_be_installed_leaves_everything_blocked(sent):
+    sent.refusals = [0, 0, errno.ENOMEM]
+    with pytest.raises(KernelError, match="does not add policy 1"):
+        XfrmKernel().protect([TRANSPORT])
+    block = bytes([1, 1, 1])
+    assert [kind for kind, _ in sent.sent] == [Type.SETDEFAULT, Type.UPDPOLICY, Type.UPDPOLICY]
+    assert sent.sent[0][1][:3] == block
+
+
+def test_two_policies_for_the_same_traffic(sent):
+    with pytest.raises(KernelError, match="policies 1 and 2 cover the same traffic"):
+        XfrmKernel().protect([TRANSPORT, dataclasses.replace(TRANSPORT, id=2)])
 
 
 def test_a_field_that_is_none():

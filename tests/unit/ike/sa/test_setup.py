@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """IKE_SA_INIT and IKE_AUTH: between two engines, and with what can go wrong."""
 
+from functools import partial
+
 import pytest
 
 from ike.config.model import Configuration
@@ -299,9 +301,13 @@ def test_a_peer_that_wants_eap_is_not_authenticated(
     assert [s.contexts() for s in network.sides] == [{}, {}]
 
 
+@pytest.mark.parametrize("allowed", [True, False])
 def test_method_1_for_who_announces_no_hash_algorithms(
-    network: Network, monkeypatch: pytest.MonkeyPatch
+    allowed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    config_of = partial(trusted.config_of, allow_sha1=allowed)
+    monkeypatch.setattr(trusted, "config_of", config_of)
+    network = Network()
     methods = []
 
     def noted(self: Authentication) -> bytes:
@@ -311,9 +317,11 @@ def test_method_1_for_who_announces_no_hash_algorithms(
     monkeypatch.setattr(Authentication, "encode", noted)
     monkeypatch.setattr(ike_sa_init, "_HASHES", ())
     network.ping(network.alice)
-    network.run(1)
-    assert network.is_up()
-    assert methods == [1, 1]
+    network.run(5)
+    assert network.is_up() is allowed
+    assert methods == ([1, 1] if allowed else [])
+    if not allowed:
+        assert "isa_sign: SIGN_FAILURE" in network.alice.events[-1].reason
 
 
 def test_unknown_identity(network: Network) -> None:

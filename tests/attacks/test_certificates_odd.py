@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A peer's certificate or AUTH, validly signed but odd, is refused and changes nothing.
+
+The weakness behind this file: an RSA-512 key and RSASSA-PSS with SHA-512 ended the Key Manager.
+"""
+
+import random
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
+
+from tests.attacks import odd
+from tests.unit.tkm.charon import host1
+from tests.unit.tkm.conversation import MODP_3072, Conversation
+from tests.unit.tkm.snapshot import snapshot
+from tests.unit.trusted import Host, host
+from tkm.crypto import signature
+from tkm.crypto.signature import Auth
+from tkm.errors import AuthenticationError, CertificateError, TkmError, refusing
+from tkm.rpc import rpc2
+from tkm.rpc.interface import Request
+from tkm.rpc.result import FieldError, Refused, Result
+
+HOSTS = {1: host1, 2: host}
+ROUNDS = 400
+"""Random certificates a seed; bench/fuzz.py goes further."""
+
+
+def submit(alice: Host, *certificates: bytes) -> list[Result]:
+    """Have a chain judged; the result of each request."""
+    requests: list[Request] = [rpc2.CcCheckCa(cc=1, ca=1, certificate=alice.ca)]
+    requests += [rpc2.CcAddCertificate(cc=1, certificate=each) for each in certificates]
+    return [result_of(alice, each) for each in (*requests, rpc2.CcCheckChain(cc=1, ri=1))]
+
+
+def result_of(alice: Host, request: Request) -> Result:
+    """A refusal changes nothing."""
+    before = snapshot(alice)
+    try:
+        alice.client.call(request)
+    except Refused as refused:
+        assert snapshot(alice) == before
+        return refused.result
+    return Result.OK
+
+
+@pytest.mark.parametrize("what", odd.odd_certificates())
+def test_an_odd_certificate_of_a_peer(what):
+    results = submit(host("alice"), odd.odd_certificates()[what]())
+    assert results[0] is Result.OK
+    assert results[-1] is Result.CERTIFICATE_FAILURE
+    assert set(results) <= {Result.OK, Result.CERTIFICATE_FAILURE}
+
+
+@pytest.mark.parametrize("what", odd.odd_certificates())
+def test_an_odd_certificate_of_a_peer_in_generation_1(what):
+    alice = host1("alice")
+    alice.client.call(rpc2.CcCheckCa(cc=1, ca=1, certificate=alice.ca))
+    alice.client.call(rpc2.CcAddCertificate(cc=1, certificate=odd.odd_certificates()[what]()))
+    with pytest.raises((Refused, FieldError)) as refused:  # FieldError: no frame has room for it
+        alice.client.call(rpc2.CcCheckChain(cc=1, ri=1))  # what charon asks then: all three
+    assert refused.value.result is Result.INVALID_PARAMETER
+
+
+@pytest.mark.parametrize("extensions", odd.FINE.values(), ids=odd.FINE)
+@pytest.mark.parametrize("generation", HOSTS)
+def test_a_good_one(generation, extensions):
+    alice, certificate = HOSTS[generation]("alice"), odd.signed(odd.Parts(extensions=extensions))
+    alice.client.call(rpc2.CcCheckCa(cc=1, ca=1, certificate=alice.ca))
+    alice.client.call(rpc2.CcAddCertificate(cc=1, certificate=certificate))
+    alice.client.call(rpc2.CcCheckChain(cc=1, ri=1))
+
+
+@pytest.mark.parametrize("what", ["rsa: rsa-1024", "rsa: e of 3", "rsa: n a square", "key: p-256"])
+def test_an_odd_certificate_of_a_ca_between(what):
+    alice = host("alice")
+    between = odd.odd_certificates()[what]()
+    assert submit(alice, between)[1] is Result.CERTIFICATE_FAILURE
+
+
+@pytest.mark.parametrize("what", odd.keys())
+def test_no_key_makes_verifying_fail_otherwise(what):
+    """Even if a weak key came as far as AUTH."""
+    key = odd.keys()[what]
+    try:
+        public = RSAPublicNumbers(key.e, key.n).public_key()
+    except (ValueError, OverflowError):
+        return  # the library has no such key
+    chance = random.Random(1)
+    size = max(public.key_size // 8, 1)
+    auths = [Auth(*odd.random_auth(chance, size)) for _ in range(100)]
+    auths += [with_scheme(each, b"\1" * size) for each in signature._SCHEMES]
+    for auth in auths:
+        with pytest.raises(AuthenticationError):
+            signature.verify(public, b"octets", auth)
+
+
+def with_scheme(identifier: bytes, octets: bytes) -> Auth:
+    return Auth(14, bytes([len(identifier)]) + identifier + octets)
+
+
+def test_a_weak_key_signs_well_and_is_refused_all_the_same():
+    """What the CA has issued is no proof that the key is worth anything."""
+    weak = odd.keys()["rsa-1024"]
+    prefix = bytes.fromhex("3031300d060960864801650304020105000420")
+    signed = weak.sign(b"octets", hashes.SHA256(), prefix)
+    auth = with_scheme(odd.SHA256_RSA, signed)
+    signature.verify(RSAPublicNumbers(weak.e, weak.n).public_key(), b"octets", auth)
+    certificate = odd.signed(odd.Parts(odd.rsa_spki(weak.n, weak.e)))
+    assert Result.CERTIFICATE_FAILURE in submit(host("alice"), certificate)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_certificates_and_auths(seed):
+    alice, chance = host("alice"), random.Random(seed)
+    talk = Conversation(alice, host("bob"))
+    talk.ike_sa_init(MODP_3072)
+    talk.sign(talk.initiator)
+    found: set[Result] = set()
+    for _ in range(ROUNDS):
+        results = submit(alice, odd.random_certificate(chance))
+        method, data = odd.random_auth(chance)
+        data = data or b"\0"  # the protocol has no empty signatures
+        asked = rpc2.IsaAuth(isa=1, cc=1, init_message=bytes(600), method=method, signature=data)
+        results.append(result_of(alice, asked))
+        found.update(results)
+        assert results[-1] is not Result.OK
+        alice.client.call(rpc2.CcReset(cc=1))
+    assert found == {
+        Result.OK,
+        Result.INVALID_STATE,
+        Result.CERTIFICATE_FAILURE,
+        Result.AUTH_FAILURE,
+    } | (found & {Result.INVALID_PARAMETER})
+
+
+def test_whatever_a_library_raises_is_a_refusal():
+    class PanicException(BaseException):
+        """As Rust code raises it."""
+
+    for error in (
+        ValueError("x" * 5000),
+        IndexError(),
+        RecursionError("deep"),
+        PanicException("p"),
+    ):
+        with (
+            pytest.raises(CertificateError) as refused,
+            refusing(CertificateError, "not a certificate"),
+        ):
+            raise error
+        assert len(str(refused.value)) < 400
+    for error in (KeyboardInterrupt(), SystemExit()):
+        with pytest.raises(type(error)), refusing(CertificateError, "not a certificate"):
+            raise error
+    with pytest.raises(TkmError, match=r"^ours$"), refusing(CertificateError, "not a certificate"):
+        raise AuthenticationError("ours")

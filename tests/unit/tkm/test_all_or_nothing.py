@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whatever an operation raises half-way, contexts are as they were and no secret is left over."""
+
+import pytest
+
+from tkm.contexts.kinds import IkeSa, KeyExchange, Nonce
+from tkm.contexts.machine import Contexts
+from tkm.contexts.operations import OPERATIONS
+from tkm.rpc import rpc2
+from tkm.secret import Secret
+
+LIMIT = 10
+FAULTS = [MemoryError, RecursionError, ValueError, KeyboardInterrupt]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_was_assigned_half_way_is_undone_and_wiped(fault):
+    contexts = Contexts(Nonce, KeyExchange, IkeSa, limit=LIMIT)
+    begun = contexts.store(KeyExchange)[1]
+    begun.state, begun.method = "remote", 15
+    contexts.store(KeyExchange)[1] = begun
+    shared = Secret(bytearray(b"shared secret"))
+    kept = shared.octets
+
+    def half_way(_request, ke):
+        ke.shared, ke.method = shared, 16
+        raise fault
+
+    request = rpc2.KeGet(ke=1, method=15)
+    with pytest.raises(fault):
+        contexts.perform(OPERATIONS[request.operation], request, half_way)
+    assert list(contexts) == [begun]
+    assert (begun.state, begun.method, begun.shared) == ("remote", 15, None)
+    assert not any(kept)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_context_that_was_clean_is_clean_again(fault):
+    contexts = Contexts(Nonce, limit=LIMIT)
+
+    def half_way(_request, nc):
+        nc.octets = b"nonce"
+        raise fault
+
+    request = rpc2.NcCreate(nc=1, length=16)
+    with pytest.raises(fault):
+        contexts.perform(OPERATIONS[request.operation], request, half_way)
+    assert list(contexts) == []
+
+
+def test_contexts_that_cannot_all_be_kept_are_as_before(monkeypatch):
+    contexts = Contexts(Nonce, limit=LIMIT)
+    store = contexts.store(Nonce)
+
+    def no_memory(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(type(store), "__setitem__", no_memory)
+    request = rpc2.NcCreate(nc=1, length=16)
+    with pytest.raises(MemoryError):
+        contexts.perform(OPERATIONS[request.operation], request, lambda _request, nc: nc)
+    assert list(contexts) == []
