@@ -50,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("lab", "labs with IPsec (tkm-lab)")
     group.addoption(
         "--lab-kernel",
-        choices=("auto", "host", "uml"),
+        choices=("auto", "host", "uml", "qemu"),
         default="auto",
         help="what labs run on, as tkm-lab up --kernel",
     )

@@ -71,6 +71,8 @@ class Lab:
         memory: str = "1G",
         capture: int = 64 << 20,
         programs: Mapping[str, str] | None = None,
+        image: str = "",
+        modules: str = "",
     ) -> Lab:
         """Start a lab; it has no nodes yet.
 
@@ -83,6 +85,8 @@ class Lab:
             memory: of a guest, such as `1G`.
             capture: octets of frames that are remembered; the oldest are forgotten.
             programs: warm programs beside the builtin ones, name -> `module:function`.
+            image: the path of the kernel that QEMU boots; else Debian's, see `lab.kernel.image`.
+            modules: the folder of that kernel's modules; empty: all is built in.
 
         Raises:
             KernelError: no kernel, or it did not start.
@@ -90,11 +94,16 @@ class Lab:
         """
         rendezvous.check_name(name)
         kernel = _kernel(kernel)
-        choice = choose(kernel) if esp or kernel is not Kernel.HOST else Choice(kernel, "asked for")
+        if esp or kernel is not Kernel.HOST:
+            choice = choose(kernel, image, modules)
+        else:
+            choice = Choice(kernel, "asked for")
         lab = cls(name, choice)
         plan = rendezvous.make_plan(
             name, choice.kernel, BUILTIN | dict(programs or {}), memory, capture
         )
+        if choice.image:
+            plan = plan._replace(**choice.image._asdict(), accelerator=choice.accelerator)
         lab._leash, lab._keeper = rendezvous.launch(plan)
         try:
             lab._follow(until="keeper", progress=progress)

@@ -107,8 +107,8 @@ class Agent:
         self._built = True
         self._about = request["about"]
         specs = request["nodes"]
-        if self._plan["kernel"] == "uml" and any(spec["nat"] for spec in specs):
-            guest.load_modules(guest.NAT_MODULES)
+        if self._plan["kernel"] != "host" and any(spec["nat"] for spec in specs):
+            guest.load_modules(guest.NAT_MODULES, guest.module_folder(self._plan))
         self._wire.build(request["links"], specs)
         for spec in specs:
             pid, control = node.fork(spec["name"], self._plan["needs"], wire.node_sysctls(spec))

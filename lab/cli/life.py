@@ -23,10 +23,14 @@ _EXPOSED = (
 @click.option("--name", metavar="NAME", help="Of the lab; else that of the topology.")
 @click.option(
     "--kernel",
-    type=click.Choice(["auto", "host", "uml"]),
+    type=click.Choice(["auto", "host", "uml", "qemu"]),
     default="auto",
     show_default=True,
-    help="This host's, User-Mode Linux, or whichever can do ESP.",
+    help="This host's, User-Mode Linux, a QEMU machine, or the first of them that can do ESP.",
+)
+@click.option("--image", metavar="PATH", default="", help="The kernel that QEMU boots.")
+@click.option(
+    "--modules", metavar="FOLDER", default="", help="That kernel's modules, if it needs some."
 )
 @click.option(
     "--set", "parameters", multiple=True, metavar="NAME=NUMBER", help="A topology's parameter."
@@ -42,6 +46,8 @@ def up(
     topology: str,
     name: str | None,
     kernel: str,
+    image: str,
+    modules: str,
     parameters: tuple[str, ...],
     ike: tuple[str, ...],
     expose_ike_keys: bool,
@@ -64,7 +70,12 @@ def up(
             show.step(step)
 
     with show.busy(f"building {name}"):
-        build.up(plan, name, kernel, report, expose_ike_keys=expose_ike_keys)
+        build.up(
+            *(plan, name, kernel, report),
+            expose_ike_keys=expose_ike_keys,
+            image=image,
+            modules=modules,
+        )
     seconds = time.monotonic() - began
     if as_json:
         print_json({"lab": name, "seconds": seconds, "steps": [s._asdict() for s in steps]})

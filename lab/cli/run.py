@@ -41,7 +41,7 @@ RUNS = Path("tkm-lab-runs")
 @click.option("-j", "jobs", default=1, show_default=True, help="How many at once.")
 @click.option(
     "--kernel",
-    type=click.Choice(["auto", "host", "uml"]),
+    type=click.Choice(["auto", "host", "uml", "qemu"]),
     default="auto",
     show_default=True,
     help="Of the labs.",
