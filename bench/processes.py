@@ -88,6 +88,11 @@ class KeyManagerProcess:
         return stream
 
     @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    @property
     def end(self) -> str:
         """How it ended, though nobody asked it to; empty if it runs on, though it breaks off."""
         try:

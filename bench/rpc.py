@@ -39,7 +39,10 @@ from bench.processes import NOTING, KeyManagerProcess
 from lab.cli import show
 from lab.pki import CA
 from tests.unit.tkm.conversation import MODP_4096, SHA2_256, Conversation
+from tests.unit.tkm.messages import init_message
 from tests.unit.trusted import NAMES, Host, Identities, RecordingKernel, host, identity
+from tkm.crypto.key_exchange import group
+from tkm.message import Half
 from tkm.rpc import rpc2
 from tkm.rpc.client import Client
 from tkm.rpc.interface import Request
@@ -71,6 +74,7 @@ QUIET: Final = 0.61
 """Milliseconds of an RSA-2048 signature alone, on a machine like the one of the original's figures
 that has nothing else to do.
 """
+SPI: Final = bytes(range(8))
 SHORT: Final = 1000
 """How often a short operation is called in a row."""
 LONG: Final = 100
@@ -152,19 +156,23 @@ def in_a_row(of: Host) -> dict[str, float]:
     """Medians by operation, of a Key Manager that does nothing else between."""
     client, took = of.client, of.client.took
     client.call(rpc2.TkmReset())
+    values, nonces = {}, {}
+    peers = group(MODP_4096).generate().public_value()
     for number in range(1, LONG + 1):
-        value = client.call(rpc2.KeGet(ke=number, method=MODP_4096)).public_value
-        client.call(rpc2.KeSet(ke=number, method=MODP_4096, public_value=value))
+        values[number] = client.call(rpc2.KeGet(ke=number, method=MODP_4096)).public_value
+        client.call(rpc2.KeSet(ke=number, method=MODP_4096, public_value=peers))
     took.clear()
     calls: list[tuple[int, Callable[[int], Request[Any]]]] = [
         (SHORT, lambda _: rpc2.TkmLimits()),
         (SHORT, lambda number: rpc2.NcCreate(nc=number, length=32)),
         (LONG, lambda number: create(number, number)),
-        (LONG, sign),
+        (LONG, lambda number: sign(number, values[number], nonces[number])),
     ]
     for count, request in calls:
         for number in range(1, count + 1):
-            client.call(request(number))
+            reply = client.call(request(number))
+            if isinstance(reply, rpc2.NonceReply):
+                nonces[number] = reply.nonce
     medians = {name: median_of(name, took) for name in took}
     client.call(rpc2.TkmReset())
     return medians
@@ -174,13 +182,14 @@ def create(isa: int, ke: int) -> rpc2.IsaCreate:
     """An IKE SA of its own nonce, endpoint and key exchange."""
     return rpc2.IsaCreate(
         isa=isa, ae=isa, ia=1, ke=ke, nc_loc=isa, nonce_rem=bytes(32), initiator=True,
-        spi_loc=bytes(8), spi_rem=bytes(8),
+        spi_loc=SPI, spi_rem=SPI[::-1],
     )  # fmt: skip
 
 
-def sign(isa: int) -> rpc2.IsaSign:
-    """AUTH over a first message of the usual length."""
-    return rpc2.IsaSign(isa=isa, lc=1, hash_algorithms=(SHA2_256,), init_message=os.urandom(600))
+def sign(isa: int, public_value: bytes, nonce: bytes) -> rpc2.IsaSign:
+    """AUTH over the first message of an IKE SA."""
+    message = init_message(Half(SPI, MODP_4096, public_value, nonce), SPI[::-1], by_initiator=True)
+    return rpc2.IsaSign(isa=isa, lc=1, hash_algorithms=(SHA2_256,), init_message=message)
 
 
 class Row(NamedTuple):

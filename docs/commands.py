@@ -21,12 +21,17 @@ _HEAD = """\
 
 What `tkm-lab COMMAND --help` says, on one page (made by `docs/commands.py`).
 
-**Which lab.** With one lab up, that one. With several, `--lab NAME`, or `TKM_LAB=NAME` in the
-environment.
+**Which lab.** `--lab NAME`; else `TKM_LAB=NAME` in the environment; else the only one that is up.
 
 **Exit codes.** 0 good, 1 the lab says no, 2 wrong use; what went wrong is one line on standard
 error. `exec`, `shell` and `ping` end as the command that they run does (128 and its number, if a
-signal ended it). `run` knows 3, too: it could not run.
+signal ended it; 127 if the node has no such command, 126 if it cannot be executed). `run` knows 3,
+too: it could not run.
+
+**Output.** Text never decides an exit code. If the reader goes (`| head`), a command is silent and
+goes on to its end; `logs -f`, `capture -f` end with 0, `exec`, `shell` and `ping` with 141. If
+standard output cannot be written, that is one line on standard error in the end, and exit code 1.
+What the encoding of the terminal does not have is written in ASCII.
 
 **Programs.** `--json` gives what people see, and more, as JSON. It has no keys in it.
 

@@ -48,11 +48,14 @@ def up(
     *,
     keep: bool = True,
     expose_ike_keys: bool = False,
+    image: str = "",
+    modules: str = "",
 ) -> Lab:
     """Build a lab. It lives on when this process ends (`keep`); if it cannot be, nothing stays.
 
     `identities` says who everybody is, if not who the topology says, under one root CA. With
     `expose_ike_keys` the Key Managers write what Wireshark needs to open IKE (`tkm.expose`).
+    `image` and `modules` are of the kernel that QEMU boots, see `Lab.start`.
 
     Raises LabError: it could not be built, and why.
     """
@@ -60,7 +63,7 @@ def up(
     network.check_installed(topology)
     with KeyStock(keys_needed(topology)) as stock:
         began = time.monotonic()
-        lab = Lab.start(name, kernel, wait=False)
+        lab = Lab.start(name, kernel, wait=False, image=image, modules=modules)
         try:
             lab.ready()
             report(Step("kernel", _kernel(lab), time.monotonic() - began))

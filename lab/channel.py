@@ -62,10 +62,20 @@ class Decoder:
             if len(self._buffer) < 4 + length:
                 return
             start = _HEADER.size
-            body = json.loads(self._buffer[start : start + text])
+            body = _object(self._buffer[start : start + text])
             octets = bytes(self._buffer[start + text : 4 + length])
             del self._buffer[: 4 + length]
             yield Message(body, octets)
+
+
+def _object(text: bytes | bytearray) -> dict[str, Any]:
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as trouble:
+        raise LabError("the other side speaks another protocol") from trouble
+    if not isinstance(body, dict):
+        raise LabError("the other side speaks another protocol")
+    return body
 
 
 def error(trouble: LabError) -> dict[str, Any]:

@@ -10,14 +10,15 @@ links that lie inside the networks that gateways protect.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from lab import which
 from lab.about import topology_in
 from lab.errors import LabError
 from lab.pairs import Pair, Places, Policies, pairs_of, places_in, selectors_of
-from lab.proof import Echo, Flaw, Mode, Sa, read_pcap
+from lab.proof import Echo, Flaw, Mode, Sa, iter_pcap
 
 if TYPE_CHECKING:
     from lab.client import Lab
@@ -31,7 +32,7 @@ _PAYLOAD = 15
 _DEADLINE = 10
 """Seconds until traffic must flow."""
 _DEADLINE_WITHOUT_DAEMONS = 2
-_SOME = 500
+_SOME = 5000
 """Frames between two reports of progress."""
 
 Report = Callable[[str], None]
@@ -143,10 +144,10 @@ def _explain(lab: Lab, pair: Pair, what: str) -> str:
     """Why a pair does not talk, and where to read on."""
     dead = _dead_daemons(lab.status(), pair)
     if not dead:
-        logs = ", ".join(f"tkm-lab logs {node}" for node in pair.gateways)
+        logs = ", ".join(which.command(lab.name, "logs", node) for node in pair.gateways)
         return f"{what}: see {logs}"
     causes = [f"{daemon.name} on {node} has ended ({daemon.code})" for node, daemon in dead]
-    logs = ", ".join(f"tkm-lab logs {node} {daemon.name}" for node, daemon in dead)
+    logs = ", ".join(which.command(lab.name, "logs", node, daemon.name) for node, daemon in dead)
     return f"{what}: {', '.join(causes)}; see {logs}"
 
 
@@ -211,9 +212,9 @@ def _judge_link(evidence: Evidence, link: str, report: Report) -> Verdict:
     from lab.proof.engine import verify  # scapy: half a second, for this command alone
 
     capture = evidence.captures[link]
-    frames = read_pcap(capture.pcap, capture.senders)
+    frames = iter_pcap(capture.pcap, capture.senders)
     expected = [sent.echo for sent in evidence.sent if link in sent.links]
-    counted = _counted(frames, link, report)
+    counted = _counted(frames, len(capture.ports), link, report)
     verdict = verify(counted, evidence.associations, expected, red=link in evidence.red)
     if expected:
         return verdict
@@ -222,8 +223,8 @@ def _judge_link(evidence: Evidence, link: str, report: Report) -> Verdict:
     return replace(verdict, failures=failures)
 
 
-def _counted(frames: Sequence[Frame], link: str, report: Report) -> Iterator[Frame]:
+def _counted(frames: Iterable[Frame], count: int, link: str, report: Report) -> Iterator[Frame]:
     for frame in frames:
         if frame.number % _SOME == 1:
-            report(f"verifying {link}: frame {frame.number} of {len(frames)}")
+            report(f"verifying {link}: frame {frame.number} of {count}")
         yield frame

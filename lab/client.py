@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import signal
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -48,8 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Interface", "Kernel", "Lab", "Node", "Progress"]
 
-_DOWN_DEADLINE = 10.0
-
 
 class Lab:
     """A connection to a lab that is up. Not for use by several threads at once."""
@@ -74,6 +71,8 @@ class Lab:
         memory: str = "1G",
         capture: int = 64 << 20,
         programs: Mapping[str, str] | None = None,
+        image: str = "",
+        modules: str = "",
     ) -> Lab:
         """Start a lab; it has no nodes yet.
 
@@ -86,6 +85,8 @@ class Lab:
             memory: of a guest, such as `1G`.
             capture: octets of frames that are remembered; the oldest are forgotten.
             programs: warm programs beside the builtin ones, name -> `module:function`.
+            image: the path of the kernel that QEMU boots; else Debian's, see `lab.kernel.image`.
+            modules: the folder of that kernel's modules; empty: all is built in.
 
         Raises:
             KernelError: no kernel, or it did not start.
@@ -93,11 +94,16 @@ class Lab:
         """
         rendezvous.check_name(name)
         kernel = _kernel(kernel)
-        choice = choose(kernel) if esp or kernel is not Kernel.HOST else Choice(kernel, "asked for")
+        if esp or kernel is not Kernel.HOST:
+            choice = choose(kernel, image, modules)
+        else:
+            choice = Choice(kernel, "asked for")
         lab = cls(name, choice)
         plan = rendezvous.make_plan(
             name, choice.kernel, BUILTIN | dict(programs or {}), memory, capture
         )
+        if choice.image:
+            plan = plan._replace(**choice.image._asdict(), accelerator=choice.accelerator)
         lab._leash, lab._keeper = rendezvous.launch(plan)
         try:
             lab._follow(until="keeper", progress=progress)
@@ -159,7 +165,7 @@ class Lab:
             leash.close()
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
-            _end(keeper)
+            rendezvous.end(keeper)
             os.waitpid(keeper, 0)
             return
         with contextlib.suppress(NotUp, ProcessLookupError):
@@ -167,7 +173,7 @@ class Lab:
             channel.close()
             if not pid:
                 raise LabError(f"{self.name} runs in another PID namespace: end it from there")
-            _end(pid)
+            rendezvous.end(pid)
 
     def __enter__(self) -> Self:
         return self
@@ -234,6 +240,7 @@ class Lab:
         tty: bool = False,
         stdout: BinaryIO | None = None,
         stderr: BinaryIO | None = None,
+        end: int | None = None,
     ) -> int:
         """Run a command in a node and return its exit code (128 + signal, as shells do).
 
@@ -241,10 +248,12 @@ class Lab:
             stdin: a file or descriptor to read from as input comes; none: no input.
             tty: give it a terminal; ours (stdin, put into raw mode) if that is one.
             stdout, stderr: where its output goes as it comes; ours, if not given.
+            end: a descriptor; when it becomes readable, nobody reads the output any more, and the
+                command is killed.
         """
         outputs = (stdout or sys.stdout.buffer, stderr or sys.stderr.buffer)
         with contextlib.closing(self._open()) as channel:
-            return Execution(channel, stdin, outputs).run(node, list(argv), tty=tty)
+            return Execution(channel, stdin, outputs, end=end).run(node, list(argv), tty=tty)
 
     def call(self, node: str, argv: Sequence[str], given: bytes = b"") -> Completed:
         """Run a command in a node and return all its output."""
@@ -283,19 +292,23 @@ class Lab:
         return CaptureFile.of(answer.body["done"], answer.octets)
 
     def watch(
-        self, request: Mapping[str, Any], seconds: float | None = None
+        self, request: Mapping[str, Any], seconds: float | None = None, end: int | None = None
     ) -> Generator[Message, None, None]:
         """What the lab tells by itself about `request`, until the caller has enough.
 
-        See `lab.seeing.follow`. Raises LabError, Hangup when the lab ends; TimeoutError after so
-        many seconds.
+        See `lab.seeing.follow`. It ends when the descriptor `end` becomes readable. Raises
+        LabError, Hangup when the lab ends; TimeoutError after so many seconds.
         """
-        end = None if seconds is None else time.monotonic() + seconds
+        until = None if seconds is None else time.monotonic() + seconds
         with contextlib.closing(self._open()) as channel:
             channel.send(dict(request))
             while True:
-                if end is not None:
-                    channel.socket.settimeout(max(0.001, end - time.monotonic()))
+                if until is not None:
+                    channel.socket.settimeout(max(0.001, until - time.monotonic()))
+                if end is not None and not channel.waiting:
+                    ready, _, _ = select.select([channel.fileno(), end], [], [])
+                    if end in ready:
+                        return
                 message = channel.receive()
                 raise_error(message.body)
                 yield message
@@ -381,19 +394,3 @@ def _with_names(node: Node) -> Node:
     return replace(
         node, interfaces=tuple(replace(i, name=i.name or f"eth{n}") for n, i in numbered)
     )
-
-
-def _end(pid: int) -> None:
-    """End a keeper; when it has ended, all is gone.
-
-    Raises ProcessLookupError: it has ended already.
-    """
-    watch = os.pidfd_open(pid)
-    try:
-        signal.pidfd_send_signal(watch, signal.SIGTERM)
-        ended, _, _ = select.select([watch], [], [], _DOWN_DEADLINE)
-        if not ended:
-            signal.pidfd_send_signal(watch, signal.SIGKILL)
-            select.select([watch], [], [])
-    finally:
-        os.close(watch)

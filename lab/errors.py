@@ -33,5 +33,18 @@ class NotUp(LabError):
     """There is no lab of this name."""
 
 
+class CannotExecute(LabError):
+    """A command cannot be executed in a node: it is not executable, or the system refuses it."""
+
+    shell_code = 126
+    """With which a shell would end (POSIX, Shell Command Language, 2.8.2)."""
+
+
+class CommandNotFound(CannotExecute):
+    """There is no such command in the node."""
+
+    shell_code = 127
+
+
 class Hangup(LabError):
     """The lab ended while we were talking to it."""

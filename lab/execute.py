@@ -14,8 +14,11 @@ from types import FrameType
 from typing import Any, BinaryIO
 
 from lab.channel import Channel, raise_error
+from lab.errors import UsageError
 
 _CHUNK = 16384
+_OF_TERMINAL = ("TERM", "COLORTERM")
+"""Variables that tell what our terminal can do; a command on a terminal of a node needs them."""
 
 Sink = BinaryIO | Callable[[bytes], Any]
 
@@ -29,10 +32,13 @@ class Execution:
         stdin: BinaryIO | int | None,
         outputs: tuple[Sink, Sink],
         given: bytes = b"",
+        end: int | None = None,
     ) -> None:
+        """Prepare it; `end` becomes readable when nobody wants the output any more."""
         self._channel = channel
         self._stdin = stdin if isinstance(stdin, int) or stdin is None else stdin.fileno()
         self._given = given
+        self._end = end
         self._outputs = dict(zip(("stdout", "stderr"), outputs, strict=True))
         self._selector = selectors.DefaultSelector()
         self._ended = False
@@ -44,6 +50,7 @@ class Execution:
         is_terminal = source is not None and os.isatty(source)
         if tty:
             request["tty"] = _size(source) if source is not None and is_terminal else [24, 80]
+            request["environment"] = {k: os.environ[k] for k in _OF_TERMINAL if k in os.environ}
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._selector)
             if source is not None and is_terminal:
@@ -51,12 +58,16 @@ class Execution:
                 stack.enter_context(self._follow_size(source))
             self._channel.send(request)
             self._selector.register(self._channel, selectors.EVENT_READ)
+            if self._end is not None:
+                self._selector.register(self._end, selectors.EVENT_READ)
             self._offer()
             return self._attend()
 
     def _attend(self) -> int:
         while True:
             for key, _ in self._selector.select():
+                if key.fd == self._end:
+                    return 128 + signal.SIGPIPE  # the agent kills it when we hang up
                 if key.fd != self._channel.fileno():
                     self._read_input()
                     continue
@@ -96,12 +107,22 @@ class Execution:
             try:
                 self._selector.register(self._stdin, selectors.EVENT_READ)
             except PermissionError:  # a plain file: always readable
-                self._send_input(os.read(self._stdin, _CHUNK))
+                self._send_input(self._read(self._stdin))
 
     def _read_input(self) -> None:
         if self._stdin is not None:
             self._selector.unregister(self._stdin)
-            self._send_input(os.read(self._stdin, _CHUNK))
+            self._send_input(self._read(self._stdin))
+
+    @staticmethod
+    def _read(source: int) -> bytes:
+        """The next piece; a terminal that is gone has ended. Raises UsageError: a directory."""
+        try:
+            return os.read(source, _CHUNK)
+        except IsADirectoryError as trouble:
+            raise UsageError(f"standard input: {trouble.strerror}") from trouble
+        except OSError:
+            return b""
 
     def _send_input(self, octets: bytes) -> None:
         self._ended = not octets

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lab import which
 from lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ def _session(lab: Lab, node: str) -> Iterator[Session]:
     except (CommandException, SessionException) as refused:
         raise LabError(f"{node}: {refused}") from refused
     except OSError as gone:
-        raise LabError(f"{node}: its IKE daemon has hung up: tkm-lab logs {node}") from gone
+        see = which.command(lab.name, "logs", node)
+        raise LabError(f"{node}: its IKE daemon has hung up: {see}") from gone
 
 
 def _finish(lines: Iterator[Any]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import compileall
 import os
+import select
+import signal
 import socket
 import struct
 import sys
@@ -15,14 +17,21 @@ from lab.channel import Channel
 from lab.errors import Hangup, KernelError, NotUp, UsageError
 from lab.kernel.plan import LEASH, Plan, socket_name
 
+_DOWN_DEADLINE = 10.0
+"""Seconds."""
 _PACKAGES = ("tkm", "ike", "lab")
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
 def check_name(name: str) -> None:
-    """Raise UsageError unless `name` can be a lab's or a node's."""
-    if not name or len(name) > 60 or not _NAME.issuperset(name):
-        raise UsageError(f"{name!r} is no name: letters, digits, - _ . and at most 60 of them")
+    """Raise UsageError unless `name` can be a lab's or a node's.
+
+    It must not begin with `-`, so that it never looks like an option.
+    """
+    if not name or len(name) > 60 or name[0] == "-" or not _NAME.issuperset(name):
+        raise UsageError(
+            f"{name!r} is no name: letters of ASCII, digits, - _ . (no - first), at most 60 of them"
+        )
 
 
 def names() -> list[str]:
@@ -82,6 +91,22 @@ def launch(plan: Plan) -> tuple[Channel, int]:
                 " install tkm-lab where this user may execute it"
             ) from trouble
     return Channel(ours), pid
+
+
+def end(pid: int) -> None:
+    """End a keeper; when it has ended, all is gone.
+
+    Raises ProcessLookupError: it has ended already.
+    """
+    watch = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(watch, signal.SIGTERM)
+        ended, _, _ = select.select([watch], [], [], _DOWN_DEADLINE)
+        if not ended:
+            signal.pidfd_send_signal(watch, signal.SIGKILL)
+            select.select([watch], [], [])
+    finally:
+        os.close(watch)
 
 
 def make_plan(name: str, kernel: str, programs: dict[str, str], memory: str, capture: int) -> Plan:

@@ -31,6 +31,7 @@ _RESULTS = {
     Result.INVALID_OPERATION: "there is no such operation",
     Result.INVALID_ID: "a number is out of its range, or names nothing that is configured",
     Result.INVALID_STATE: "a context is not in the state that the operation needs",
+    Result.QUOTA_EXCEEDED: "a policy has as many SAs as it may have",
     Result.INVALID_PARAMETER: "a value or a length is out of its bounds, or the frame is broken",
     Result.RANDOM_FAILURE: "there is no randomness (never sent)",
     Result.SIGN_FAILURE: "the private key does not sign",
@@ -130,7 +131,10 @@ def _contexts() -> str:
         "The client names contexts by numbers of its choice; a number that was never used names"
     ]
     lines += ["a clean one. A reset leads from every state to clean and destroys what the context"]
-    lines += ["holds; it is not drawn. An operation takes all of its steps or none.", ""]
+    lines += [
+        "holds; it is not drawn. An operation takes all of its steps or none; but what keys have"
+    ]
+    lines += ["come from is spent even if the operation fails afterwards.", ""]
     for table in TABLES:
         lines += [f"## {table.name}: {table.title}", "", *_diagram(table), ""]
     lines += ["## Operations", ""]
@@ -146,7 +150,10 @@ def _diagram(table: Table) -> Iterator[str]:
         by = [
             operation.name
             for operation in OPERATIONS.values()
-            if any((step.kind.table, step.trigger) == (table, trigger) for step in operation.steps)
+            if any(
+                step.kind.table is table and trigger in (step.trigger, step.spent)
+                for step in operation.steps
+            )
         ]
         yield f"    {source} --> {target}: {trigger} ({_row(by)})"
     yield "```"
@@ -161,7 +168,9 @@ def _steps(operations: Iterable[Operation]) -> Iterator[str]:
     yield from ("| operation | what it does to which contexts |", "|---|---|")
     for operation in operations:
         steps = (
-            f"{step.kind.table.name} `{step.field}`: {step.trigger}" for step in operation.steps
+            f"{step.kind.table.name} `{step.field}`: {step.trigger}"
+            + (f" (spent: {step.spent})" if step.spent else "")
+            for step in operation.steps
         )
         yield f"| {operation.name} | {'; '.join(steps)} |"
 

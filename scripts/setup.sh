@@ -8,6 +8,7 @@
 #   setup dev     the same with the tools and packages that the tests need
 #
 # $wants_strongswan, if not empty, brings stock strongSwan along; the tests always need it.
+# $wants_qemu, likewise, brings QEMU and, unless it is "own", a kernel for it.
 #
 # Both set $venv. It is .venv in the clone or, where the clone isn't ours to write to, a folder in
 # the user's cache with a copy of the package. A stamp, written last, says what an environment was
@@ -19,12 +20,14 @@ root=${root%/scripts/setup.sh}
 setup() {
     local extras=$1 lock
     choose_venv
-    venv_is_ready "$extras" && [[ -z $(missing_packages "$extras") ]] && return
+    venv_is_ready "$extras" && [[ -z $(missing_packages "$extras") ]] && ! needs_kernel "$extras" &&
+        return
     # One at a time: whoever waited finds the work done.
     exec {lock}<"$lock_folder"
     flock "$lock"
     install_missing "$extras"
     venv_is_ready "$extras" || make_venv "$extras"
+    ! needs_kernel "$extras" || step "Debian's kernel for QEMU, into the cache" fetch_kernel
     exec {lock}<&-
 }
 
@@ -82,7 +85,7 @@ venv_is_ready() {
 
 is_outdated_copy() {
     [[ $lock_folder != "$root" ]] &&
-        [[ -n $(find "$root"/{tkm,ike,lab,scenarios} -newer "$venv/stamp" -print -quit) ]]
+        [[ -n $(find "$root"/{tkm,ike,lab,scenarios,tkm_lab_pytest.py} -newer "$venv/stamp" -print -quit) ]]
 }
 
 make_venv() {
@@ -115,7 +118,7 @@ install_package() {
 install_copy() {
     local copy status=0
     copy=$(mktemp -d) || return
-    { cd "$root" && cp -r pyproject.toml README.md LICENSE tkm ike lab scenarios "$copy" && cd "$copy" &&
+    { cd "$root" && cp -r pyproject.toml README.md LICENSE tkm ike lab scenarios tkm_lab_pytest.py "$copy" && cd "$copy" &&
         "${pip[@]}" "$what"; } || status=$?
     rm -rf "$copy"
     return $status
@@ -146,7 +149,32 @@ missing_packages() {
         [[ -x /usr/sbin/charon-systemd || -x /usr/lib/ipsec/charon ]] &&
             command -v swanctl >/dev/null || packages+=(charon-systemd)
     fi
+    if [[ $1 == dev || -n ${wants_qemu:-} ]]; then
+        command -v "qemu-system-$(uname -m)" >/dev/null || packages+=("$(qemu_package)")
+        has_static_busybox || packages+=(busybox-static)
+        [[ -x /usr/sbin/depmod ]] || packages+=(kmod)
+    fi
     printf '%s' "${packages[*]}"
+}
+
+qemu_package() {
+    if [[ $(uname -m) == aarch64 ]]; then printf qemu-system-arm; else printf qemu-system-x86; fi
+}
+
+# ldd fails for what is no dynamic program.
+has_static_busybox() {
+    local busybox
+    busybox=$(command -v busybox) && ! ldd "$busybox" &>/dev/null
+}
+
+needs_kernel() {
+    [[ $1 == dev || ${wants_qemu:-own} != own ]] &&
+        ! compgen -G "${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/tkm-lab/kernel/*/vmlinuz" >/dev/null
+}
+
+fetch_kernel() {
+    local fetch=("$venv/bin/python" -m lab.kernel.fetch)
+    cd "$root" && { "${fetch[@]}" || { become_root && apt_get update && "${fetch[@]}"; }; }
 }
 
 # Adds an ESP SA in a network namespace that is gone right after.

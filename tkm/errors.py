@@ -4,7 +4,8 @@
 :class:`CallerError` is the untrusted client's fault, :class:`PeerError` the remote peer's,
 :class:`HostError` this machine's. Each refuses the request that met it, with a result code of its
 own, and has changed nothing; but for a ``tkm_reset`` that the kernel holds up, which destroys all
-else. :class:`ConfigError` is the administrator's, and ends the program.
+else, and for keys that the kernel has refused: what they were derived from is used up.
+:class:`ConfigError` is the administrator's, and ends the program.
 """
 
 from collections.abc import Iterator
@@ -39,6 +40,12 @@ class InvalidParameter(CallerError):
     """A value does not go with the others."""
 
     result = Result.INVALID_PARAMETER
+
+
+class QuotaExceeded(CallerError):
+    """A policy has as many SAs as it may have."""
+
+    result = Result.QUOTA_EXCEEDED
 
 
 class PeerError(TkmError):

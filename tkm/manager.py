@@ -14,12 +14,16 @@ from tkm.config.model import Config
 from tkm.contexts.kinds import Chain, Endpoint, EspSa, IkeSa, KeyExchange, Nonce
 from tkm.contexts.machine import Context, Contexts
 from tkm.contexts.operations import OPERATIONS
+from tkm.contexts.own import OwnValues
+from tkm.contexts.quota import Quotas
 from tkm.errors import KernelError
 from tkm.keys import PrivateKeys, TrustAnchors
-from tkm.operations import ike_sa, key_exchange
+from tkm.operations import ike_sa
 from tkm.operations.chain import Chains
+from tkm.operations.derive import Derivations
 from tkm.operations.esp_sa import EspSas
-from tkm.operations.ike_sa import Authentication
+from tkm.operations.ike_sa import Authentication, IkeSas
+from tkm.operations.key_exchange import KeyInputs
 from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
 from tkm.rpc.record import Empty, Record
@@ -67,22 +71,27 @@ class KeyManager:
         self._config = config
         self._kernel = kernel
         self.key_size = max(key.key_size for key in private_keys.values())
-        self._esp_sas = EspSas(config, kernel)
         self.limit = limit
         kinds = (Nonce, KeyExchange, Chain, Endpoint, IkeSa, EspSa)
         self.contexts = Contexts(*kinds, limit=limit, now=now)
+        quotas = Quotas(self.contexts, len(config.policies), limit)
+        own = OwnValues()
+        derivations = Derivations(own)
+        inputs = KeyInputs(own)
+        ike_sas = IkeSas(derivations, quotas)
+        self._esp_sas = EspSas(config, kernel, derivations, quotas)
         self.chains = Chains(config, anchors, now)
-        self.authentication = authentication = Authentication(config, private_keys, now)
+        self.authentication = authentication = Authentication(config, private_keys, now, quotas)
         self._compute: dict[type[Request[Any]], Compute] = {
-            rpc2.NcCreate: key_exchange.nc_create,
-            rpc2.KeGet: key_exchange.ke_get,
-            rpc2.KeSet: key_exchange.ke_set,
+            rpc2.NcCreate: inputs.nc_create,
+            rpc2.KeGet: inputs.ke_get,
+            rpc2.KeSet: inputs.ke_set,
             rpc2.CcCheckCa: self.chains.check_ca,
             rpc2.CcAddCertificate: self.chains.add_certificate,
             rpc2.CcCheckChain: self.chains.check_chain,
-            rpc2.IsaCreate: ike_sa.create,
-            rpc2.IsaCreateChild: ike_sa.create_child,
-            rpc2.IsaUpdate: ike_sa.update,
+            rpc2.IsaCreate: ike_sas.create,
+            rpc2.IsaCreateChild: ike_sas.create_child,
+            rpc2.IsaUpdate: ike_sas.update,
             rpc2.IsaIntAuth: ike_sa.int_auth,
             rpc2.IsaEncrypt: ike_sa.encrypt,
             rpc2.IsaDecrypt: ike_sa.decrypt,

@@ -46,6 +46,12 @@ class Secret:
         """Some of these octets, in the same memory: wiped with this one, whose owner stays it."""
         return Secret(memoryview(self._octets)[start : start + length])
 
+    def cut(self, length: int) -> "Secret":
+        """The first ``length`` octets, in the same memory; the others are zeroed."""
+        rest = self.part(length, len(self) - length)
+        rest.wipe()
+        return self.part(0, length)
+
     def wipe(self) -> None:
         """Zero the octets and forget them."""
         # Of equal length: written over in place.

@@ -25,6 +25,7 @@ _NOTIFIES = {
     Result.INVALID_PARAMETER: NotifyType.INVALID_SYNTAX,
     Result.INVALID_ID: NotifyType.NO_PROPOSAL_CHOSEN,
     Result.KERNEL_FAILURE: NotifyType.NO_ADDITIONAL_SAS,
+    Result.QUOTA_EXCEEDED: NotifyType.NO_ADDITIONAL_SAS,
 }
 """How a peer hears of a refusal; of any other as of a temporary failure."""
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from lab.agent.line import AgentChannel
 from lab.agent.nodes import Node, Process
+from lab.channel import error
+from lab.errors import UsageError
 
 _CHUNK = 16384
 
@@ -39,7 +41,9 @@ async def _on_pipes(
 ) -> int:
     theirs, ours = zip(*(os.pipe() if n == 0 else os.pipe()[::-1] for n in range(3)), strict=True)
     try:
-        process = await node.spawn(request["argv"], theirs, program)
+        process = await node.spawn(
+            request["argv"], theirs, program, environment=request.get("environment")
+        )
     except BaseException:
         _close(ours)
         raise
@@ -56,7 +60,13 @@ async def _on_terminal(
     _resize(master, request["tty"])
     try:
         ends = (slave, slave, slave)
-        process = await node.spawn(request["argv"], ends, program, tty=os.ttyname(slave))
+        process = await node.spawn(
+            request["argv"],
+            ends,
+            program,
+            tty=os.ttyname(slave),
+            environment=request.get("environment"),
+        )
     except BaseException:
         os.close(master)
         raise
@@ -138,7 +148,9 @@ async def _drain(channel: AgentChannel, fd: int, kind: str) -> bool:
 async def _listen(channel: AgentChannel, process: Process, source: int) -> None:
     while True:
         body, octets = await channel.receive()
-        if "signal" in body:
+        if "do" in body:
+            channel.send(error(UsageError("a request must wait until the one before has ended")))
+        elif "signal" in body:
             process.signal(body["signal"])
         elif "size" in body:
             _resize(source, body["size"])

@@ -1,51 +1,53 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""PID 1 of a User-Mode Linux guest: turns a read-only hostfs into a machine, then is the agent.
+"""PID 1 of a guest: turns a read-only view of this host's files into a machine, then is the agent.
 
-`guest.py PLAN …`: the path of the plan. The root becomes an overlay over hostfs whose upper layer
-is a tmpfs, so nothing in the guest can touch this host's files. Kernel modules are loaded from
-their files, in the order that Debian's modules.dep gives: no depmod, no modprobe, and nothing is
-left to loading on demand, which does not work inside a node.
+`guest.py PLAN …`: the path of the plan. The root of a User-Mode Linux is hostfs, that of a QEMU
+machine is 9p. An overlay takes its place, whose upper layer is a tmpfs, so nothing in the guest can
+touch this host's files. Kernel modules are loaded from their files, in the order that modules.dep
+gives: no depmod, no modprobe, and nothing is left to loading on demand, which does not work inside
+a node.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 MODULES = (
     *("veth", "bridge", "sch_netem", "ipv6"),
     *("xfrm_user", "esp4", "esp6", "authenc", "authencesn", "echainiv", "seqiv", "cbc", "hmac"),
     *("sha512_generic", "drbg"),
 )
-NAT_MODULES = ("iptable_nat", "xt_MASQUERADE")
-"""For labs with NAT. Debian's guest kernel has no NAT for nftables (CONFIG_NFT_NAT)."""
+NAT_MODULES = ("crc32c_generic", "iptable_nat", "xt_MASQUERADE")
+"""For labs with NAT. Debian's UML has no NAT for nftables (CONFIG_NFT_NAT). Elsewhere libcrc32c,
+which these depend on, does not load before a module that computes its checksum."""
 _OVERLAY = Path("/dev/shm")
 _SERIAL_LINE = "/dev/ttyS0"
+_PORT_DEADLINE = 5.0
 
 
-def module_files(wanted: tuple[str, ...], dependencies: str) -> list[str]:
-    """The files to load, dependencies first, out of the text of a modules.dep."""
-    needs: dict[str, list[str]] = {}
-    files: dict[str, str] = {}
-    for line in dependencies.splitlines():
-        file, _, others = line.partition(":")
-        needs[file] = others.split()
-        files[file.rpartition("/")[2].partition(".")[0]] = file
-    order: list[str] = []
-    for name in wanted:
-        if file := files.get(name, ""):  # else it is built in
-            order += [*reversed(needs[file]), file]
-    return list(dict.fromkeys(order))
+def module_folder(plan: dict[str, Any]) -> Path | None:
+    """Where the modules of the guest's kernel are; None if all that it needs is built in."""
+    if plan["kernel"] == "uml":
+        return Path("/usr/lib/uml/modules", os.uname().release)
+    return Path(plan["modules"]) if plan["modules"] else None
 
 
-def load_modules(wanted: tuple[str, ...]) -> None:
-    from lab.kernel import syscalls
+def load_modules(wanted: tuple[str, ...], folder: Path | None) -> None:
+    from lab.errors import KernelError
+    from lab.kernel import modules, syscalls
 
-    folder = Path("/usr/lib/uml/modules", os.uname().release)
-    for file in module_files(wanted, (folder / "modules.dep").read_text()):
-        syscalls.load_module(folder / file)
+    if folder is not None:
+        for file in modules.files(wanted, (folder / modules.INDEX).read_text()):
+            try:
+                syscalls.load_module(modules.read(folder / file), file)
+            except OSError as trouble:
+                raise KernelError(f"cannot load module {file}: {trouble.strerror}") from trouble
 
 
 def make_root() -> None:
@@ -70,13 +72,29 @@ def make_root() -> None:
     syscalls.mount("shm", "/dev/shm", "tmpfs")
 
 
-def open_line() -> int:
-    """The serial line to the keeper, every octet as it is."""
+def open_line(kernel: str) -> int:
+    """The line to the keeper, every octet as it is."""
+    if kernel == "qemu":
+        return os.open(_find_port(), os.O_RDWR | os.O_CLOEXEC)
     import tty
 
     line = os.open(_SERIAL_LINE, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     tty.setraw(line)
     return line
+
+
+def _find_port() -> Path:
+    """The virtio-serial port with our name. The kernel adds it while the guest starts."""
+    from lab.kernel.plan import PORT
+
+    end = time.monotonic() + _PORT_DEADLINE
+    while True:
+        for name in Path("/sys/class/virtio-ports").glob("*/name"):
+            if name.read_text().strip() == PORT:
+                return Path("/dev", name.parent.name)
+        if time.monotonic() > end:
+            raise OSError(errno.ENODEV, "no virtio-serial port: no CONFIG_VIRTIO_CONSOLE")
+        time.sleep(0.01)
 
 
 def open_console() -> None:
@@ -92,18 +110,34 @@ def open_console() -> None:
 def main() -> None:
     plan = json.loads(Path(sys.argv[1]).read_text())
     sys.path[:0] = [entry for entry in plan["path"] if entry not in sys.path]
-    load_modules(("overlay",))
-    make_root()
-    open_console()
-    load_modules(MODULES)
-    from lab.agent.main import serve
+    from lab.errors import LabError
     from lab.kernel import syscalls
 
-    syscalls.sethostname("lab")
     try:
-        serve(open_line(), plan)
+        line = make_machine(plan)
+    except (OSError, LabError) as trouble:
+        sys.stderr.write(f"tkm-lab: the guest cannot start: {trouble}\n")
+        syscalls.power_off()
+        return
+    from lab.agent.main import serve
+
+    try:
+        serve(line, plan)
     finally:
         syscalls.power_off()
+
+
+def make_machine(plan: dict[str, Any]) -> int:
+    """Make all of the machine that the agent needs, and open the line to the keeper."""
+    from lab.kernel import syscalls
+
+    folder = module_folder(plan)
+    load_modules(("overlay",), folder)
+    make_root()
+    open_console()
+    load_modules(MODULES, folder)
+    syscalls.sethostname("lab")
+    return open_line(plan["kernel"])
 
 
 if __name__ == "__main__":

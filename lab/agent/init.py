@@ -5,18 +5,20 @@ A daemon that is one of our programs is forked from it and starts at once; it ha
 already, and no secret is in it. The agent talks to it over a SOCK_SEQPACKET socket, one
 JSON object per packet:
 
-    to the node     {"spawn": id, "argv": [...], "program": target or null, "tty": path or null}
+    to the node     {"spawn": id, "argv": [...], "program": target or null, "tty": path or null,
+                     "environment": {name: value}}
                         with three descriptors beside it: standard input, output and errors
                     {"signal": number, "id": id}        {"memory": [id, ...]}
     from the node   {"up": name}, with a socket beside it (`recorder.subscribe`), if its kernel has
                         SAs, or {"down": "one line"}; once, and first
-                    {"started": id, "pid": pid} or {"failed": id, "why": "one line"}
+                    {"started": id, "pid": pid} or {"failed": id, "why": "one line", "errno": n}
                     {"exited": id, "code": code}        {"memory": {id: octets}}
 """
 
 from __future__ import annotations
 
 import atexit
+import errno
 import json
 import os
 import select
@@ -24,12 +26,15 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
 from lab.agent import programs
 from lab.kernel import process
 
 PACKET = 1 << 17
+CONFIGURATION = "STRONGSWAN_CONF"
+"""Where strongSwan's programs find their configuration: a variable of the environment."""
 _PYTHON_CHANGES = (signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ)
 """Signals that Python, or we, handle otherwise than a new program expects."""
 
@@ -83,9 +88,13 @@ class Init:
             if order["program"]:
                 pid = _fork_program(order["program"], order["argv"], fds)
             else:
-                pid = _execute(order["argv"], fds, order["tty"])
+                pid = _execute(order["argv"], fds, order["tty"], order["environment"])
         except OSError as trouble:
-            self._answer({"failed": job, "why": f"{order['argv'][0]}: {trouble.strerror}"})
+            why = f"{order['argv'][0]}: {trouble.strerror}"
+            self._answer({"failed": job, "why": why, "errno": trouble.errno})
+            return
+        except ValueError as trouble:  # an argument that no command can be given
+            self._answer({"failed": job, "why": str(trouble), "errno": errno.EINVAL})
             return
         self._ids[pid] = job
         self._answer({"started": job, "pid": pid})
@@ -117,7 +126,9 @@ class Init:
         return {job: process.memory(pids[job]) for job in jobs if job in pids}
 
 
-def _execute(argv: list[str], fds: list[int], tty: str | None) -> int:
+def _execute(
+    argv: list[str], fds: list[int], tty: str | None, environment: Mapping[str, str]
+) -> int:
     """Start a command, its own session; with a tty, that is its controlling terminal."""
     actions: list[tuple[Any, ...]]
     if tty:
@@ -128,12 +139,20 @@ def _execute(argv: list[str], fds: list[int], tty: str | None) -> int:
     return os.posix_spawnp(
         argv[0],
         argv,
-        os.environ,
+        _environment(environment),
         file_actions=actions,
         setsid=True,
         setsigdef=_PYTHON_CHANGES,
         setsigmask=(),
     )
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    """Ours with `more`; without the path of a configuration that this node does not have."""
+    environment = {**os.environ, **more}
+    if not os.path.exists(environment.get(CONFIGURATION, "/")):  # noqa: PTH110
+        del environment[CONFIGURATION]
+    return environment
 
 
 def _fork_program(target: str, argv: list[str], fds: list[int]) -> int:

@@ -8,7 +8,8 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from lab.channel import Decoder, Message, encode
+from lab.channel import Decoder, Message, encode, error
+from lab.errors import LabError
 from lab.mux import TOWARDS_KEEPER, Frame, Kind, Mux
 
 _ENOUGH = 1 << 17
@@ -117,11 +118,20 @@ class Line:
         elif frame.kind is Kind.DATA:
             self.mux.taken(number, len(frame.octets))
             if number in self._channels:
-                self._channels[number][0].take(frame.octets)
+                self._take(number, frame.octets)
         elif frame.kind is Kind.CLOSE:
             self.mux.drop(number)
             if number in self._channels:
                 self._channels.pop(number)[1].cancel()
+
+    def _take(self, number: int, octets: bytes) -> None:
+        """Take octets of a channel; end one that carries no messages, whatever runs on it."""
+        channel, task = self._channels[number]
+        try:
+            channel.take(octets)
+        except LabError as trouble:
+            channel.send(error(trouble))
+            task.cancel()
 
     def _done(self, number: int, channel: AgentChannel) -> None:
         if number in self._channels and self._channels[number][0] is channel:

@@ -11,22 +11,18 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lab.agent import dial, disturb, execute, guest, node, programs, wait, watch, wire
+from lab.agent import dial, dispatch, disturb, execute, guest, node, programs, wait, watch, wire
 from lab.agent.capture import Capture
+from lab.agent.dispatch import Answer, Request
 from lab.agent.journal import Journal
 from lab.agent.line import AgentChannel, Line
 from lab.agent.nodes import Node
-from lab.channel import error
 from lab.errors import LabError, UsageError
 from lab.kernel import process
-
-Request = dict[str, Any]
-Answer = tuple[dict[str, Any], bytes]
 
 _BEAT = 1.0
 """Seconds."""
@@ -69,7 +65,7 @@ class Agent:
         self._about: dict[str, Any] = {}
         self._journal = Journal()
         self._built = False
-        self._requests: dict[str, Callable[[AgentChannel, Request, bytes], Awaitable[Answer]]] = {
+        self._requests: dict[str, dispatch.Action] = {
             "create": self._create,
             "files": self._files,
             "spawn": self._spawn,
@@ -96,19 +92,7 @@ class Agent:
 
     async def serve(self, channel: AgentChannel) -> None:
         """Answer the requests of one connection, one after the other."""
-        while True:
-            body, octets = await channel.receive()
-            action = self._requests.get(body.get("do", ""))
-            if action is None:
-                continue  # what was left over from the request before, such as input
-            try:
-                done, answer = await action(channel, body, octets)
-                channel.send({"done": done}, answer)
-            except LabError as trouble:
-                channel.send(error(trouble))
-            except Exception as trouble:  # a defect, ours: say so instead of hanging
-                sys.excepthook(*sys.exc_info())
-                channel.send(error(LabError(f"defect in the lab's agent: {trouble!r}")))
+        await dispatch.serve(channel, self._requests)
 
     def _node(self, request: Request) -> Node:
         name = request["node"]
@@ -123,8 +107,8 @@ class Agent:
         self._built = True
         self._about = request["about"]
         specs = request["nodes"]
-        if self._plan["kernel"] == "uml" and any(spec["nat"] for spec in specs):
-            guest.load_modules(guest.NAT_MODULES)
+        if self._plan["kernel"] != "host" and any(spec["nat"] for spec in specs):
+            guest.load_modules(guest.NAT_MODULES, guest.module_folder(self._plan))
         self._wire.build(request["links"], specs)
         for spec in specs:
             pid, control = node.fork(spec["name"], self._plan["needs"], wire.node_sysctls(spec))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 from lab.agent.init import PACKET
 from lab.agent.journal import Journal, Line
 from lab.agent.recorder import Recorder
-from lab.errors import LabError, UsageError
+from lab.errors import CannotExecute, CommandNotFound, LabError, UsageError
 
 LOG_LINES = 20_000
 _STOP_DEADLINE = 5.0
@@ -140,8 +141,11 @@ class Node:
         self._up.set_result(None)
 
     def order(self, order: Mapping[str, Any], fds: Sequence[int] = ()) -> None:
+        octets = json.dumps(order).encode()
+        if len(octets) > PACKET:
+            raise UsageError(f"{self.name}: the command has more than {PACKET} octets")
         try:
-            socket.send_fds(self._control, [json.dumps(order).encode()], fds)
+            socket.send_fds(self._control, [octets], fds)
         except OSError as gone:
             raise LabError(f"node {self.name} has died: tkm-lab down, then up") from gone
 
@@ -151,17 +155,27 @@ class Node:
         fds: Sequence[int],
         program: str | None = None,
         tty: str | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> Process:
         """Start a process; `fds` are its standard input, output and errors.
 
+        Args:
+            argv: its arguments; the first is the command.
+            fds: see above.
+            program: the warm program to be forked; None: the command is executed.
+            tty: the path of what will be its controlling terminal.
+            environment: variables to add to the node's, if the command is executed.
+
         Raises:
-            LabError: it cannot be started.
+            CannotExecute: it cannot be started.
+            LabError: the node has died.
         """
         self._jobs += 1
         job = self._jobs
         started: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
+        order = {"spawn": job, "argv": argv, "program": program, "tty": tty}
+        self.order(order | {"environment": dict(environment or {})}, fds)
         self._starting[job] = started
-        self.order({"spawn": job, "argv": argv, "program": program, "tty": tty}, fds)
         return await started
 
     async def start_daemon(self, name: str, argv: Sequence[str], program: str | None) -> Daemon:
@@ -236,7 +250,8 @@ class Node:
             self._running[process.job] = process
             self._starting.pop(process.job).set_result(process)
         elif "failed" in answer:
-            trouble = LabError(f"{self.name}: {answer['why']}")
+            refusal = CommandNotFound if answer["errno"] == errno.ENOENT else CannotExecute
+            trouble = refusal(f"{self.name}: {answer['why']}")
             self._starting.pop(answer["failed"]).set_exception(trouble)
         elif "exited" in answer:
             self._running.pop(answer["exited"]).exited.set_result(answer["code"])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import click
 
 from lab.cli import complete
 from lab.cli.common import ending_quietly, lab_option, the_lab
+from lab.cli.streams import reader_gone
 from lab.errors import UsageError
 
 
@@ -54,12 +56,17 @@ def capture(
     lab = the_lab(name)
     since = lab.status().frames if new else 0
     recorder = recording.Recorder(lab, link, keys)
-    pieces = recorder.live(since) if follow else iter([recorder.all(since)])
+    pieces = recorder.live(since, _end(output)) if follow else iter([recorder.all(since)])
     with _sink(output) as sink, ending_quietly():
         _explain(keys, output)
         for octets in pieces:
             sink.write(octets)
             sink.flush()
+
+
+def _end(output: str | None) -> int | None:
+    """What becomes readable when nobody reads the capture any more."""
+    return reader_gone() if output in (None, "-") else None
 
 
 @contextmanager
@@ -71,11 +78,12 @@ def _sink(output: str | None) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         return
     try:
-        file = Path(str(output)).open("wb")  # noqa: SIM115
+        with Path(str(output)).open("wb") as file:
+            yield file
+    except BrokenPipeError:  # a FIFO, and its reader has had enough
+        return
     except OSError as trouble:
         raise UsageError(f"{output}: {trouble.strerror}") from trouble
-    with file:
-        yield file
 
 
 def _explain(keys: Path | None, output: str | None) -> None:
@@ -84,5 +92,5 @@ def _explain(keys: Path | None, output: str | None) -> None:
         return
     from lab.cli import show
 
-    reader = f"wireshark -r {output}" if output else "… | wireshark -k -i -"
-    show.hint(f"to look inside ESP: WIRESHARK_CONFIG_DIR={keys} {reader}")
+    reader = f"wireshark -r {shlex.quote(output)}" if output else "… | wireshark -k -i -"
+    show.hint(f"to look inside ESP: WIRESHARK_CONFIG_DIR={shlex.quote(str(keys))} {reader}")

@@ -4,30 +4,33 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from lab.cli import complete
-from lab.errors import Hangup, NotUp, UsageError
+from lab.errors import Hangup
 
 if TYPE_CHECKING:
     from lab.client import Lab
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-lab_option: Callable[[F], F] = click.option(
-    "--lab",
-    "name",
-    metavar="NAME",
-    envvar="TKM_LAB",
-    help="Which lab, if several are up.",
-    shell_complete=complete.labs,
-)
+
+def lab_option_as(parameter: str) -> Callable[[F], F]:
+    """The option --lab, as a parameter of that name."""
+    return click.option(
+        "--lab",
+        parameter,
+        metavar="NAME",
+        help="Which lab; else that of TKM_LAB, or the only one.",
+        shell_complete=complete.labs,
+    )
+
+
+lab_option = lab_option_as("name")
 json_option: Callable[[F], F] = click.option(
     "--json", "as_json", is_flag=True, help="For programs."
 )
@@ -41,33 +44,21 @@ ike_option: Callable[[F], F] = click.option(
 
 
 def the_lab(name: str | None) -> Lab:
-    """The lab of that name, or the only one.
+    """The lab that is meant, see `which.chosen`.
 
     Raises NotUp, UsageError.
     """
+    from lab import which
     from lab.client import Lab
 
-    if name is None:
-        names = [summary.name for summary in Lab.all()]
-        if not names:
-            raise NotUp("no lab is up: tkm-lab up two-hosts")
-        if len(names) > 1:
-            raise UsageError(f"several labs are up ({', '.join(names)}): say which with --lab")
-        (name,) = names
-    return Lab.connect(name)
+    return Lab.connect(which.chosen(None, name))
 
 
 @contextmanager
 def ending_quietly() -> Iterator[None]:
     """For what has no end of its own: Ctrl-C, the reader's end and the lab's are all good."""
-    try:
+    with suppress(KeyboardInterrupt, Hangup):
         yield
-    except (KeyboardInterrupt, Hangup):
-        pass
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())  # what is still buffered is flushed at the exit
-        os.close(nowhere)
 
 
 def print_json(value: Any) -> None:

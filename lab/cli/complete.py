@@ -8,7 +8,6 @@ Whatever goes wrong, it proposes nothing: a word that is being typed is no time 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -30,7 +29,7 @@ def _of_status(names: Callable[[Status, click.Context], Iterable[str]]) -> Compl
         from lab.cli.common import the_lab
 
         try:
-            status = the_lab(context.params.get("name") or os.environ.get("TKM_LAB")).status()
+            status = the_lab(context.params.get("name")).status()
         except LabError:
             return []
         return [name for name in names(status, context) if name.startswith(begun)]
@@ -55,11 +54,29 @@ def labs(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
     return [name for name in rendezvous.names() if name.startswith(begun)]
 
 
+def scenarios(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Those that come with the lab; files, as soon as it looks like one."""
+    from lab.scenario.model import shipped
+
+    return _or_files(shipped(), begun)
+
+
+def back_ends(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
+    """Who can do IKE on a host."""
+    from lab import backends
+
+    return [name for name in backends.BACKENDS if name.startswith(begun)]
+
+
 def topologies(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
     """Those that come with the lab; files, as soon as it looks like one."""
     from lab.topology import shipped
 
-    ours = [name for name in shipped() if name.startswith(begun)]
+    return _or_files(shipped(), begun)
+
+
+def _or_files(names: Iterable[str], begun: str) -> list[CompletionItem]:
+    ours = [name for name in names if name.startswith(begun)]
     if "/" in begun or not ours:
         return [CompletionItem(begun, type="file")]
     return [CompletionItem(name) for name in ours]

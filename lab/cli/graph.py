@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -47,7 +48,7 @@ def graph(
         contents = graph_of(plan, state.policies_up(states, plan))
     drawn = draw(contents)
     if output is None:
-        click.echo(drawn, nl=False)
+        sys.stdout.buffer.write(drawn.encode())  # a file: always UTF-8
         return
     try:
         output.write_text(drawn, encoding="utf-8")

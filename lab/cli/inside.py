@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Sequence
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from lab.cli import complete
 from lab.cli.common import lab_option, the_lab
-from lab.errors import UsageError
+from lab.cli.streams import reader_gone
+from lab.errors import CannotExecute, UsageError
 
 if TYPE_CHECKING:
     from lab.client import Lab
@@ -29,7 +31,7 @@ _SHELL = ("env", r"PS1=\[\e[1m\]\h\[\e[0m\]:\w\$ ", "bash", "--norc", "-i")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_(name: str | None, tty: bool, node: str, command: tuple[str, ...]) -> None:
     """Run COMMAND in NODE: tkm-lab exec alice -- ip -s xfrm state"""
-    sys.exit(the_lab(name).run(node, command, stdin=sys.stdin.buffer, tty=tty))
+    _end_as(the_lab(name), node, command, tty=tty)
 
 
 @click.command(short_help="A shell in a node.")
@@ -37,7 +39,7 @@ def exec_(name: str | None, tty: bool, node: str, command: tuple[str, ...]) -> N
 @click.argument("node", shell_complete=complete.nodes)
 def shell(name: str | None, node: str) -> None:
     """Open a shell in NODE."""
-    sys.exit(the_lab(name).run(node, _SHELL, stdin=sys.stdin.buffer, tty=True))
+    _end_as(the_lab(name), node, _SHELL, tty=True)
 
 
 @click.command(short_help="Send echo requests from one node to another.")
@@ -50,7 +52,19 @@ def ping(name: str | None, count: int, source: str, destination: str) -> None:
     lab = the_lab(name)
     address = _address(lab, destination)
     command = ["ping", "-n", "-i", "0.2", "-c", str(count), "-w", str(10 + count), address]
-    sys.exit(lab.run(source, command))
+    sys.exit(lab.run(source, command, end=reader_gone()))
+
+
+def _end_as(lab: Lab, node: str, command: Sequence[str], *, tty: bool) -> NoReturn:
+    """Run a command with our input, and exit as a shell does after it."""
+    from lab.cli import show
+
+    try:
+        code = lab.run(node, command, stdin=sys.stdin.buffer, tty=tty, end=reader_gone())
+    except CannotExecute as refusal:
+        show.trouble(str(refusal))
+        code = refusal.shell_code
+    sys.exit(code)
 
 
 def _address(lab: Lab, destination: str) -> str:

@@ -9,8 +9,8 @@ import time
 import click
 
 from lab.cli import complete
-from lab.cli.common import ike_option, json_option, print_json
-from lab.errors import UsageError
+from lab.cli.common import ike_option, json_option, lab_option_as, print_json
+from lab.errors import NotUp, UsageError
 
 _EXPOSED = (
     "IKE keys are exposed: each Key Manager writes them to a file of its host. Whoever reads it "
@@ -23,10 +23,14 @@ _EXPOSED = (
 @click.option("--name", metavar="NAME", help="Of the lab; else that of the topology.")
 @click.option(
     "--kernel",
-    type=click.Choice(["auto", "host", "uml"]),
+    type=click.Choice(["auto", "host", "uml", "qemu"]),
     default="auto",
     show_default=True,
-    help="This host's, User-Mode Linux, or whichever can do ESP.",
+    help="This host's, User-Mode Linux, a QEMU machine, or the first of them that can do ESP.",
+)
+@click.option("--image", metavar="PATH", default="", help="The kernel that QEMU boots.")
+@click.option(
+    "--modules", metavar="FOLDER", default="", help="That kernel's modules, if it needs some."
 )
 @click.option(
     "--set", "parameters", multiple=True, metavar="NAME=NUMBER", help="A topology's parameter."
@@ -42,18 +46,21 @@ def up(
     topology: str,
     name: str | None,
     kernel: str,
+    image: str,
+    modules: str,
     parameters: tuple[str, ...],
     ike: tuple[str, ...],
     expose_ike_keys: bool,
     as_json: bool,
 ) -> None:
     """Build a lab from TOPOLOGY: one of `tkm-lab topologies`, or the path of a file."""
-    from lab import backends, build
+    from lab import backends, build, rendezvous
     from lab.cli import show
     from lab.topology import load, settings
 
     plan = backends.assign(load(topology, settings(parameters)), ike)
-    name = name or plan.name
+    name = plan.name if name is None else name
+    rendezvous.check_name(name)
     steps: list[build.Step] = []
     began = time.monotonic()
 
@@ -63,7 +70,12 @@ def up(
             show.step(step)
 
     with show.busy(f"building {name}"):
-        build.up(plan, name, kernel, report, expose_ike_keys=expose_ike_keys)
+        build.up(
+            *(plan, name, kernel, report),
+            expose_ike_keys=expose_ike_keys,
+            image=image,
+            modules=modules,
+        )
     seconds = time.monotonic() - began
     if as_json:
         print_json({"lab": name, "seconds": seconds, "steps": [s._asdict() for s in steps]})
@@ -75,20 +87,20 @@ def up(
 
 @click.command(short_help="End a lab; nothing of it stays.")
 @click.argument("name", required=False, metavar="[LAB]", shell_complete=complete.labs)
+@lab_option_as("option")
 @click.option("--all", "every", is_flag=True, help="All labs of this user.")
-def down(name: str | None, every: bool) -> None:
+def down(name: str | None, option: str | None, every: bool) -> None:
     """End a lab; nothing of it stays. One that is not up is fine."""
+    from lab import rendezvous, which
     from lab.client import Lab
 
-    found = [summary.name for summary in Lab.all()]
-    if every:
-        names = found
-    elif name is not None:
-        names = [name]
-    else:
-        if len(found) > 1:
-            raise UsageError(f"several labs are up ({', '.join(found)}): name one, or --all")
-        names = found
+    found = rendezvous.names()
+    if every and (name is not None or option is not None):
+        raise UsageError("--all ends all labs: name none, or leave --all out")
+    try:
+        names = found if every else [which.chosen(name, option)]
+    except NotUp:
+        names = []
     for each in names:
         Lab(each).down()
         click.echo(f"{each} is down" if each in found else f"{each} is not up")

@@ -10,6 +10,7 @@ import click
 
 from lab.cli import complete
 from lab.cli.common import ending_quietly, json_option, lab_option, print_json, the_lab
+from lab.cli.streams import reader_gone
 
 
 @click.command(short_help="What the daemons log, merged by time.")
@@ -39,7 +40,7 @@ def logs(
             painter.line(line)
         return
     with ending_quietly():
-        for line in following.lines(lab, node, daemon):
+        for line in following.lines(lab, node, daemon, end=reader_gone()):
             if as_json:
                 click.echo(json.dumps(dataclasses.asdict(line)))
             else:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from lab.cli import capture, graph, inside, life, logs, prove, run, status, topologies
+from lab.cli.streams import Streams
 from lab.errors import LabError
 
 _EPILOG = "Exit codes: 0 good, 1 the lab says no, 2 wrong use."
@@ -38,9 +39,6 @@ class _Cli(click.Group):
             _fail(str(trouble), trouble.exit_code)
         except KeyboardInterrupt:
             _fail("interrupted", 130)
-        except BrokenPipeError:
-            sys.stderr.close()
-            sys.exit(1)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands under their headings, in our order."""
@@ -68,4 +66,12 @@ for _command in (command for commands in SECTIONS.values() for command in comman
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program; it ends with SystemExit."""
-    cli(arguments, prog_name="tkm-lab")
+    streams = Streams()
+    with streams.used():
+        try:
+            cli(arguments, prog_name="tkm-lab")
+        except SystemExit as end:
+            sys.stdout.flush()
+            if trouble := streams.trouble():
+                _fail(trouble, end.code if isinstance(end.code, int) and end.code else 1)
+            raise

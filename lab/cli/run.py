@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lab.cli import complete
 from lab.cli.common import print_json
 from lab.errors import UsageError
 
@@ -25,17 +26,22 @@ RUNS = Path("tkm-lab-runs")
 
 
 @click.command(short_help="Run scenarios: what happens in a lab, and what must hold.")
-@click.argument("names", nargs=-1, metavar="[SCENARIO]…")
+@click.argument("names", nargs=-1, metavar="[SCENARIO]…", shell_complete=complete.scenarios)
 @click.option("--all", "every", is_flag=True, help="All that come with the lab.")
 @click.option("--list", "listing", is_flag=True, help="Only say which there are.")
 @click.option(
     "--ike", "backends", metavar="NODE=BACKEND", multiple=True, help="Who does IKE on a node."
 )
-@click.option("--far", metavar="BACKEND", help="Who does IKE at the far side of each scenario.")
+@click.option(
+    "--far",
+    metavar="BACKEND",
+    help="Who does IKE at the far side of each scenario.",
+    shell_complete=complete.back_ends,
+)
 @click.option("-j", "jobs", default=1, show_default=True, help="How many at once.")
 @click.option(
     "--kernel",
-    type=click.Choice(["auto", "host", "uml"]),
+    type=click.Choice(["auto", "host", "uml", "qemu"]),
     default="auto",
     show_default=True,
     help="Of the labs.",
@@ -77,11 +83,13 @@ def run(
         _list(chosen, as_json)
         return
     options = Options(kernel=kernel, keep=keep.absolute())
-    results = list(_run(chosen, options, jobs, quiet=as_json))
     if junit:
-        _write(junit, to_junit(results))
+        _check_writable(junit)
+    results = list(_run(chosen, options, jobs, quiet=as_json))
     if as_json:
         print_json(to_json(results))
+    if junit:
+        _write(junit, to_junit(results))
     sys.exit(exit_code(results))
 
 
@@ -137,6 +145,21 @@ def _in_turn(scenarios: Sequence[Scenario], options: Options) -> Iterator[Result
         with show_run.live() as (begin, report):
             result = play(scenario, dataclasses.replace(options, begin=begin, report=report))
         yield result
+
+
+def _check_writable(file: Path) -> None:
+    """Find out before the run whether a file can be written; a run takes minutes.
+
+    Raises UsageError: it cannot.
+    """
+    there = file.exists()
+    try:
+        with file.open("ab"):
+            pass
+        if not there:
+            file.unlink()
+    except OSError as trouble:
+        raise UsageError(f"{file}: {trouble.strerror}") from trouble
 
 
 def _write(file: Path, octets: bytes) -> None:

@@ -13,6 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from lab import which
+
 if TYPE_CHECKING:
     from lab.build import Step
     from lab.check import Proof
@@ -47,9 +49,10 @@ def step(done: Step) -> None:
 def up(name: str, seconds: float, nodes: Sequence[str]) -> None:
     """The last line of ``up``."""
     first, *rest = nodes
-    ping = f"tkm-lab ping {first} {rest[0]}, " if rest else ""
+    commands: list[tuple[str, ...]] = [("ping", first, rest[0])] if rest else []
+    commands += [("check",), ("status",), ("down",)]
     out.print(f"[bold green]{escape(name)} is up[/] in {seconds:.1f} s")
-    out.print(f"  [dim]next:[/] {ping}tkm-lab check, tkm-lab status, tkm-lab down")
+    out.print(f"  [dim]next:[/] {', '.join(which.command(name, *each) for each in commands)}")
 
 
 def table(*columns: str, right: Iterable[str] = ()) -> Table:

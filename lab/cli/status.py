@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 @json_option
 def status(name: str | None, as_json: bool) -> None:
     """Show a lab's hosts, daemons, IKE SAs and Child SAs; all labs, if several are up."""
-    from lab import about
+    from lab import about, which
     from lab.cli import tables
     from lab.client import Lab
     from lab.seeing import state as seeing
 
     summaries = Lab.all()
-    if name is None and len(summaries) != 1:
+    if name is None and not os.environ.get(which.VARIABLE) and len(summaries) != 1:
         if as_json:
             print_json({"labs": [dataclasses.asdict(summary) for summary in summaries]})
         elif summaries:

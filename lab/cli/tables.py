@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from lab import which
 from lab.cli.show import clock, out, table
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def status(state: Status, states: Mapping[str, HostState], topology: Topology | 
     _child_sas(states)
     for node, host in states.items():
         if host.trouble:
-            out.print(f"\n[red]✗[/] {escape(host.trouble)} [dim](tkm-lab logs {node})[/]")
+            logs = which.command(summary.name, "logs", node)
+            out.print(f"\n[red]✗[/] {escape(host.trouble)} [dim]({logs})[/]")
 
 
 def _hosts(nodes: Iterable[NodeStatus]) -> None:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
 from lab.cli.common import json_option, print_json
 from lab.errors import UsageError
+from lab.rendezvous import check_name
 
 
 @click.command(short_help="The topologies that come with the lab.")
@@ -44,6 +46,7 @@ def new(name: str) -> None:
     from lab.seeing.start import START
 
     file = Path(name) if name.endswith(".toml") else Path(f"{name}.toml")
+    check_name(file.name.removesuffix(".toml"))  # a lab of this topology will have that name
     try:
         with file.open("x", encoding="utf-8") as opened:
             opened.write(START)
@@ -51,5 +54,7 @@ def new(name: str) -> None:
         raise UsageError(f"{file} exists: choose another name, or remove it") from there
     except OSError as trouble:
         raise UsageError(f"{file}: {trouble.strerror}") from trouble
-    click.echo(f"{file} is written: edit it, then tkm-lab graph {file} -o {file.stem}.svg,")
-    click.echo(f"tkm-lab up {file}")
+    own = shlex.quote(str(file))
+    click.echo(f"{file} is written: edit it, then")
+    click.echo(f"tkm-lab graph {own} -o {file.stem}.svg")
+    click.echo(f"tkm-lab up {own}")

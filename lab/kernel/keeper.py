@@ -20,18 +20,19 @@ from collections import deque
 
 from lab.channel import VERSION, Decoder, encode, error
 from lab.errors import KernelError, LabError, NameInUse
-from lab.kernel import host, process, uml
+from lab.kernel import host, process, qemu, uml
 from lab.kernel.plan import LEASH, Plan, socket_name
 from lab.kernel.relay import Relay
 from lab.mux import TOWARDS_AGENT
 
-_START_DEADLINE = 60.0
+_START_DEADLINE = {"host": 60.0, "uml": 60.0, "qemu": 180.0}
+"""Seconds until the agent is ready; emulation on a busy machine takes long."""
 _SILENCE = 120.0
 """Seconds after which an agent that says nothing, not even that it lives, is given up."""
 _TURN = 1.0
 """Seconds. If a turn takes longer, we were stopped or starved ourselves, and so was the agent."""
 _PANIC = "Kernel panic"
-_STARTERS = {"host": host.start, "uml": uml.start}
+_STARTERS = {"host": host.start, "uml": uml.start, "qemu": qemu.start}
 
 
 class Console:
@@ -152,7 +153,7 @@ class Keeper:
 
     def _mind_silence(self, passed: float) -> None:
         self.silence += passed
-        if not self.ready and time.time() > self.started + _START_DEADLINE:
+        if not self.ready and time.time() > self.started + _START_DEADLINE[self.plan.kernel]:
             raise KernelError(f"the lab's kernel did not start in time: {self.console.tail()}")
         if self.ready and self.silence > _SILENCE:
             raise KernelError(f"the lab's kernel has said nothing for {_SILENCE:.0f} s: it hangs")

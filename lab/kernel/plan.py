@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 LEASH = 3
 """The keeper's descriptor of the leash, see `lab.kernel.keeper`."""
+PORT = "tkm-lab"
+"""The name of the virtio-serial port that leads from a QEMU machine to the keeper."""
 
 
 class Plan(NamedTuple):
@@ -15,7 +17,7 @@ class Plan(NamedTuple):
 
     name: str
     kernel: str
-    """`host` or `uml`."""
+    """`host`, `uml` or `qemu`."""
     python: str
     """The interpreter that runs the agent."""
     path: list[str]
@@ -30,6 +32,12 @@ class Plan(NamedTuple):
     """Of a guest."""
     capture: int = 64 << 20
     """Octets of frames that are remembered."""
+    image: str = ""
+    """The path of the kernel that QEMU boots."""
+    modules: str = ""
+    """The folder of its modules, see `lab.kernel.image`."""
+    accelerator: str = ""
+    """QEMU's: `kvm` or `tcg`."""
 
     def to_json(self) -> str:
         return json.dumps(self._asdict())

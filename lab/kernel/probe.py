@@ -9,23 +9,28 @@ for `tkm-lab doctor`.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from lab.errors import KernelError
-from lab.kernel import uml
+from lab.kernel import accelerator, image, initramfs, machine, qemu, uml
+from lab.kernel.image import Image
 
 
 class Kernel(StrEnum):
-    """What a lab can run on. `auto` prefers `host`."""
+    """What a lab can run on. `auto` takes the first that there is, in this order."""
 
     AUTO = "auto"
     HOST = "host"
     UML = "uml"
+    QEMU = "qemu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +46,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The kernel chosen, `host` or `uml`, and why in a few words."""
+    """The kernel chosen, not `auto`, and why in a few words."""
 
     kernel: Kernel
     reason: str
+    image: Image | None = None
+    """What QEMU boots."""
+    accelerator: str = ""
+    """QEMU's: `kvm` or `tcg`."""
 
 
 _NETWORK = (
@@ -61,20 +70,33 @@ def examine() -> list[Finding]:
     """Everything that decides which kernels a lab can have here."""
     tools = _tools()
     if not tools.good:
-        return [tools, _uml()]
+        return [tools, _uml(), _qemu()]
     namespaces = _namespaces()
     findings = [tools, namespaces]
     if namespaces.good:
         findings.append(_esp())
-    return [*findings, _uml()]
+    return [*findings, _uml(), _qemu()]
 
 
-def choose(wanted: Kernel = Kernel.AUTO) -> Choice:
+def choose(wanted: Kernel = Kernel.AUTO, path: str = "", modules: str = "") -> Choice:
     """The kernel that a lab will run on.
+
+    Args:
+        wanted: one of them, or `auto`.
+        path: of the image that QEMU boots, if it is the user's own.
+        modules: the folder of its modules, if it has some.
 
     Raises:
         KernelError: there is none as wanted; says what to do.
     """
+    if (path or modules) and wanted is not Kernel.QEMU:
+        raise KernelError("only QEMU boots an image of yours: add --kernel qemu")
+    if modules and not path:
+        raise KernelError("modules belong to an image: add --image PATH")
+    if wanted is Kernel.QEMU:
+        own = image.given(path, modules) if path else None
+        _need(_tools, _namespaces, lambda: _qemu(own))
+        return _machine("asked for", own)
     if wanted is Kernel.UML:
         _need(_tools, _namespaces, _uml)
         return Choice(Kernel.UML, "asked for")
@@ -83,11 +105,24 @@ def choose(wanted: Kernel = Kernel.AUTO) -> Choice:
     if esp.good:
         return Choice(Kernel.HOST, "it does ESP")
     if wanted is Kernel.HOST:
-        raise KernelError(f"{esp.text}: use --kernel uml")
+        raise KernelError(f"{esp.text}: use --kernel uml, or qemu")
     found = _uml()
-    if not found.good:
-        raise KernelError(f"{esp.text}, and {found.text}: {found.mend}")
-    return Choice(Kernel.UML, esp.text)
+    if found.good:
+        return Choice(Kernel.UML, esp.text)
+    last = _qemu()
+    if last.good:
+        return _machine(f"{esp.text}, and {found.text}")
+    raise KernelError(f"{esp.text}, and {found.text}: {found.mend or last.mend}")
+
+
+def _machine(reason: str, own: Image | None = None) -> Choice:
+    """The choice of QEMU, when it was found to be good."""
+    program, here, booted = qemu.find(), machine.here(), own or image.find()
+    if program is None or here is None or booted is None:
+        raise KernelError("QEMU or its kernel has just been removed")
+    speed = accelerator.choose(program, here, booted)
+    how = "KVM" if speed == accelerator.KVM else "emulation, since KVM does not run a guest here"
+    return Choice(Kernel.QEMU, f"{reason}; {Path(booted.image).name}, {how}", booted, speed)
 
 
 def _need(*looks: Callable[[], Finding]) -> None:
@@ -115,6 +150,26 @@ def _uml() -> Finding:
         return Finding("User-Mode Linux", False, fit.problem, "use --kernel qemu")
     case = "; ".join(filter(None, [f"{linux}, modules {versions}", fit.describe()]))
     return Finding("User-Mode Linux", True, case)
+
+
+def _qemu(own: Image | None = None) -> Finding:
+    """Whether QEMU can start here, with the user's own kernel or with one that is found."""
+    bad = partial(Finding, "QEMU", False)
+    here = machine.here()
+    if here is None:
+        return bad(f"the lab has no QEMU machine for {os.uname().machine}")
+    program = qemu.find()
+    packages = [] if program else [here.qemu]
+    packages += [] if initramfs.find_busybox() else ["busybox-static"]
+    if packages:
+        install = f"apt-get install {' '.join(packages)}"
+        what = f"{here.program} is" if program is None else "a static busybox is"
+        return bad(f"{what} not installed", install)
+    booted = own or image.find()
+    if booted is None:
+        command = shlex.join([sys.executable, "-m", "lab.kernel.fetch"])
+        return bad("no kernel image with 9p was found for QEMU", command)
+    return Finding("QEMU", True, f"{program}, {booted.image}")
 
 
 def _namespaces() -> Finding:

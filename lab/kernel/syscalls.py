@@ -6,6 +6,7 @@ Every function raises OSError as the `os` module does. See the manual pages in s
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 from pathlib import Path
@@ -32,7 +33,7 @@ MS_PRIVATE = 0x40000
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
-_SYS_FINIT_MODULE = 313  # x86_64, the only machine that Debian's user-mode-linux exists for
+_SYS_INIT_MODULE = 105 if os.uname().machine == "aarch64" else 175  # x86_64
 _RB_POWER_OFF = 0x4321FEDC
 
 
@@ -78,15 +79,11 @@ def adopt_orphans() -> None:
     _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 
 
-def load_module(path: Path) -> None:
-    """Load a kernel module from its file; one that is loaded already is fine."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        _check(_libc.syscall(_SYS_FINIT_MODULE, fd, b"", 0), str(path))
-    except FileExistsError:
-        pass
-    finally:
-        os.close(fd)
+def load_module(octets: bytes, name: str) -> None:
+    """Load a kernel module; one that is loaded already is fine."""
+    with contextlib.suppress(FileExistsError):
+        size = ctypes.c_ulong(len(octets))
+        _check(_libc.syscall(_SYS_INIT_MODULE, octets, size, b""), name)
 
 
 def name_thread(name: bytes) -> None:

@@ -29,8 +29,9 @@ from lab.kernel.plan import Plan
 
 MODULES = Path("/usr/lib/uml/modules")
 PRIVATE = Path("/dev/shm")
-_PYTHON = PRIVATE / "python"
+PYTHON = PRIVATE / "python"
 PLAN = PRIVATE / "plan.json"
+AGENT = PRIVATE / "agent.py"
 _NAMESPACES = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET | syscalls.CLONE_NEWIPC
 
 _SLOW_STARTERS = (
@@ -67,7 +68,7 @@ def start(plan: Plan, stream: socket.socket, console: int) -> int:
     program = _program(linux)
 
     def run() -> NoReturn:
-        _furnish(plan)
+        furnish(plan)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         os.dup2(console, 1)
         os.dup2(console, 2)
@@ -76,7 +77,7 @@ def start(plan: Plan, stream: socket.socket, console: int) -> int:
         guest = os.posix_spawn(program, ["linux.uml", *_arguments(plan, stream.fileno())], place)
         process.close_all_but(2)
         process.rename([f"tkm-lab: init of {plan.name}'s kernel"])
-        _wait_for(guest)
+        wait_for(guest)
 
     return contain.start(_NAMESPACES, run)
 
@@ -101,20 +102,20 @@ def _program(linux: str) -> str:
     return f"/proc/self/fd/{copy}"
 
 
-def _wait_for(guest: int) -> NoReturn:
+def wait_for(guest: int) -> NoReturn:
     """Be init: bury orphans until the guest has ended. All that is left dies with us."""
     while os.wait()[0] != guest:
         pass
     os._exit(0)
 
 
-def _furnish(plan: Plan) -> None:
+def furnish(plan: Plan) -> None:
     """Make the private tmpfs, and put into it what must have a path without spaces."""
     syscalls.mount("lab", PRIVATE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755")
     with contextlib.suppress(PermissionError):  # in a container with a masked /proc; needed by none
         syscalls.mount("proc", "/proc", "proc")
-    _PYTHON.symlink_to(Path(plan.python).resolve())
-    (PRIVATE / "agent.py").symlink_to(Path(__file__).parents[1] / "agent" / "guest.py")
+    PYTHON.symlink_to(Path(plan.python).resolve())
+    AGENT.symlink_to(Path(__file__).parents[1] / "agent" / "guest.py")
     PLAN.write_text(plan.to_json())
 
 
@@ -136,10 +137,10 @@ def _arguments(plan: Plan, stream: int) -> list[str]:
         "lpj=20000000",
         "pty.legacy_count=0",
         "initcall_blacklist=" + ",".join(_SLOW_STARTERS),
-        f"init={_PYTHON}",
+        f"init={PYTHON}",
         "--",
         "-SEBP",
-        f"{PRIVATE}/agent.py",
+        str(AGENT),
         str(PLAN),
         "x" * 120,  # room for a longer command line, see process.rename
     ]

@@ -22,25 +22,26 @@ from lab.proof.model import (
     Failure,
     Flaw,
     Frame,
-    InnerPacket,
     Mode,
     Sa,
     Verdict,
 )
-from lab.proof.pcap import read_pcap, write_pcap
+from lab.proof.packet import Datagram
+from lab.proof.pcap import iter_pcap, read_pcap, write_pcap
 
 __all__ = [
     "CaptureError",
+    "Datagram",
     "Delivery",
     "Echo",
     "EspPacket",
     "Failure",
     "Flaw",
     "Frame",
-    "InnerPacket",
     "Mode",
     "Sa",
     "Verdict",
+    "iter_pcap",
     "read_pcap",
     "write_pcap",
 ]

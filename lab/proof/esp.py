@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One ESP packet opened with one SA's keys (RFC 4303), by scapy's algorithms.
+"""One ESP packet opened with one SA's keys (RFC 4303), and no more work than that takes.
 
-Scapy deciphers and computes the ICV; what the kernel's receiver would check, and scapy does not,
-is checked here: lengths, the padding's octets, the next header.
+What a receiver would check is checked here, in its order: lengths, the ICV, the padding's octets.
+scapy opens a sample of the same packets by itself (`lab.proof.opinion`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hmac
+from collections.abc import Callable
+from typing import NamedTuple
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.hmac import HMAC
-from scapy.layers.ipsec import ESP, AuthAlgo, IPSecIntegrityError, SecurityAssociation
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from lab.proof.errors import PacketFault
 from lab.proof.model import Flaw, Sa
@@ -22,25 +24,32 @@ TRAILER = 2
 """Pad length and next header."""
 DUMMY = 59
 """The next header of a packet that is there to be seen only (RFC 4303, section 2.6)."""
+NULL = "ecb(cipher_null)"
+_SALT = 4
+"""Octets at the end of a key that are the nonce's first (RFC 3686, 4106 and 7634)."""
+_AEAD_ICV = 16
+_PADDING = bytes(range(1, 256))
+"""What padding is (RFC 4303, section 2.4)."""
 
-_ENCRYPTION = {
-    "cbc(aes)": "AES-CBC",
-    "rfc3686(ctr(aes))": "AES-CTR",
-    "rfc4106(gcm(aes))": "AES-GCM",
-    "rfc7539esp(chacha20,poly1305)": "CHACHA20-POLY1305",
-    "ecb(cipher_null)": "NULL",
-}
-"""The kernel's name → scapy's."""
-_INTEGRITY: dict[str, type[hashes.HashAlgorithm]] = {
-    "hmac(sha1)": hashes.SHA1,
-    "hmac(sha256)": hashes.SHA256,
-    "hmac(sha384)": hashes.SHA384,
-    "hmac(sha512)": hashes.SHA512,
-}
+Decipher = Callable[[bytes, int, int], bytes]
+"""Takes the packet, where its IV begins and where the cipher text ends, and gives the plain text.
+
+An AEAD's takes the end of the ICV, and raises InvalidTag."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class _Cipher(NamedTuple):
+    """An encryption algorithm's sizes in octets, and what makes a `Decipher` of a key."""
+
+    iv: int
+    block: int
+    keys: tuple[int, ...]
+    """Lengths of keys, a salt included; none: any."""
+    make: Callable[[bytes, bool], Decipher]
+    """Takes the key, and whether extended sequence numbers are used."""
+    is_aead: bool = False
+
+
+class Opened(NamedTuple):
     """An ESP packet's contents, without padding."""
 
     next_header: int
@@ -50,79 +59,141 @@ class Opened:
 class Opener:
     """Opens the packets of one SA.
 
-    Raises PacketFault (UNSUPPORTED) for algorithms and key lengths that can't be checked.
+    Raises:
+        PacketFault: UNSUPPORTED, for algorithms and key lengths that can't be checked.
     """
 
     def __init__(self, sa: Sa) -> None:
-        self._icv_length = sa.icv_bits // 8
-        self._esn = sa.esn
-        try:
-            self._scapy = SecurityAssociation(
-                ESP,
-                spi=sa.spi,
-                crypt_algo=_ENCRYPTION[sa.encryption],
-                crypt_key=sa.encryption_key,
-            )
-            self._cipher = self._scapy.crypt_algo
-            self._cipher.check_key(self._scapy.crypt_key or b"")
-            self._mac = _integrity(sa, is_aead=self._cipher.is_aead)
-        except (KeyError, TypeError) as error:
+        cipher = _CIPHERS.get(sa.encryption)
+        if cipher is None or not _can_check(sa, cipher):
             raise PacketFault(
                 Flaw.UNSUPPORTED,
                 f"the SA with SPI {sa.spi:#010x} has an algorithm or key length that can't be "
                 f"checked: {sa.encryption} {len(sa.encryption_key) * 8} bits, "
                 f"{sa.integrity or 'no integrity'}, ICV {sa.icv_bits} bits",
-            ) from error
+            )
+        self._block = cipher.block
+        self._iv_length = cipher.iv
+        self._icv_length = sa.icv_bits // 8
+        self._decipher = cipher.make(sa.encryption_key, sa.esn)
+        self._is_aead = cipher.is_aead
+        self._digest = _DIGESTS.get(sa.integrity, "")
         self._integrity_key = sa.integrity_key
+        self._high_bits = bytes(4) if sa.esn else b""
+        """Of an extended sequence number, below 2^32 (RFC 4303, section 2.2.1)."""
 
     def open(self, octets: bytes) -> Opened:
         """The contents of an ESP packet, SPI to ICV.
 
-        Raises PacketFault: MALFORMED for a length that can't be, ICV, and PADDING, which comes
-        after a good ICV.
+        Raises:
+            PacketFault: MALFORMED for a length that can't be, ICV, and PADDING, which comes after
+                a good ICV.
         """
-        self._check_length(octets)
-        packet = ESP(octets)
-        try:
-            if self._mac:
-                self._mac.verify(packet, self._integrity_key, esn_en=self._esn)
-            plain = self._cipher.decrypt(
-                self._scapy,
-                packet,
-                self._scapy.crypt_key,
-                icv_size=self._icv_length,
-                esn_en=self._esn,
-            )
-        except IPSecIntegrityError as error:
-            raise PacketFault(
-                Flaw.ICV, "the ICV is wrong: the packet was changed, or the key is another"
-            ) from error
-        if bytes(plain.padding) != bytes(range(1, plain.padlen + 1)):
-            raise PacketFault(
-                Flaw.PADDING,
-                f"the padding is not 1, 2, … {plain.padlen} (RFC 4303, section 2.4); "
-                "a wrong encryption key looks like this",
-            )
-        return Opened(plain.nh, bytes(plain.data))
-
-    def _check_length(self, octets: bytes) -> None:
-        block = max(4, self._cipher.block_size)
-        sealed = len(octets) - HEADER - self._cipher.iv_size - self._icv_length
-        if sealed < TRAILER or sealed % block:
+        end = len(octets) - self._icv_length
+        sealed = end - HEADER - self._iv_length
+        if sealed < TRAILER or sealed % self._block:
             raise PacketFault(
                 Flaw.MALFORMED,
-                f"its {len(octets)} octets leave {sealed} to decipher, no multiple of {block}",
+                f"its {len(octets)} octets leave {sealed} to decipher, no multiple of "
+                f"{self._block}",
             )
+        if self._is_aead:
+            end = len(octets)
+        elif not self._is_icv_good(octets, end):
+            raise _wrong_icv()
+        try:
+            plain = self._decipher(octets, HEADER, end)
+        except InvalidTag as error:
+            raise _wrong_icv() from error
+        pad_length = plain[-2]
+        data_end = len(plain) - TRAILER - pad_length
+        if data_end < 0 or plain[data_end:-TRAILER] != _PADDING[:pad_length]:
+            raise PacketFault(
+                Flaw.PADDING,
+                f"the padding is not 1, 2, … {pad_length} (RFC 4303, section 2.4); "
+                "a wrong encryption key looks like this",
+            )
+        return Opened(plain[-1], plain[:data_end])
+
+    def _is_icv_good(self, octets: bytes, end: int) -> bool:
+        covered = octets[:end] + self._high_bits
+        icv = hmac.digest(self._integrity_key, covered, self._digest)[: self._icv_length]
+        return hmac.compare_digest(icv, octets[end:])
 
 
-def _integrity(sa: Sa, *, is_aead: bool) -> AuthAlgo | None:
-    """The ICV's algorithm with the SA's own truncation (scapy's table has fixed ones)."""
-    if is_aead:
-        # Scapy can check whole tags only.
-        if sa.integrity or sa.icv_bits != 128:
-            raise TypeError(sa.icv_bits)
-        return None
-    digest = _INTEGRITY[sa.integrity]
-    if not 0 < sa.icv_bits <= digest().digest_size * 8 or sa.icv_bits % 8:
-        raise TypeError(sa.icv_bits)
-    return AuthAlgo(sa.integrity, HMAC, digest, sa.icv_bits // 8)
+def _wrong_icv() -> PacketFault:
+    reason = "the ICV is wrong: the packet was changed, or the key is another"
+    return PacketFault(Flaw.ICV, reason)
+
+
+def _can_check(sa: Sa, cipher: _Cipher) -> bool:
+    """Whether an SA's key and ICV have lengths that its algorithms can have."""
+    if cipher.keys and len(sa.encryption_key) not in cipher.keys:
+        return False
+    if cipher.is_aead:
+        return not sa.integrity and sa.icv_bits == _AEAD_ICV * 8
+    if sa.integrity not in _DIGESTS or sa.icv_bits % 8:
+        return False
+    return 0 < sa.icv_bits <= len(hmac.digest(b"", b"", _DIGESTS[sa.integrity])) * 8
+
+
+def _cbc(key: bytes, _: bool) -> Decipher:
+    """RFC 3602. The IV is deciphered, too, and dropped: so one context serves for all packets.
+
+    In CBC a block's plain text depends on that block and the one before it, and on nothing else.
+    """
+    update = Cipher(algorithms.AES(key), modes.CBC(bytes(16))).decryptor().update
+
+    def decipher(octets: bytes, start: int, end: int) -> bytes:
+        return update(octets[start:end])[16:]
+
+    return decipher
+
+
+def _ctr(key: bytes, _: bool) -> Decipher:
+    """RFC 3686, section 4: nonce, IV, and a block counter that begins with 1."""
+    aes, salt = algorithms.AES(key[:-_SALT]), key[-_SALT:]
+
+    def decipher(octets: bytes, start: int, end: int) -> bytes:
+        counter = salt + octets[start : start + 8] + b"\0\0\0\1"
+        return Cipher(aes, modes.CTR(counter)).decryptor().update(octets[start + 8 : end])
+
+    return decipher
+
+
+def _aead(algorithm: type[AESGCM] | type[ChaCha20Poly1305]) -> Callable[[bytes, bool], Decipher]:
+    """RFC 4106 and RFC 7634: the SPI and the (extended) sequence number are authenticated, too."""
+
+    def make(key: bytes, esn: bool) -> Decipher:
+        decrypt, salt = algorithm(key[:-_SALT]).decrypt, key[-_SALT:]
+
+        def decipher(octets: bytes, start: int, end: int) -> bytes:
+            associated = octets[:4] + bytes(4) + octets[4:8] if esn else octets[:HEADER]
+            nonce = salt + octets[start : start + 8]
+            return decrypt(nonce, octets[start + 8 : end], associated)
+
+        return decipher
+
+    return make
+
+
+def _null(_: bytes, __: bool) -> Decipher:
+    """RFC 2410."""
+    return lambda octets, start, end: octets[start:end]
+
+
+_CIPHERS = {
+    "cbc(aes)": _Cipher(16, 16, (16, 24, 32), _cbc),
+    "rfc3686(ctr(aes))": _Cipher(8, 4, (20, 28, 36), _ctr),
+    "rfc4106(gcm(aes))": _Cipher(8, 4, (20, 28, 36), _aead(AESGCM), is_aead=True),
+    "rfc7539esp(chacha20,poly1305)": _Cipher(8, 4, (36,), _aead(ChaCha20Poly1305), is_aead=True),
+    NULL: _Cipher(0, 4, (), _null),
+}
+"""By the kernel's name."""
+_DIGESTS = {
+    "hmac(sha1)": "sha1",
+    "hmac(sha256)": "sha256",
+    "hmac(sha384)": "sha384",
+    "hmac(sha512)": "sha512",
+}
+"""The kernel's name → hashlib's."""

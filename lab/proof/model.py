@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, NamedTuple
+
+from lab.proof.packet import Datagram
 
 
 class Mode(StrEnum):
@@ -50,6 +52,8 @@ class Flaw(StrEnum):
     """A message was sent and no good ESP packet carried it."""
     ALTERED = "altered"
     """ESP carried a message with the right identifier and sequence and other octets."""
+    DISAGREEMENT = "second opinion differs"
+    """scapy reads an ESP packet of the sample otherwise than our code does."""
     KEYS_DIFFER = "keys differ"
     """Two hosts report the same SA with different keys."""
     NOTHING = "nothing to prove"
@@ -127,21 +131,20 @@ class Echo:
 
 
 @dataclass(frozen=True, slots=True)
-class InnerPacket:
-    """What was inside ESP: one IP packet without its header."""
+class Failure:
+    """One reason why the verdict is a refusal."""
 
-    src: str
-    dst: str
-    protocol: int
-    """IANA's protocol number, e.g. 1 for ICMP, 58 for ICMPv6."""
-    payload: bytes = field(repr=False)
-    text: str
-    """What it is, in words."""
+    flaw: Flaw
+    reason: str
+    """One line for people; it says which frame, SPI or message."""
+    frame: int | None = None
+
+    def __str__(self) -> str:
+        return self.reason
 
 
-@dataclass(frozen=True, slots=True)
-class EspPacket:
-    """An ESP packet on the wire and what became of it."""
+class EspPacket(NamedTuple):
+    """An ESP packet on the wire and what became of it. A tuple: there are as many as frames."""
 
     frames: tuple[int, ...]
     """The frames that held it: one, unless IP had fragmented it."""
@@ -158,22 +161,10 @@ class EspPacket:
     icv_ok: bool = False
     decrypted: bool = False
     """Deciphered, and the padding was right."""
-    inner: InnerPacket | None = None
-    """None with a failure, and for a dummy packet; in tunnel mode it may be a fragment."""
+    inner: Datagram | None = None
+    """What was inside; None with a failure, and for a dummy packet. In tunnel mode it may be a
+    fragment."""
     failure: Failure | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One reason why the verdict is a refusal."""
-
-    flaw: Flaw
-    reason: str
-    """One line for people; it says which frame, SPI or message."""
-    frame: int | None = None
-
-    def __str__(self) -> str:
-        return self.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +187,8 @@ class Verdict:
     deliveries: tuple[Delivery, ...]
     """One for each message that was sent, in that order."""
     other: Mapping[str, int]
-    """How many packets of each permitted kind beside ESP: "IKE", "ARP", …"""
+    """How many packets of each permitted kind beside ESP: "IKE", "ARP", …; those that are not
+    whole, since a piece was lost, among them."""
     failures: tuple[Failure, ...]
 
     @property

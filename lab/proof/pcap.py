@@ -32,13 +32,19 @@ def read_pcap(octets: bytes, senders: Sequence[str] | None = None) -> list[Frame
     pcap of Ethernet, for a file that ends in the middle of a frame, for a frame of which the
     capture kept only a part, and for senders that are not as many as the frames.
     """
-    packets = list(_packets(octets))
-    if senders is not None and len(senders) != len(packets):
-        raise CaptureError(f"the capture has {len(packets)} frames and {len(senders)} senders")
-    return [
-        Frame(number, time, frame, senders[number - 1] if senders else "")
-        for number, (time, frame) in enumerate(packets, 1)
-    ]
+    return list(iter_pcap(octets, senders))
+
+
+def iter_pcap(octets: bytes, senders: Sequence[str] | None = None) -> Iterator[Frame]:
+    """The same, one after the other; what is wrong is raised where it is reached."""
+    number = 0
+    for number, (time, frame) in enumerate(_packets(octets), 1):
+        if senders is None:
+            yield Frame(number, time, frame)
+        elif number <= len(senders):
+            yield Frame(number, time, frame, senders[number - 1])
+    if senders is not None and len(senders) != number:
+        raise CaptureError(f"the capture has {number} frames and {len(senders)} senders")
 
 
 def write_pcap(frames: Iterable[tuple[float, bytes]]) -> bytes:

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from lab.proof.datagram import Datagram
 from lab.proof.errors import PacketFault
 from lab.proof.esp import HEADER, Opened, Opener
 from lab.proof.model import EspPacket, Failure, Flaw, Sa
-from lab.proof.traffic import describe
+from lab.proof.opinion import Sample
+from lab.proof.packet import Datagram, describe
 
 Network = IPv4Network | IPv6Network
 
@@ -20,9 +20,15 @@ class Association:
 
     def __init__(self, sa: Sa) -> None:
         self.sa = sa
+        self.sample = Sample(sa)
+        self.sender = ""
+        """The port that its packets come from, once one was verified."""
         self._opener: Opener | None = None
         self._seen: dict[int, int] = {}
-        self._sender = ""
+        self._latest = 0
+        self._taken = 0
+        self._allowed: set[tuple[str, str]] = set()
+        """Ends of packets that its policies were found to let it carry."""
         self._policies: list[list[tuple[Network, Network]]] = []
         """What each host that reports the SA lets it carry."""
 
@@ -49,28 +55,52 @@ class Association:
                 Flaw.REPLAY,
                 f"replay: frame {self._seen[sequence]} had sequence number {sequence} already",
             )
-        latest = max(self._seen, default=0)
         self._seen[sequence] = packet.frames[0]
-        if sequence <= latest:
-            raise PacketFault(Flaw.SEQUENCE, f"sequence number {sequence} comes after {latest}")
-        self._sender = self._sender or packet.sender
-        if packet.sender != self._sender:
+        if sequence <= self._latest:
+            raise PacketFault(
+                Flaw.SEQUENCE, f"sequence number {sequence} comes after {self._latest}"
+            )
+        self._latest = sequence
+        self.sender = self.sender or packet.sender
+        if packet.sender != self.sender:
             raise PacketFault(
                 Flaw.WRONG_SENDER,
-                f"{packet.sender or 'an unknown port'} sent it, {self._sender} the earlier ones",
+                f"{packet.sender or 'an unknown port'} sent it, {self.sender} the earlier ones",
             )
+
+    def claim(self, sequence: int, frame: int) -> bool:
+        """Give a sequence number to a packet that is not whole; False: it has one already."""
+        if sequence == 0 or sequence in self._seen:
+            return False
+        self._seen[sequence] = frame
+        return True
+
+    def take_missing(self) -> bool:
+        """Take one of the numbers up to the latest that no packet has; False: there is none left.
+
+        Which one is not known, so they are counted: those of packets that are not whole may lie
+        above the latest, which makes the count smaller, never larger.
+        """
+        if self._latest - len(self._seen) - self._taken < 1:
+            return False
+        self._taken += 1
+        return True
 
     def check_inside(self, inner: Datagram) -> None:
         """Raises PacketFault (OUTSIDE_POLICY) for a packet that this SA is not there for.
 
         RFC 4301, section 5.2, step 4.
         """
+        key = (inner.src, inner.dst)
+        if key in self._allowed:
+            return
         ends = ip_address(inner.src), ip_address(inner.dst)
         for policy in self._policies:
             if not any(ends[0] in source and ends[1] in target for source, target in policy):
                 allowed = " or ".join(f"{source} → {target}" for source, target in policy)
                 reason = f"{describe(inner)} was inside, where only {allowed} may be"
                 raise PacketFault(Flaw.OUTSIDE_POLICY, reason)
+        self._allowed.add(key)
 
 
 class Sadb:
@@ -110,6 +140,12 @@ class Sadb:
                 Flaw.WRONG_ADDRESS, f"it comes from {packet.src}, the SA is from {found.sa.src}"
             )
         return found
+
+    def between(self, src: str, dst: str) -> Iterator[Association]:
+        """The SAs from one address to another."""
+        return (
+            one for one in self._associations.values() if (one.sa.src, one.sa.dst) == (src, dst)
+        )
 
     def _by_spi(self, spi: int) -> Iterator[Association]:
         return (one for (_, number), one in self._associations.items() if number == spi)

@@ -9,21 +9,17 @@ discovery, to which the multicast reports belong that it makes a host send (RFC 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
-from lab.proof.datagram import Datagram
 from lab.proof.errors import PacketFault
 from lab.proof.model import Flaw
+from lab.proof.packet import ESP, ICMPV6, UDP, Datagram, describe
 
-ICMP, TCP, UDP, ESP, ICMPV6 = 1, 6, 17, 50, 58
-ECHO = {ICMP: (8, 0), ICMPV6: (128, 129)}
-"""Protocol → the types of echo request and echo reply."""
 IKE_PORT, NAT_T_PORT = 500, 4500
 _NON_ESP_MARKER = bytes(4)
 _NAT_KEEPALIVE = b"\xff"
 
-_PROTOCOLS = {ICMP: "ICMP", 2: "IGMP", TCP: "TCP", UDP: "UDP", 51: "AH", ICMPV6: "ICMPv6"}
 _NEIGHBOUR_DISCOVERY = range(133, 138)
 """ICMPv6 types (RFC 4861, section 4); only hop limit 255 is from this link."""
 _MULTICAST_LISTENER = frozenset({130, 131, 132, 143})
@@ -40,12 +36,16 @@ class Kind(StrEnum):
     NEIGHBOUR_DISCOVERY = "neighbour discovery"
     MULTICAST_LISTENER = "multicast listener report"
     ARP = "ARP"
+    INCOMPLETE = "ESP with a piece lost"
+    """A datagram that IP had fragmented and of which not all is here, see `lab.proof.lost`."""
+    INCOMPLETE_IKE = "IKE with a piece lost"
+    INCOMPLETE_INSIDE = "fragments inside ESP without the others"
+    """An inner packet that good ESP carried in part; the rest was lost with its own ESP packet."""
     PLAINTEXT = "plain text"
     """On red links only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Classified:
+class Classified(NamedTuple):
     """A permitted packet: its kind, and for ESP the octets from the SPI to the ICV."""
 
     kind: Kind
@@ -59,24 +59,6 @@ def classify(datagram: Datagram) -> Classified:
     if found is None:
         raise PacketFault(Flaw.PLAINTEXT, f"plaintext on the link: {describe(datagram)}")
     return found
-
-
-def describe(datagram: Datagram) -> str:
-    """A datagram in words, e.g. "ICMP echo request 10.0.0.1 → 10.0.0.2 id 7 seq 1"."""
-    payload, route = datagram.payload, f"{datagram.src} → {datagram.dst}"
-    name = _PROTOCOLS.get(datagram.protocol, f"protocol {datagram.protocol}")
-    if datagram.is_fragment:
-        return f"{name} {route}, fragment at octet {datagram.offset}"
-    if datagram.protocol in ECHO and len(payload) >= 8 and payload[0] in ECHO[datagram.protocol]:
-        kind = "request" if payload[0] == ECHO[datagram.protocol][0] else "reply"
-        identifier, sequence = int.from_bytes(payload[4:6]), int.from_bytes(payload[6:8])
-        return f"{name} echo {kind} {route} id {identifier} seq {sequence}"
-    if datagram.protocol in ECHO and payload:
-        return f"{name} type {payload[0]} {route}"
-    if datagram.protocol in (TCP, UDP) and len(payload) >= 4:
-        ports = int.from_bytes(payload[:2]), int.from_bytes(payload[2:4])
-        return f"{name} {datagram.src} port {ports[0]} → {datagram.dst} port {ports[1]}"
-    return f"{name} {route}, {len(payload)} octets"
 
 
 def _esp(datagram: Datagram) -> Classified:
@@ -93,29 +75,34 @@ def _icmpv6(datagram: Datagram) -> Classified | None:
 
 
 def _udp(datagram: Datagram) -> Classified | None:
+    """UDP as its header has it, of a whole datagram or of a first piece.
+
+    A first piece is shorter than the header says; what it is of is decided by the header.
+    """
     octets = datagram.payload
     length = int.from_bytes(octets[4:6])
-    if not 8 <= length <= len(octets):
+    is_cut = datagram.more and length > len(octets) >= 8
+    if not 8 <= length <= len(octets) and not is_cut:
         raise PacketFault(Flaw.MALFORMED, f"a UDP header that can't be: {describe(datagram)}")
     ports = {int.from_bytes(octets[0:2]), int.from_bytes(octets[2:4])}
     data = octets[8:length]
     if NAT_T_PORT in ports:
-        return _nat_traversal(data)
-    return Classified(Kind.IKE) if IKE_PORT in ports and _is_ike(data) else None
+        return _nat_traversal(data, length - 8)
+    return Classified(Kind.IKE) if IKE_PORT in ports and _is_ike(data, length - 8) else None
 
 
-def _nat_traversal(data: bytes) -> Classified | None:
+def _nat_traversal(data: bytes, length: int) -> Classified | None:
     """What shares port 4500 (RFC 3948, section 2)."""
-    if data == _NAT_KEEPALIVE:
+    if data == _NAT_KEEPALIVE and length == 1:
         return Classified(Kind.NAT_KEEPALIVE)
     if not data.startswith(_NON_ESP_MARKER):
         return Classified(Kind.ESP_IN_UDP, data)
-    return Classified(Kind.IKE) if _is_ike(data[4:]) else None
+    return Classified(Kind.IKE) if _is_ike(data[4:], length - 4) else None
 
 
-def _is_ike(data: bytes) -> bool:
+def _is_ike(data: bytes, length: int) -> bool:
     """An IKE header of version 2 that states the message's own length (RFC 7296, section 3.1)."""
-    return len(data) >= 28 and data[17] >> 4 == 2 and int.from_bytes(data[24:28]) == len(data)
+    return len(data) >= 28 and data[17] >> 4 == 2 and int.from_bytes(data[24:28]) == length
 
 
 _CLASSIFIERS: dict[int, Callable[[Datagram], Classified | None]] = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lab.proof import Flaw, Frame, read_pcap
 
 if TYPE_CHECKING:
-    from lab.proof.datagram import Reassembly
+    from lab.proof.fragments import Reassembly
     from lab.report import CaptureFile
     from lab.scenario.values import Traffic
 
@@ -50,7 +50,7 @@ def read_packets(capture: CaptureFile, owner: Callable[[str], str]) -> list[Pack
 
     `owner` says whose an address is.
     """
-    from lab.proof.datagram import Reassembly  # scapy: half a second
+    from lab.proof.fragments import Reassembly
 
     fragments = Reassembly()
     found = (_read(frame, fragments, owner) for frame in read_pcap(capture.pcap, capture.senders))
@@ -60,7 +60,8 @@ def read_packets(capture: CaptureFile, owner: Callable[[str], str]) -> list[Pack
 def _read(frame: Frame, fragments: Reassembly, owner: Callable[[str], str]) -> Packet | None:
     from lab.proof.datagram import read_ip
     from lab.proof.errors import PacketFault
-    from lab.proof.traffic import classify, describe
+    from lab.proof.packet import describe
+    from lab.proof.traffic import classify
 
     ethertype = int.from_bytes(frame.octets[12:_ETHERNET_HEADER])
     if ethertype == _ARP:
@@ -68,7 +69,7 @@ def _read(frame: Frame, fragments: Reassembly, owner: Callable[[str], str]) -> P
     if ethertype not in _IP:
         return Packet(OTHER, frame.sender, "", f"EtherType {ethertype:#06x}", frame.octets)
     try:
-        whole = fragments.add(read_ip(frame.octets[_ETHERNET_HEADER:]), frame.number)
+        whole = fragments.add(read_ip(frame.octets, _ETHERNET_HEADER), frame.number, frame.time)
     except PacketFault as fault:
         return Packet(OTHER, frame.sender, "", str(fault), frame.octets)
     if whole is None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from lab import about
 from lab.backends.builtin import EXPOSED
-from lab.errors import UsageError
 from lab.proof import read_pcap
 from lab.seeing import follow, wireshark
+from lab.seeing.folder import write_folder
 from lab.seeing.pcapng import Writer
 
 if TYPE_CHECKING:
@@ -38,11 +38,14 @@ class Recorder:
         self._write_keys()
         return self._begin() + self._packets(captured)
 
-    def live(self, since: int = 0) -> Iterator[bytes]:
-        """The same piece by piece, and what comes; the keys before the frames that need them."""
+    def live(self, since: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The same piece by piece, and what comes; the keys before the frames that need them.
+
+        It ends when the descriptor `end` becomes readable.
+        """
         self._write_keys()
         yield self._begin()
-        for captured in follow.frames(self._lab, self._link, since):
+        for captured in follow.frames(self._lab, self._link, since, end=end):
             self._write_keys()
             yield self._packets(captured)
 
@@ -69,24 +72,10 @@ def key_files(lab: Lab) -> Mapping[str, str]:
     nodes = [node.name for node in status.nodes]
     states = [sa for node in nodes for sa in lab.associations(node).states]
     exposed = nodes if about.ike_keys_exposed(status) else []
-    return wireshark.files(states, [row for node in exposed for row in _ike_keys(lab, node)])
+    rows = [row for node in exposed for row in _ike_keys(lab, node)]
+    return wireshark.files(states, rows, esn=wireshark.takes_esn())
 
 
 def _ike_keys(lab: Lab, node: str) -> list[str]:
     """The rows that a Key Manager has written; none if the node has none."""
     return lab.call(node, ["cat", EXPOSED]).stdout.decode().splitlines()
-
-
-def write_folder(folder: Path, files: Mapping[str, str]) -> None:
-    """Write a folder that only we can read.
-
-    Raises UsageError: it cannot be written.
-    """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name, text in files.items():
-            file = folder / name
-            file.touch(mode=0o600)
-            file.write_text(text)
-    except OSError as trouble:
-        raise UsageError(f"{trouble.filename}: {trouble.strerror}") from trouble

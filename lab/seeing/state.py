@@ -74,26 +74,32 @@ class HostState:
 def of_hosts(
     lab: Lab, nodes: Iterable[NodeStatus], topology: Topology | None
 ) -> dict[str, HostState]:
-    """The SAs of every node that does IKE, or has SAs; by name."""
+    """The SAs of every node that does IKE, or has SAs without it; by name."""
     found = {}
     for node in nodes:
         does_ike = topology.nodes[node.name].ike != "none" if topology else bool(node.daemons)
-        if does_ike:
-            found[node.name] = _of_host(lab, node)
+        state = _of_host(lab, node, does_ike=does_ike)
+        if does_ike or state.child_sas:
+            found[node.name] = state
     return found
 
 
-def _of_host(lab: Lab, node: NodeStatus) -> HostState:
+def _of_host(lab: Lab, node: NodeStatus, *, does_ike: bool) -> HostState:
     kernel = {f"{sa.spi:08x}": sa for sa in lab.states(node.name).states if sa.proto == "esp"}
     own = {a.partition("/")[0] for i in node.interfaces for a in i.addresses}
-    try:
-        told, trouble = ike.sas(lab, node.name), ""
-    except LabError as silent:
-        told, trouble = [], str(silent)
+    told, trouble = _told(lab, node.name) if does_ike else ([], "")
     children = [_child(child, kernel) for sa in told for child in sa.children]
     known = {spi for child in children for spi in (child.spi_in, child.spi_out)}
     rest = (_kernel_only(sa, own) for spi, sa in kernel.items() if spi not in known)
     return HostState(tuple(map(_ike, told)), (*children, *rest), trouble)
+
+
+def _told(lab: Lab, node: str) -> tuple[list[ike.IkeSa], str]:
+    """The SAs that an IKE daemon reports, or none and why."""
+    try:
+        return ike.sas(lab, node), ""
+    except LabError as silent:
+        return [], str(silent)
 
 
 def policies_up(states: Mapping[str, HostState], topology: Topology) -> dict[int, bool]:

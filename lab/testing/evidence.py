@@ -9,6 +9,7 @@ states.txt      SPD and SAD of every host
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from lab.report import LogLine
     from lab.testing.wire import Links
 
+INCOMPLETE = "lab: not all can be told"
+"""The section that says what is missing."""
 _LINES = 60
 """Lines that a section of a report has at most; the files have all."""
 
@@ -30,19 +33,25 @@ def save(lab: Lab, links: Links, first_line: int, place: Path) -> list[tuple[str
 
     What cannot be had any more is passed over: the lab may be what has died.
     """
-    place.mkdir(parents=True, exist_ok=True)
     sections = []
     try:
+        place.mkdir(parents=True, exist_ok=True)
         (place / "wire.pcapng").write_bytes(Recorder(lab, keys=place / "keys").all(links.since))
         sections.append(("lab: the wire", _clip(_wire(links))))
         logs = [_line(line) for line in lab.logs(since=first_line)]
-        (place / "logs.txt").write_text("\n".join(logs) + "\n")
+        (place / "logs.txt").write_text("\n".join(logs) + "\n", encoding="utf-8")
         sections.append(("lab: logs", _clip(logs)))
-        (place / "states.txt").write_text(_states(lab))
-    except (LabError, AssertionError) as trouble:
-        sections.append(("lab: not all can be told", str(trouble)))
-    look = f"WIRESHARK_CONFIG_DIR={place}/keys wireshark {place}/wire.pcapng"
+        (place / "states.txt").write_text(_states(lab), encoding="utf-8")
+    except (LabError, AssertionError, OSError) as trouble:
+        sections.append((INCOMPLETE, str(trouble)))
+    look = (
+        f"WIRESHARK_CONFIG_DIR={_quoted(place / 'keys')} wireshark {_quoted(place / 'wire.pcapng')}"
+    )
     return [*sections, ("lab: files", f"{place}\nto look inside ESP: {look}")]
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
 
 
 def folder(parent: Path, test: str) -> Path:
@@ -64,7 +73,9 @@ def _states(lab: Lab) -> str:
     for node in lab.status().nodes:
         for table in ("policy", "state"):
             told = lab.call(node.name, ["ip", "-s", "xfrm", table])
-            parts.append(f"# {node.name}: ip -s xfrm {table}\n{told.stdout.decode()}")
+            parts.append(
+                f"# {node.name}: ip -s xfrm {table}\n{told.stdout.decode(errors='replace')}"
+            )
     return "\n".join(parts)
 
 

@@ -188,7 +188,7 @@ def test_the_daemon_cannot_have_the_tkm_sign_with_sha_1():
         talk.ike_sa_init(MODP_3072)
         for announced in ((), (1,), (5, 6)):
             asked = rpc2.IsaSign(
-                isa=1, lc=1, hash_algorithms=announced, init_message=b"octets of our own"
+                isa=1, lc=1, hash_algorithms=announced, init_message=talk.initiator.init_message
             )
             if result:
                 assert refused(talk.initiator.host, asked) is result

@@ -28,6 +28,7 @@ from pathlib import Path
 DEADLINE = 15.0
 PACKAGES = ("lab", "tkm", "ike", "scenarios")
 HOME = Path("/mnt/home")
+CACHE = Path("/mnt/cache")
 SITE = Path("/mnt/site")
 WATCHED = (Path("/mnt/upper"), HOME, Path("/dev/shm"))
 FRONT_END = """
@@ -58,6 +59,7 @@ def prepare(tree: Path, site: Path | None = None) -> Path:
     HOME.chmod(0o1777)
     for place, mode in (("/tmp", 0o1777), ("/run", 0o755)):
         _make_overlay(place, mode)
+    _bind_kernels(tree)
     clone = Path(tempfile.mkdtemp(prefix="a clone ", dir="/tmp"))
     clone.chmod(0o755)
     for package in PACKAGES:
@@ -67,6 +69,17 @@ def prepare(tree: Path, site: Path | None = None) -> Path:
         SITE.mkdir()
         subprocess.run(["mount", "--bind", str(site), str(SITE)], check=True)
     return clone
+
+
+def _bind_kernels(tree: Path) -> None:
+    """The kernels for QEMU in a cache that an ordinary user can read."""
+    sys.path.insert(0, str(tree))
+    from lab.kernel import image
+
+    if (kernels := image.cache() / "kernel").is_dir():
+        place = CACHE / "tkm-lab/kernel"
+        place.mkdir(parents=True)
+        subprocess.run(["mount", "--bind", str(kernels), str(place)], check=True)
 
 
 def _make_overlay(place: str, mode: int) -> None:
@@ -151,7 +164,12 @@ def main() -> None:
     front_end = subprocess.Popen(
         [*user, python, "-B", "-c", FRONT_END, kernel, step],
         cwd=clone,
-        env={"PATH": os.environ["PATH"], "HOME": str(HOME), "PYTHONPATH": str(clone)},
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(HOME),
+            "XDG_CACHE_HOME": str(CACHE),
+            "PYTHONPATH": str(clone),
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab import check
+from lab import check, which
 from lab.client import Interface, Kernel, Lab, Node
 from lab.proof import Flaw, Frame, read_pcap, write_pcap
 from lab.report import Port
@@ -223,5 +223,5 @@ def test_a_dead_daemon_is_named(by_hand: Lab) -> None:
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.complaint == (
         "tkm-lab: no answer from bob to alice in 2 s: dies on bob has ended (137); "
-        "see tkm-lab logs bob dies"
+        f"see {which.command(lab.name, 'logs', 'bob', 'dies')}"
     )

@@ -8,7 +8,10 @@ import json
 import pytest
 
 from lab.client import Lab
+from lab.errors import CannotExecute, UsageError
+from lab.topology import parse
 from tests.e2e.command import tkm_lab
+from tests.e2e.conftest import Builder
 
 
 def test_exec_passes_on_input_output_and_exit_code(two_hosts: Lab) -> None:
@@ -78,10 +81,35 @@ def test_wrong_use_is_told_what_exists(
     assert told in outcome.complaint
 
 
-def test_a_command_that_does_not_exist_is_one_line(two_hosts: Lab) -> None:
-    outcome = tkm_lab("exec", "alice", "--", "no-such-command", TKM_LAB=two_hosts.name)
-    assert (outcome.code, outcome.out) == (1, "")
-    assert outcome.complaint == "tkm-lab: alice: no-such-command: No such file or directory"
+@pytest.mark.parametrize(
+    ("command", "code", "told"),
+    [
+        ("no-such-command", 127, "No such file or directory"),
+        ("/no/such/command", 127, "No such file or directory"),
+        ("/etc/passwd", 126, "Permission denied"),
+        ("/etc", 126, "Permission denied"),
+    ],
+)
+def test_a_command_that_cannot_be_executed_ends_as_in_a_shell(
+    two_hosts: Lab, command: str, code: int, told: str
+) -> None:
+    outcome = tkm_lab("exec", "alice", "--", command, TKM_LAB=two_hosts.name)
+    assert (outcome.code, outcome.out) == (code, "")
+    assert outcome.complaint == f"tkm-lab: alice: {command}: {told}"
+
+
+def test_a_command_that_is_too_long_is_one_line_and_the_node_lives(two_hosts: Lab) -> None:
+    with pytest.raises(UsageError, match="the command has more than"):
+        two_hosts.call("alice", ["true", "x" * 150_000])
+    with pytest.raises(CannotExecute, match="null"):
+        two_hosts.call("alice", ["true", "a\0b"])
+    assert two_hosts.call("alice", ["true"]).code == 0
+
+
+def test_the_terminal_of_a_command_is_the_user_s(two_hosts: Lab) -> None:
+    command = ("exec", "-t", "alice", "--", "sh", "-c", "echo $TERM $COLORTERM")
+    more = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TKM_LAB": two_hosts.name}
+    assert tkm_lab(*command, **more).out.split() == ["xterm-256color", "truecolor"]
 
 
 def test_logs_of_all_daemons_and_of_one(two_hosts: Lab) -> None:
@@ -139,3 +167,32 @@ def told_keys(lab: Lab, text: str) -> list[bytes]:
     text = text.replace("\\\\", "\\")
     starts = [algorithm.key[:8] for algorithm in algorithms]
     return [start for start in starts if start.hex() in text or repr(start)[2:-1] in text]
+
+
+BY_HAND = """
+title = "states by hand"
+[links.wire]
+[nodes.alice]
+addresses = { wire = "192.168.0.1/24" }
+ike = "none"
+[nodes.bob]
+addresses = { wire = "192.168.0.2/24" }
+ike = "none"
+"""
+STATE = (
+    *("ip", "xfrm", "state", "add", "src", "192.168.0.1", "dst", "192.168.0.2", "proto", "esp"),
+    *("spi", "0x1000", "reqid", "7", "mode", "transport"),
+    *("enc", "cbc(aes)", "0x" + "11" * 32, "auth", "hmac(sha256)", "0x" + "22" * 32),
+)
+
+
+def test_without_ike_the_kernel_s_states_are_shown(fresh: Builder) -> None:
+    lab = fresh(parse("by-hand", BY_HAND))
+    assert lab.call("alice", ["printenv", "STRONGSWAN_CONF"]).code == 1
+    assert lab.call("alice", STATE).code == 0
+    alice, bob = json.loads(tkm_lab("status", "--json", TKM_LAB=lab.name).out)["nodes"]
+    (sa,) = alice["child_sas"]
+    assert (sa["state"], sa["spi_out"], alice["trouble"]) == ("KERNEL ONLY", "00001000", "")
+    assert (bob["child_sas"], bob["trouble"]) == ([], "")
+    shown = tkm_lab("status", TKM_LAB=lab.name)
+    assert (shown.code, "00001000" in shown.out, "✗" in shown.out) == (0, True, False)

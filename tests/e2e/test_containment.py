@@ -37,7 +37,7 @@ def play(uid: int, kernel: str, step: str, *blows: tuple[str, int]) -> None:
     case = [str(TREE), python_for(uid), str(uid), kernel, step]
     signals = [f"{victim}={int(number)}" for victim, number in blows]
     result = subprocess.run(
-        [*fresh, *stage, *case, *signals], capture_output=True, text=True, timeout=60, check=False
+        [*fresh, *stage, *case, *signals], capture_output=True, text=True, timeout=150, check=False
     )
     assert result.returncode == 0, result.stderr
     seen = json.loads(result.stdout)
@@ -86,6 +86,12 @@ def test_interrupted_by_ctrl_c(kernel: str, step: str) -> None:
 def test_killed_as_an_ordinary_user(kernel: str, step: str, victim: str) -> None:
     uid = os.geteuid() or NOBODY
     play(uid, kernel, step, (victim, signal.SIGKILL))
+
+
+def test_qemu_dies_with_its_keeper() -> None:
+    """Its PID 1 hangs, so only the death signal ends it. As an ordinary user, who has no KVM."""
+    blows = ((GUEST, signal.SIGSTOP), (KEEPER, signal.SIGKILL))
+    play(os.geteuid() or NOBODY, "qemu", "nodes", *blows)
 
 
 @pytest.mark.parametrize("kernel", ["host", "uml"])

@@ -14,7 +14,7 @@ from typing import IO
 
 import pytest
 
-from lab import about, ike
+from lab import about, ike, which
 from lab.client import Lab
 from lab.topology import load
 from tests.e2e.command import COMMAND, environment, tkm_lab
@@ -71,6 +71,17 @@ def test_tshark_looks_inside_esp_with_the_keys(two_hosts: Lab, tmp_path: Path) -
     nothing = tmp_path / "nothing"
     nothing.mkdir()
     assert {line for line in tshark(file, nothing, "icmp.type").splitlines() if line} == set()
+
+
+def test_tshark_takes_the_tables_without_a_warning(two_hosts: Lab, tmp_path: Path) -> None:
+    ping(two_hosts)
+    file, keys = tmp_path / "wire.pcapng", tmp_path / "keys"
+    arguments = ("capture", "wire", "-o", str(file), "--keys", str(keys))
+    assert tkm_lab(*arguments, TKM_LAB=two_hosts.name).code == 0
+    read = ["tshark", "-r", str(file)]
+    more = environment({"WIRESHARK_CONFIG_DIR": str(keys)})
+    done = subprocess.run(read, env=more, capture_output=True, text=True, timeout=60, check=True)
+    assert "WARNING" not in done.stderr, done.stderr
 
 
 def test_keys_are_for_their_owner_only(two_hosts: Lab, tmp_path: Path) -> None:
@@ -159,8 +170,21 @@ def test_following_ends_with_the_lab(fresh: Builder) -> None:
 
 
 @pytest.mark.parametrize("reader", [["head", "-c", "100"], ["true"]])
-def test_following_ends_with_its_reader(two_hosts: Lab, reader: Sequence[str]) -> None:
-    command = [*COMMAND, "capture", "-f"]
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("capture", "-f"), 0),
+        (("logs", "-f"), 0),
+        (("exec", "alice", "--", "sleep", "600"), 141),
+        (("exec", "alice", "yes"), 141),
+    ],
+)
+def test_what_has_no_end_ends_with_its_reader_on_a_quiet_lab(
+    two_hosts: Lab, arguments: Sequence[str], code: int, reader: Sequence[str]
+) -> None:
+    if "sleep" in arguments:
+        reader = ["true"]
+    command = [*COMMAND, *arguments]
     writing = subprocess.Popen(
         command,
         env=environment({"TKM_LAB": two_hosts.name}),
@@ -171,8 +195,7 @@ def test_following_ends_with_its_reader(two_hosts: Lab, reader: Sequence[str]) -
         subprocess.run(reader, stdin=writing.stdout, stdout=subprocess.DEVNULL, check=True)
         assert writing.stdout is not None
         writing.stdout.close()
-        ping(two_hosts)
-        assert writing.wait(20) == 0
+        assert writing.wait(20) == code
         assert writing.stderr is not None
         assert writing.stderr.read() == b""
 
@@ -193,5 +216,5 @@ def test_the_picture_shows_which_tunnels_are_up(fresh: Builder) -> None:
     shown = tkm_lab("status", TKM_LAB=lab.name)
     assert shown.code == 0
     assert "KERNEL ONLY" in shown.out
-    assert "tkm-lab logs bob" in shown.out
+    assert which.command(lab.name, "logs", "bob") in shown.out
     assert "SAs are up" in tkm_lab("graph", TKM_LAB=lab.name).out

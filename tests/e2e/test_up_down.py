@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lab.client import Lab
-from lab.kernel import uml
+from lab.kernel import qemu, uml
 from tests.e2e.command import COMMAND, FRESH_NETWORK, Outcome, environment, tkm_lab
 
 LABS = """
@@ -125,10 +125,11 @@ def test_a_bad_topology_is_told_in_one_line(
 
 @pytest.mark.parametrize("kernel", ["auto", "uml"])
 def test_without_a_kernel_the_mend_is_told(name: str, kernel: str) -> None:
-    linux = uml.find()
+    linux, machine = uml.find(), qemu.find()
     assert linux
-    hide = 'mount --bind /dev/null "$0" && exec "$@"'
-    hidden = (*FRESH_NETWORK, "--mount", "sh", "-c", hide, linux)
+    assert machine
+    hide = 'mount --bind /dev/null "$0" && mount --bind /dev/null "$1" && shift && exec "$@"'
+    hidden = (*FRESH_NETWORK, "--mount", "sh", "-c", hide, linux, machine)
     outcome = tkm_lab("up", "two-hosts", "--name", name, "--kernel", kernel, within=hidden)
     if kernel == "auto" and outcome.code == 0:  # this host's kernel does ESP
         assert "host: it does ESP" in outcome.out
@@ -207,7 +208,9 @@ def test_several_labs_must_be_told_apart(alone: Run) -> None:
         "tkm-lab: no host has a policy: there is nothing that ESP must protect"
     )
 
-    assert alone("down", "one") == (0, "one is down\n", "")
+    assert alone("down", TKM_LAB="three") == (0, "three is not up\n", "")
+    assert alone("down", TKM_LAB="one") == (0, "one is down\n", "")
+    assert alone("down", "--lab", "one") == (0, "one is not up\n", "")
     assert alone("exec", "in-two", "--", "hostname").out == "in-two\n"
 
 

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from tkm.contexts.machine import Context
 from tkm.contexts.tables import AE, CC, ESA, ISA, KE, NC
 from tkm.crypto.derivation import IkeKeys, Roles
+from tkm.message import Half
 from tkm.secret import Secret
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
+    from tkm.contexts.own import OwnValues
     from tkm.crypto.key_exchange import PrivateValue
     from tkm.xfrm.model import StatePair
 
@@ -20,6 +22,17 @@ class Nonce(Context):
 
     table = NC
     octets: bytes = b""
+    own: "OwnValues | None" = None
+
+    def give(self, octets: bytes, own: "OwnValues") -> None:
+        """These octets are it; ``own`` keeps them from being accepted as the peer's."""
+        own.give_nonce(octets)
+        self.octets, self.own = octets, own
+
+    def wipe(self) -> None:
+        if self.own:
+            self.own.retire_nonce(self.octets)
+        self.own = None
 
 
 class KeyExchange(Context):
@@ -29,8 +42,19 @@ class KeyExchange(Context):
     method: int = 0
     private: "PrivateValue | None" = None
     shared: Secret | None = None
+    public_loc: bytes = b""
+    public_rem: bytes = b""
+    own: "OwnValues | None" = None
+
+    def give(self, public_value: bytes, own: "OwnValues") -> None:
+        """Our public value goes out; ``own`` keeps it from being accepted as the peer's."""
+        own.give(public_value)
+        self.public_loc, self.own = public_value, own
 
     def wipe(self) -> None:
+        if self.own:
+            self.own.retire(self.public_loc)
+        self.own = None
         if self.shared:
             self.shared.wipe()
         self.private = self.shared = None
@@ -54,20 +78,24 @@ class Chain(Context):
 
 
 class IntAuth(NamedTuple):
-    """IntAuth_i and IntAuth_r (RFC 9242, 3.3.2): empty until an IKE_INTERMEDIATE is over."""
+    """IntAuth of both sides (RFC 9242, 3.3.2), and how many messages each of them covers."""
 
     loc: bytes = b""
     rem: bytes = b""
-    exchanges: int = 0
+    messages_loc: int = 0
+    messages_rem: int = 0
 
 
 class Endpoint(Context):
-    """ae. What AUTH covers, and whom it has proven (``ri``, 0 before)."""
+    """ae. What AUTH covers, and whom it has proven (``ri``, 0 before).
+
+    :ivar loc: what went into IKE_SA_INIT on our side, ``rem`` on the peer's.
+    """
 
     table = AE
     initiator: bool = False
-    nonce_loc: bytes = b""
-    nonce_rem: bytes = b""
+    loc: Half
+    rem: Half
     int_auth: IntAuth = IntAuth()
     lc: int = 0
     ri: int = 0

@@ -3,7 +3,8 @@
 
 An operation names the contexts that it takes and what happens to each. It is all or nothing: first
 every step is checked, then the operation computes, then every step is taken. So a refused request
-changes nothing, and nothing is consumed twice.
+changes nothing, and nothing is consumed twice. There is one exception: once keys have been derived,
+what went into them is spent (:meth:`Context.spend`), even if the request fails afterwards.
 """
 
 from collections.abc import Callable, Container, Iterator, Mapping
@@ -64,6 +65,7 @@ class Context:
     def __init__(self, number: int) -> None:
         self.number = number
         self.state = CLEAN
+        self.is_spent = False
 
     def after(self, trigger: str) -> str:
         """The state that ``trigger`` leads to.
@@ -74,6 +76,10 @@ class Context:
             return self.table.targets[self.state, trigger]
         except KeyError:
             raise InvalidState(f"{self} is {self.state}: it does not {trigger}") from None
+
+    def spend(self) -> None:
+        """Keys come from it now: it is not used again, even if the request fails."""
+        self.is_spent = True
 
     def check_current(self, now: Callable[[], datetime]) -> None:
         """Nothing may rest on an authentication that has ended; the context may only be reset.
@@ -133,14 +139,17 @@ class Step:
 
     :ivar field: the request's field that has the number (or the numbers) of the context; with a
         dot, an attribute of a context that an earlier step has found, as ``isa.ae``.
+    :ivar spent: the trigger instead, if the request fails when the context is spent already; empty
+        where nothing is derived.
     :ivar owner: that earlier context, ``isa``; empty if there is none.
     :ivar name: the name under which the context is passed.
     """
 
-    def __init__(self, kind: type[Context], field: str, trigger: str) -> None:
+    def __init__(self, kind: type[Context], field: str, trigger: str, spent: str = "") -> None:
         self.kind = kind
         self.field = field
         self.trigger = trigger
+        self.spent = spent
         self.owner, _, self.name = field.rpartition(".")
 
 
@@ -187,6 +196,7 @@ class Contexts:
         """
         found: dict[str, Any] = {}
         targets: dict[Context, str] = {}
+        spent: dict[Context, str] = {}
         for step in operation.steps:
             contexts = found[step.name] = self._find(step, request, found)
             for context in contexts if type(contexts) is tuple else (contexts,):
@@ -194,16 +204,22 @@ class Contexts:
                     raise InvalidState(f"{operation.name} names one context twice")
                 targets[context] = context.after(step.trigger)
                 context.check_current(self._now)
+                if step.spent:
+                    spent[context] = context.after(step.spent)
         before = {context: dict(vars(context)) for context in targets}
         try:
             reply = compute(request, **found)
             for context, target in targets.items():
-                context.state = target
+                context.state, context.is_spent = target, False
                 if target != CLEAN:
                     self.stores[type(context)][context.number] = context
         except BaseException:
+            used_up = {context: spent[context] for context in spent if context.is_spent}
             for context, values in before.items():
                 self._restore(context, values)
+            for context, target in used_up.items():
+                context.state = target
+                self.stores[type(context)].settle(context)
             raise
         for context, target in targets.items():
             if target == CLEAN:  # last of all, for what is wiped cannot be restored

@@ -2,7 +2,8 @@
 """What each operation of the TKM does to which contexts.
 
 Read a row as: the request's field names a context of this kind, and this is its trigger. All
-triggers of a row must be legal, or none happens.
+triggers of a row must be legal, or none happens. ``spent`` is what happens to the context if the
+request fails after keys have come from it: no two SAs share a key (``operations.derive``).
 """
 
 from typing import Final
@@ -26,8 +27,8 @@ OPERATIONS: Final = {
             (
                 Step(IkeSa, "isa", "create"),
                 Step(Endpoint, "ae", "create"),
-                Step(KeyExchange, "ke", "consume"),
-                Step(Nonce, "nc_loc", "consume"),
+                Step(KeyExchange, "ke", "consume", spent="consume"),
+                Step(Nonce, "nc_loc", "consume", spent="consume"),
             ),
         ),
         Operation(
@@ -36,13 +37,17 @@ OPERATIONS: Final = {
                 Step(IkeSa, "isa", "create"),
                 Step(IkeSa, "parent", "use"),
                 Step(Endpoint, "parent.ae", "inherit"),
-                Step(KeyExchange, "ke", "consume"),
-                Step(Nonce, "nc_loc", "consume"),
+                Step(KeyExchange, "ke", "consume", spent="consume"),
+                Step(Nonce, "nc_loc", "consume", spent="consume"),
             ),
         ),
         Operation(
             "isa_update",
-            (_ISA, Step(Endpoint, "isa.ae", "update"), Step(KeyExchange, "ke", "consume")),
+            (
+                _ISA,
+                Step(Endpoint, "isa.ae", "update"),
+                Step(KeyExchange, "ke", "consume", spent="consume"),
+            ),
         ),
         Operation("isa_int_auth", (_ISA, Step(Endpoint, "isa.ae", "update"))),
         Operation("isa_sign", (_ISA, Step(Endpoint, "isa.ae", "sign"))),
@@ -50,7 +55,7 @@ OPERATIONS: Final = {
             "isa_auth",
             (_ISA, Step(Endpoint, "isa.ae", "authenticate"), Step(Chain, "cc", "prove")),
         ),
-        Operation("isa_skip_create_first", (_ISA, Step(Endpoint, "isa.ae", "activate"))),
+        Operation("isa_skip_create_first", (_ISA, Step(Endpoint, "isa.ae", "skip_first"))),
         Operation("isa_encrypt", (_ISA,)),
         Operation("isa_decrypt", (_ISA,)),
         Operation(
@@ -59,8 +64,8 @@ OPERATIONS: Final = {
                 Step(EspSa, "esa", "create"),
                 _ISA,
                 Step(Endpoint, "isa.ae", "inherit"),
-                Step(KeyExchange, "ke", "consume"),
-                Step(Nonce, "nc_loc", "consume"),
+                Step(KeyExchange, "ke", "consume", spent="consume"),
+                Step(Nonce, "nc_loc", "consume", spent="consume"),
             ),
         ),
         Operation(
@@ -69,12 +74,16 @@ OPERATIONS: Final = {
                 Step(EspSa, "esa", "create"),
                 _ISA,
                 Step(Endpoint, "isa.ae", "inherit"),
-                Step(Nonce, "nc_loc", "consume"),
+                Step(Nonce, "nc_loc", "consume", spent="consume"),
             ),
         ),
         Operation(
             "esa_create_first",
-            (Step(EspSa, "esa", "create"), _ISA, Step(Endpoint, "isa.ae", "activate")),
+            (
+                Step(EspSa, "esa", "create"),
+                _ISA,
+                Step(Endpoint, "isa.ae", "create_first", spent="forfeit"),
+            ),
         ),
         Operation("esa_select", (Step(EspSa, "esa", "select"),)),
     )

@@ -40,7 +40,11 @@ AE: Final = Table(
     Transition("unauth", "update", "unauth"),
     Transition("unauth", "sign", "loc_auth"),
     Transition("loc_auth", "authenticate", "authenticated"),
-    Transition("authenticated", "activate", "active"),
+    Transition("authenticated", "create_first", "active"),
+    Transition("authenticated", "skip_first", "active"),
+    # The keys of the first Child SA were derived and came to nothing: they are not derived again.
+    Transition("authenticated", "forfeit", "forfeited"),
+    Transition("forfeited", "skip_first", "active"),
     Transition("active", "inherit", "active"),
 )
 ISA: Final = Table(

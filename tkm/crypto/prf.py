@@ -40,8 +40,8 @@ class Prf(NamedTuple):
         :raises ValueError: prf+ is not defined for that many.
         """
         stream = self._stream(length)
-        HKDF(self.hash, length, key, seed).derive_into(data, stream.octets)
-        return stream
+        HKDF(self.hash, len(stream), key, seed).derive_into(data, stream.octets)
+        return stream.cut(length)
 
     def plus(self, key: Octets, seed: bytes, length: int) -> Secret:
         """The first ``length`` octets of prf+(key, seed).
@@ -49,13 +49,17 @@ class Prf(NamedTuple):
         :raises ValueError: prf+ is not defined for that many.
         """
         stream = self._stream(length)
-        HKDFExpand(self.hash, length, seed).derive_into(key, stream.octets)
-        return stream
+        HKDFExpand(self.hash, len(stream), seed).derive_into(key, stream.octets)
+        return stream.cut(length)
 
     def _stream(self, length: int) -> Secret:
-        if length > _BLOCKS * self.length:
-            raise ValueError(f"prf+ ends at {_BLOCKS * self.length} octets")
-        return Secret(bytearray(length))
+        """Room for ``length`` octets and one block more: of the last block the library leaves a
+        copy in freed memory, so the last one is no key.
+        """
+        most = (_BLOCKS - 1) * self.length
+        if length > most:
+            raise ValueError(f"prf+ ends at {most} octets")
+        return Secret(bytearray(length + self.length))
 
 
 PRF_HMAC_SHA2_512: Final = Prf(SHA512())

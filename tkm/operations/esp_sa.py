@@ -5,18 +5,19 @@ import logging
 
 from tkm.config.model import Config, Policy
 from tkm.contexts.kinds import Endpoint, EspSa, IkeSa, KeyExchange, Nonce
-from tkm.crypto.derivation import Roles, child_keys
+from tkm.contexts.quota import Quotas
+from tkm.crypto.derivation import ChildKeys, child_keys
 from tkm.errors import AuthenticationError, InvalidId, InvalidParameter
 from tkm.operations.common import check_algorithms, secrets_of
+from tkm.operations.derive import Derivations, check_spis
 from tkm.rpc import rpc2
 from tkm.rpc.record import Empty
-from tkm.secret import Secret
 from tkm.xfrm.model import Kernel, StateKeys, StatePair, hexadecimal
 
 log = logging.getLogger(__name__)
 
-_RESERVED_SPIS = 256
-"""SPIs 0 to 255 are not for use (RFC 4303, 2.1)."""
+_LOWEST_SPI = 256
+"""SPIs 0 to 255 are reserved (RFC 4303, 2.1)."""
 
 Create = rpc2.EsaCreate | rpc2.EsaCreateNoPfs | rpc2.EsaCreateFirst
 
@@ -24,8 +25,12 @@ Create = rpc2.EsaCreate | rpc2.EsaCreateNoPfs | rpc2.EsaCreateFirst
 class EspSas:
     """The operations on esa."""
 
-    def __init__(self, config: Config, kernel: Kernel) -> None:
+    def __init__(
+        self, config: Config, kernel: Kernel, derivations: Derivations, quotas: Quotas
+    ) -> None:
         self._config = config
+        self._quotas = quotas
+        self._derivations = derivations
         self._kernel = kernel
 
     def create(
@@ -44,8 +49,10 @@ class EspSas:
             *(esa.number, isa.number, request.sp, request.ea, ke[0].number, len(ke)),
             *(nc_loc.number, _truth(request.initiator), *_spis(request)),
         )
-        roles = _roles(request, nc_loc)
-        return self._install(request, esa, isa, roles, secrets_of(*ke), initiator=request.initiator)
+        pair = self._check(request, ae)
+        roles = self._derivations.begin(request, nc_loc, ke)
+        keys = child_keys(roles, isa.secret_keys.d, secrets_of(*ke))
+        return self._install(esa, pair, keys, initiator=request.initiator)
 
     def create_no_pfs(
         self,
@@ -62,8 +69,10 @@ class EspSas:
             *(esa.number, isa.number, request.sp, request.ea),
             *(nc_loc.number, _truth(request.initiator), *_spis(request)),
         )
-        roles = _roles(request, nc_loc)
-        return self._install(request, esa, isa, roles, [], initiator=request.initiator)
+        pair = self._check(request, ae)
+        roles = self._derivations.begin(request, nc_loc, [])
+        keys = child_keys(roles, isa.secret_keys.d, [])
+        return self._install(esa, pair, keys, initiator=request.initiator)
 
     def create_first(
         self, request: rpc2.EsaCreateFirst, esa: EspSa, isa: IkeSa, ae: Endpoint
@@ -75,7 +84,10 @@ class EspSas:
             *(esa.number, isa.number, request.sp, request.ea),
             *(_truth(isa.initiator), *_spis(request)),
         )
-        return self._install(request, esa, isa, isa.roles, [], initiator=isa.initiator)
+        pair = self._check(request, ae)
+        self._derivations.begin_first(ae)
+        keys = child_keys(isa.roles, isa.secret_keys.d, [])
+        return self._install(esa, pair, keys, initiator=isa.initiator)
 
     def select(self, _request: rpc2.EsaSelect, esa: EspSa) -> Empty:
         """Nothing to do: the kernel sends with the youngest state of a policy."""
@@ -88,25 +100,16 @@ class EspSas:
             self._kernel.delete_states(esa.pair)
             esa.pair = None
 
-    def _install(
-        self,
-        request: Create,
-        esa: EspSa,
-        isa: IkeSa,
-        roles: Roles,
-        shared: list[Secret],
-        *,
-        initiator: bool,
-    ) -> Empty:
+    def _check(self, request: Create, ae: Endpoint) -> StatePair:
+        """All that can be checked before anything is used up; the states to be installed."""
         check_algorithms(request.ea)
-        policy = self._policy(request.sp, isa.ae)
-        pair = StatePair(
-            policy, request.spi_loc, request.spi_rem, request.esn, _encap(request.encap)
-        )
-        for spi in (pair.spi_in, pair.spi_out):
-            if int.from_bytes(spi, "big") < _RESERVED_SPIS:
-                raise InvalidParameter(f"SPI {hexadecimal(spi)} is reserved")
-        keys = child_keys(roles, isa.secret_keys.d, shared)
+        policy = self._policy(request.sp, ae)
+        check_spis(request.spi_loc, request.spi_rem, _LOWEST_SPI)
+        encap = _encap(request.encap)
+        self._quotas.check(EspSa, policy.id)
+        return StatePair(policy, request.spi_loc, request.spi_rem, request.esn, encap)
+
+    def _install(self, esa: EspSa, pair: StatePair, keys: ChildKeys, *, initiator: bool) -> Empty:
         try:
             by_initiator = StateKeys(keys.encryption_i, keys.integrity_i)
             by_responder = StateKeys(keys.encryption_r, keys.integrity_r)
@@ -116,7 +119,7 @@ class EspSas:
             self._kernel.add_states(pair, inbound, outbound)
         finally:
             keys.wipe()
-        esa.sp, esa.pair = policy.id, pair
+        esa.sp, esa.pair = pair.policy.id, pair
         return Empty()
 
     def _policy(self, number: int, ae: Endpoint) -> Policy:
@@ -132,10 +135,6 @@ class EspSas:
                 f"{ae} authenticated identity {ae.ri} to {ae.lc}, not those of policy {number}"
             )
         return policy
-
-
-def _roles(request: rpc2.EsaCreate | rpc2.EsaCreateNoPfs, nc_loc: Nonce) -> Roles:
-    return Roles.of(request.initiator, (nc_loc.octets, b""), (request.nonce_rem, b""))
 
 
 def _encap(ports: tuple[int, ...]) -> tuple[int, int] | None:

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from tkm.certs.path import rsa_key
 from tkm.config.model import Config, Policy
-from tkm.contexts.kinds import Chain, Endpoint, IkeSa, IntAuth, KeyExchange, Nonce
+from tkm.contexts.kinds import Chain, Endpoint, IkeSa, KeyExchange, Nonce
+from tkm.contexts.quota import Quotas
 from tkm.crypto import protection
 from tkm.crypto.derivation import (
     IkeKeys,
@@ -21,9 +22,11 @@ from tkm.crypto.derivation import (
 )
 from tkm.crypto.prf import PRF_HMAC_SHA2_512
 from tkm.crypto.signature import Auth, sign, signed_octets, verify
-from tkm.errors import InvalidId, InvalidParameter
+from tkm.errors import AuthenticationError, InvalidId, InvalidParameter, InvalidState
 from tkm.keys import ANY_IDENTITY, PrivateKeys
+from tkm.message import Half, check_init, check_intermediate
 from tkm.operations.common import check_algorithms, secrets_of
+from tkm.operations.derive import Derivations, check_spis
 from tkm.rpc import rpc2
 from tkm.rpc.record import Empty
 from tkm.xfrm.model import hexadecimal
@@ -33,74 +36,81 @@ log = logging.getLogger(__name__)
 _CIPHER = rpc2.CipherReply(block=protection.BLOCK, iv=protection.IV, icv=protection.ICV)
 
 
-def create(
-    request: rpc2.IsaCreate, isa: IkeSa, ae: Endpoint, ke: KeyExchange, nc_loc: Nonce
-) -> rpc2.CipherReply:
-    """A first IKE SA, and the endpoint that it is to authenticate."""
-    check_algorithms(request.ia)
-    log.info(
-        "Creating new ISA context with ID %d (KE %d, nonce %d, spi_loc %s, spi_rem %s)",
-        isa.number,
-        ke.number,
-        nc_loc.number,
-        hexadecimal(request.spi_loc),
-        hexadecimal(request.spi_rem),
-    )
-    roles = _roles(request, nc_loc)
-    (shared,) = secrets_of(ke)
-    _activate(isa, ae, roles, ike_keys(roles, shared), initiator=request.initiator)
-    ae.initiator = request.initiator
-    ae.nonce_loc, ae.nonce_rem = nc_loc.octets, request.nonce_rem
-    log.info("Creating new AE context with ID %d", ae.number)
-    return _CIPHER
+class IkeSas:
+    """The operations that give an IKE SA keys, and what AUTH covers of the way to them.
 
+    :param derivations: what all keys come from.
+    """
 
-def create_child(
-    request: rpc2.IsaCreateChild,
-    isa: IkeSa,
-    parent: IkeSa,
-    ae: Endpoint,
-    ke: tuple[KeyExchange, ...],
-    nc_loc: Nonce,
-) -> rpc2.CipherReply:
-    """An IKE SA that takes the place of its parent, with the same authenticated endpoint."""
-    check_algorithms(request.ia)
-    log.info(
-        "Creating new child ISA context with ID %d "
-        "(Parent Isa %d, KE %d #1 / %d, nonce %d, spi_loc %s, spi_rem %s)",
-        isa.number,
-        parent.number,
-        ke[0].number,
-        len(ke),
-        nc_loc.number,
-        hexadecimal(request.spi_loc),
-        hexadecimal(request.spi_rem),
-    )
-    roles = _roles(request, nc_loc)
-    keys = rekeyed_ike_keys(roles, parent.secret_keys.d, secrets_of(*ke))
-    _activate(isa, ae, roles, keys, initiator=request.initiator)
-    return _CIPHER
+    def __init__(self, derivations: Derivations, quotas: Quotas) -> None:
+        self._derivations = derivations
+        self._quotas = quotas
 
+    def create(
+        self, request: rpc2.IsaCreate, isa: IkeSa, ae: Endpoint, ke: KeyExchange, nc_loc: Nonce
+    ) -> rpc2.CipherReply:
+        """A first IKE SA, and the endpoint that it is to authenticate."""
+        spis = _check(request)
+        log.info(
+            "Creating new ISA context with ID %d (KE %d, nonce %d, spi_loc %s, spi_rem %s)",
+            *(isa.number, ke.number, nc_loc.number, *map(hexadecimal, spis)),
+        )
+        roles = self._derivations.begin(request, nc_loc, [ke], spis)
+        (shared,) = secrets_of(ke)
+        _activate(isa, ae, roles, ike_keys(roles, shared), initiator=request.initiator)
+        ae.initiator = request.initiator
+        ae.loc = Half(request.spi_loc, ke.method, ke.public_loc, nc_loc.octets)
+        ae.rem = Half(request.spi_rem, ke.method, ke.public_rem, request.nonce_rem)
+        log.info("Creating new AE context with ID %d", ae.number)
+        return _CIPHER
 
-def update(request: rpc2.IsaUpdate, isa: IkeSa, ae: Endpoint, ke: KeyExchange) -> Empty:
-    """Mix another key exchange into the keys."""
-    log.info("Updating ISA context with ID %d (KE %d)", isa.number, request.ke)
-    keys = updated_ike_keys(isa.roles, isa.secret_keys.d, *secrets_of(ke))
-    isa.secret_keys.wipe()
-    isa.keys = keys
-    return Empty()
+    def create_child(
+        self,
+        request: rpc2.IsaCreateChild,
+        isa: IkeSa,
+        parent: IkeSa,
+        ae: Endpoint,
+        ke: tuple[KeyExchange, ...],
+        nc_loc: Nonce,
+    ) -> rpc2.CipherReply:
+        """An IKE SA that takes the place of its parent, with the same authenticated endpoint."""
+        spis = _check(request)
+        log.info(
+            "Creating new child ISA context with ID %d "
+            "(Parent Isa %d, KE %d #1 / %d, nonce %d, spi_loc %s, spi_rem %s)",
+            *(isa.number, parent.number, ke[0].number, len(ke)),
+            *(nc_loc.number, *map(hexadecimal, spis)),
+        )
+        self._quotas.check(IkeSa, ae.ri)
+        roles = self._derivations.begin(request, nc_loc, ke, spis)
+        keys = rekeyed_ike_keys(roles, parent.secret_keys.d, secrets_of(*ke))
+        _activate(isa, ae, roles, keys, initiator=request.initiator)
+        return _CIPHER
+
+    def update(self, request: rpc2.IsaUpdate, isa: IkeSa, ae: Endpoint, ke: KeyExchange) -> Empty:
+        """Mix another key exchange into the keys."""
+        log.info("Updating ISA context with ID %d (KE %d)", isa.number, request.ke)
+        self._derivations.begin_update(ke)
+        keys = updated_ike_keys(isa.roles, isa.secret_keys.d, *secrets_of(ke))
+        isa.secret_keys.wipe()
+        isa.keys = keys
+        return Empty()
 
 
 def int_auth(request: rpc2.IsaIntAuth, isa: IkeSa, ae: Endpoint) -> Empty:
     """Take one IKE_INTERMEDIATE message into what AUTH covers (RFC 9242, 3.3.2)."""
     key_loc, key_rem = isa.auth_keys
-    loc, rem, exchanges = ae.int_auth
+    done = ae.int_auth
+    number = 1 + (done.messages_rem if request.verify else done.messages_loc)
+    spis = isa.roles.spi_i, isa.roles.spi_r
+    by_initiator = ae.initiator != request.verify
+    check_intermediate(request.message, spis, number, by_initiator=by_initiator)
     if request.verify:
-        rem = PRF_HMAC_SHA2_512(key_rem.octets, rem, request.message)
+        rem = PRF_HMAC_SHA2_512(key_rem.octets, done.rem, request.message)
+        ae.int_auth = done._replace(rem=rem, messages_rem=number)
     else:
-        loc = PRF_HMAC_SHA2_512(key_loc.octets, loc, request.message)
-        exchanges += 1
-    ae.int_auth = IntAuth(loc, rem, exchanges)
+        loc = PRF_HMAC_SHA2_512(key_loc.octets, done.loc, request.message)
+        ae.int_auth = done._replace(loc=loc, messages_loc=number)
     return Empty()
 
 
@@ -130,9 +140,14 @@ class Authentication:
     """
 
     def __init__(
-        self, config: Config, private_keys: PrivateKeys, now: Callable[[], datetime]
+        self,
+        config: Config,
+        private_keys: PrivateKeys,
+        now: Callable[[], datetime],
+        quotas: Quotas,
     ) -> None:
         self._config = config
+        self._quotas = quotas
         self._keys = private_keys
         self._now = now
         self.sha1 = False
@@ -144,8 +159,9 @@ class Authentication:
             raise InvalidId(f"there is no local identity {request.lc}")
         log.info("Generating local signature for ISA context %d", isa.number)
         key_loc, _ = isa.auth_keys
+        check_init(request.init_message, ae.loc, ae.rem, by_initiator=ae.initiator)
         octets = signed_octets(
-            request.init_message, ae.nonce_rem, key_loc, identity.identity, _int_auth(ae)
+            request.init_message, ae.rem.nonce, key_loc, identity.identity, _int_auth(ae)
         )
         # Whom we sign for is not proven yet: the weakest policy of the identity decides.
         sha1 = self.sha1 or any(
@@ -172,11 +188,16 @@ class Authentication:
         )
         policy = self._config.policies[cc.ri]
         _, key_rem = isa.auth_keys
+        try:
+            check_init(request.init_message, ae.rem, ae.loc, by_initiator=not ae.initiator)
+        except InvalidParameter as error:
+            raise AuthenticationError(f"not the peer's IKE_SA_INIT: {error}") from error
         octets = signed_octets(
-            request.init_message, ae.nonce_loc, key_rem, policy.remote.identity, _int_auth(ae)
+            request.init_message, ae.loc.nonce, key_rem, policy.remote.identity, _int_auth(ae)
         )
         auth = Auth(request.method, request.signature)
         verify(rsa_key(cc.peer), octets, auth, sha1=self.sha1 or policy.remote.allow_sha1)
+        self._quotas.check(Endpoint, cc.ri)
         ae.ri, ae.expires = cc.ri, self._end(cc, policy)
         log.info("Authentication of ISA context %d successful", isa.number)
         return Empty()
@@ -189,12 +210,11 @@ class Authentication:
         return min(cc.expires, self._now() + timedelta(seconds=longest))
 
 
-def _roles(request: rpc2.IsaCreate | rpc2.IsaCreateChild, nc_loc: Nonce) -> Roles:
-    return Roles.of(
-        request.initiator,
-        (nc_loc.octets, request.spi_loc),
-        (request.nonce_rem, request.spi_rem),
-    )
+def _check(request: rpc2.IsaCreate | rpc2.IsaCreateChild) -> tuple[bytes, bytes]:
+    """What can be checked before anything is used up; the SPIs, ours and the peer's."""
+    check_algorithms(request.ia)
+    check_spis(request.spi_loc, request.spi_rem)
+    return request.spi_loc, request.spi_rem
 
 
 def _activate(isa: IkeSa, ae: Endpoint, roles: Roles, keys: IkeKeys, *, initiator: bool) -> None:
@@ -202,12 +222,20 @@ def _activate(isa: IkeSa, ae: Endpoint, roles: Roles, keys: IkeKeys, *, initiato
 
 
 def _int_auth(ae: Endpoint) -> bytes:
-    """IntAuth_i | IntAuth_r | message id of IKE_AUTH, if there was an IKE_INTERMEDIATE."""
+    """IntAuth_i | IntAuth_r | message id of IKE_AUTH, if there was an IKE_INTERMEDIATE.
+
+    :raises InvalidState: one side's message of an IKE_INTERMEDIATE exchange is missing.
+    """
     done = ae.int_auth
-    if not done.exchanges:
+    if done.messages_loc != done.messages_rem:
+        raise InvalidState(
+            f"IntAuth of {ae} covers {done.messages_loc} of our messages, "
+            f"{done.messages_rem} of the peer's"
+        )
+    if not done.messages_loc:
         return b""
     by_role = (done.loc, done.rem) if ae.initiator else (done.rem, done.loc)
-    return b"".join(by_role) + struct.pack(">I", done.exchanges + 1)
+    return b"".join(by_role) + struct.pack(">I", done.messages_loc + 1)
 
 
 def _cut(message: bytes, aad_length: int) -> tuple[bytes, bytes]:

@@ -5,6 +5,7 @@ import logging
 import os
 
 from tkm.contexts.kinds import KeyExchange, Nonce
+from tkm.contexts.own import OwnValues
 from tkm.crypto.key_exchange import PrivateValue, group
 from tkm.errors import InvalidParameter
 from tkm.rpc import rpc2
@@ -13,29 +14,38 @@ from tkm.rpc.record import Empty
 log = logging.getLogger(__name__)
 
 
-def nc_create(request: rpc2.NcCreate, nc: Nonce) -> rpc2.NonceReply:
-    """A fresh nonce."""
-    log.info("Nonce of length %d requested, context %d", request.length, nc.number)
-    nc.octets = os.urandom(request.length)
-    return rpc2.NonceReply(nonce=nc.octets)
+class KeyInputs:
+    """The operations on nc and ke.
 
+    :param own: takes note of what is given out.
+    """
 
-def ke_get(request: rpc2.KeGet, ke: KeyExchange) -> rpc2.PublicValueReply:
-    """Our public value."""
-    private = _private(ke, request.method)
-    public_value = private.public_value()
-    ke.private, ke.method = private, request.method
-    log.info("Public value of KE context %d created, method %d", ke.number, ke.method)
-    return rpc2.PublicValueReply(public_value=public_value)
+    def __init__(self, own: OwnValues) -> None:
+        self._own = own
 
+    def nc_create(self, request: rpc2.NcCreate, nc: Nonce) -> rpc2.NonceReply:
+        """A fresh nonce."""
+        log.info("Nonce of length %d requested, context %d", request.length, nc.number)
+        nc.give(os.urandom(request.length), self._own)
+        return rpc2.NonceReply(nonce=nc.octets)
 
-def ke_set(request: rpc2.KeSet, ke: KeyExchange) -> Empty:
-    """The peer's public value leads to the shared secret."""
-    log.info("Generating shared secret for KE context %d", ke.number)
-    private = _private(ke, request.method)
-    ke.shared = private.shared_secret(request.public_value)
-    ke.private, ke.method = private, request.method
-    return Empty()
+    def ke_get(self, request: rpc2.KeGet, ke: KeyExchange) -> rpc2.PublicValueReply:
+        """Our public value."""
+        private = _private(ke, request.method)
+        public_value = private.public_value()
+        ke.private, ke.method = private, request.method
+        ke.give(public_value, self._own)
+        log.info("Public value of KE context %d created, method %d", ke.number, ke.method)
+        return rpc2.PublicValueReply(public_value=public_value)
+
+    def ke_set(self, request: rpc2.KeSet, ke: KeyExchange) -> Empty:
+        """The peer's public value leads to the shared secret."""
+        log.info("Generating shared secret for KE context %d", ke.number)
+        private = _private(ke, request.method)
+        self._own.refuse(request.public_value, "public value")
+        ke.shared = private.shared_secret(request.public_value)
+        ke.private, ke.method, ke.public_rem = private, request.method, request.public_value
+        return Empty()
 
 
 def _private(ke: KeyExchange, method: int) -> PrivateValue:

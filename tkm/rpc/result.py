@@ -16,6 +16,8 @@ class Result(IntEnum):
     """A context is not in the state that the operation needs."""
     INVALID_PARAMETER = 0x104
     """A value or a length is out of its bounds, or the frame is broken."""
+    QUOTA_EXCEEDED = 0x105
+    """A policy has as many SAs as it may have. Generation 2 only."""
     RANDOM_FAILURE = 0x201
     SIGN_FAILURE = 0x202
     AUTH_FAILURE = 0x203

@@ -21,6 +21,7 @@ RPC1 = Interface(
         Result.AUTH_FAILURE: Result.SIGN_FAILURE,
         Result.CERTIFICATE_FAILURE: Result.INVALID_PARAMETER,
         Result.KERNEL_FAILURE: Result.ABORTED,
+        Result.QUOTA_EXCEEDED: Result.ABORTED,
     },
 )
 VERSION: Final = 0

@@ -106,7 +106,7 @@ class KeGet(Request[PublicValueReply], interface=RPC2, code=0x0201):
 
 
 class KeSet(Request[Empty], interface=RPC2, code=0x0202):
-    """The peer's public value of a key exchange."""
+    """The peer's public value of a key exchange; one that we have given out ourselves is none."""
 
     ke: Id
     method: Method
@@ -180,6 +180,8 @@ class IsaSign(Request[SignatureReply], interface=RPC2, code=0x0902):
     """Sign for local identity ``lc``.
 
     ``hash_algorithms`` are those that the peer has announced (RFC 7427, 4); none: method 1.
+    ``init_message`` is our IKE_SA_INIT message of this IKE SA, the last one that was sent: anything
+    else is refused (``tkm.message``).
     """
 
     isa: Id
@@ -189,7 +191,10 @@ class IsaSign(Request[SignatureReply], interface=RPC2, code=0x0902):
 
 
 class IsaAuth(Request[Empty], interface=RPC2, code=0x0903):
-    """Authenticate the peer by its signature and a checked chain."""
+    """Authenticate the peer by its signature and a checked chain.
+
+    ``init_message`` is the peer's IKE_SA_INIT message of this IKE SA.
+    """
 
     isa: Id
     cc: Id
@@ -229,7 +234,8 @@ class IsaIntAuth(Request[Empty], interface=RPC2, code=0x0907):
     """Take an IKE_INTERMEDIATE message into what AUTH covers (RFC 9242, 3.3.2).
 
     :ivar verify: the message came from the peer.
-    :ivar message: IntAuth_*A | IntAuth_*P.
+    :ivar message: IntAuth_*A | IntAuth_*P: a whole message of this IKE SA, as if it were not
+        encrypted; each side's in the order of their message ids, from 1.
     """
 
     isa: Id
@@ -308,7 +314,10 @@ class EsaCreateNoPfs(Request[Empty], interface=RPC2, code=0x0A02):
 
 
 class EsaCreateFirst(Request[Empty], interface=RPC2, code=0x0A03):
-    """The Child SA of IKE_AUTH."""
+    """The Child SA of IKE_AUTH.
+
+    Its keys are derived once: if the kernel refuses them, ``isa_skip_create_first`` comes next.
+    """
 
     esa: Id
     isa: Id

@@ -14,7 +14,10 @@ from tkm.xfrm.messages import Group, Message, Type
 NETLINK_XFRM: Final = 6
 _SOL_NETLINK: Final = 270
 _ADD_MEMBERSHIP: Final = 1
+_CAP_ACK: Final = 10
 _EXT_ACK: Final = 11
+_LONGEST: Final = 65536
+"""Octets of a datagram from the kernel."""
 _ERROR: Final = 2
 _DONE: Final = 3
 _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_DUMP = 0x1, 0x4, 0x300
@@ -53,9 +56,12 @@ class NetlinkSocket:
 
     def __init__(self, *groups: Group) -> None:
         self._sequence = 0
+        self._received = bytearray(_LONGEST)
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_XFRM)
             self._socket.bind((0, 0))
+            # A refusal must not echo the request: the keys of a state are in it.
+            self._socket.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
             self._socket.setsockopt(_SOL_NETLINK, _EXT_ACK, 1)
             for group in groups:
                 self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
@@ -76,7 +82,7 @@ class NetlinkSocket:
         try:
             self._socket.send(octets)
             while True:
-                for kind, sequence, message in _messages(self._socket.recv(65536)):
+                for kind, sequence, message in self._receive():
                     if kind == _ERROR and sequence == self._sequence:
                         _raise_for(message[_HEADER.size :])
                         return
@@ -95,7 +101,7 @@ class NetlinkSocket:
         try:
             self._socket.send(octets)
             while True:
-                for kind, sequence, message in _messages(self._socket.recv(65536)):
+                for kind, sequence, message in self._receive():
                     if sequence != self._sequence:
                         continue
                     if kind == _ERROR:
@@ -112,25 +118,36 @@ class NetlinkSocket:
         Events that were too many to be kept are lost, like packets; the kernel repeats acquires.
         """
         try:
-            datagram = self._socket.recv(65536, socket.MSG_DONTWAIT)
+            messages = self._receive(socket.MSG_DONTWAIT)
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.ENOBUFS):
                 return
             raise
-        for kind, _sequence, message in _messages(datagram):
+        for kind, _sequence, message in messages:
             yield kind, message
+
+    def _receive(self, flags: int = 0) -> list[tuple[int, int, bytes]]:
+        """The messages of the next datagram; the buffer is clean again afterwards."""
+        with memoryview(self._received) as view:
+            length = self._socket.recv_into(view, 0, flags)
+            try:
+                return list(_messages(view[:length]))
+            finally:
+                view[:length] = bytes(length)
 
     def close(self) -> None:
         """Give the socket back."""
         self._socket.close()
 
 
-def _messages(datagram: bytes) -> Iterator[tuple[int, int, bytes]]:
+def _messages(datagram: memoryview) -> Iterator[tuple[int, int, bytes]]:
     """Type, sequence number and octets (from the header on) of each message."""
     at = 0
     while at + _HEADER.size <= len(datagram):
         length, kind, _flags, sequence, _port = _HEADER.unpack_from(datagram, at)
-        yield kind, sequence, datagram[at : at + length]
+        if length < _HEADER.size:
+            return
+        yield kind, sequence, bytes(datagram[at : at + length])
         at += length + 3 & ~3
 
 

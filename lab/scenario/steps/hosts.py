@@ -138,14 +138,14 @@ def shift(value: Any, _: Topology) -> float:
 class Clock(Step):
     """Set the clock of all hosts, as far off from this machine's as it says.
 
-    Only a lab in a User-Mode Linux guest has a clock of its own.
+    Only a lab in a guest (User-Mode Linux, QEMU) has a clock of its own.
     """
 
     clock: float = key(shift, "how far off")
 
     def attempt(self, stage: Stage) -> str:
-        if stage.lab.summary().kernel != "uml":
-            raise CouldNotRun("only a guest has a clock of its own: run it with --kernel uml")
+        if stage.lab.summary().kernel == "host":
+            raise CouldNotRun("only a guest has its own clock: run it with --kernel uml or qemu")
         node = next(iter(stage.topology.nodes))
         stage.must(node, "date", "-s", f"@{time.time() + self.clock:.3f}")
         return ""

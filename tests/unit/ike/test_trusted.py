@@ -26,9 +26,14 @@ def trusted(alice: Host) -> Trusted:
     return Trusted(alice.client)
 
 
+def peers_public_value() -> bytes:
+    """One that this TKM has not given out itself."""
+    return KeyExchange(Trusted(host("bob").client), MODP_3072).public_value
+
+
 def shares(trusted: Trusted) -> Shares:
     exchange = KeyExchange(trusted, MODP_3072)
-    exchange.complete(KeyExchange(trusted, MODP_3072).public_value)
+    exchange.complete(peers_public_value())
     return Shares(
         nonce=Nonce(trusted),
         peer_nonce=bytes(32),
@@ -77,7 +82,7 @@ def test_a_bad_public_value_is_refused_and_another_may_follow(
     with pytest.raises(TrustedRefusal) as refused:
         exchange.complete(public_value)
     assert refused.value.notify == NotifyType.INVALID_SYNTAX
-    exchange.complete(KeyExchange(trusted, MODP_3072).public_value)
+    exchange.complete(peers_public_value())
 
 
 def test_keys_use_up_their_shares(trusted: Trusted, alice: Host) -> None:

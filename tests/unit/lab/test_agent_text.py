@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.agent.guest import module_files
 from lab.agent.wire import explain, node_command, node_commands, node_sysctls
+from lab.kernel import modules
 
 DEPENDENCIES = """\
 kernel/net/ipv4/esp4.ko: kernel/net/xfrm/xfrm_algo.ko
@@ -19,13 +19,13 @@ kernel/net/llc/llc.ko:
 
 
 def test_modules_come_after_what_they_need_and_once() -> None:
-    files = module_files(("esp4", "xfrm_user", "bridge"), DEPENDENCIES)
+    files = modules.files(("esp4", "xfrm_user", "bridge"), DEPENDENCIES)
     names = [file.rpartition("/")[2] for file in files]
     assert names == ["xfrm_algo.ko", "esp4.ko", "xfrm_user.ko", "llc.ko", "stp.ko", "bridge.ko"]
 
 
 def test_a_module_without_a_file_is_built_in() -> None:
-    assert module_files(("unix",), DEPENDENCIES) == []
+    assert modules.files(("unix",), DEPENDENCIES) == []
 
 
 def spec(*addresses: str, **more: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lab.ipxfrm import Algorithm, State
-from lab.seeing.wireshark import files
+from lab.seeing.wireshark import _has_esn, files
 
 CBC = Algorithm("cbc(aes)", bytes(32))
 SHA512 = Algorithm("hmac(sha512)", b"\1" * 64, 256)
@@ -40,7 +40,7 @@ def test_a_row_has_addresses_spi_algorithms_and_keys() -> None:
     assert row(SA) == [
         *("IPv4", "192.0.2.1", "192.0.2.2", "0x00c0ffee"),
         *("AES-CBC [RFC3602]", "0x" + "00" * 32),
-        *("HMAC-SHA-512-256 [RFC4868]", "0x" + "01" * 64, "32-bit"),
+        *("HMAC-SHA-512-256 [RFC4868]", "0x" + "01" * 64),
     ]
 
 
@@ -79,3 +79,14 @@ def test_what_wireshark_cannot_open_is_left_out() -> None:
 def test_ike_keys_only_if_there_are_any() -> None:
     assert "ikev2_decryption_table" not in files([SA], [])
     assert files([SA], ["a", "b", "a"])["ikev2_decryption_table"] == "a\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("version", "columns"),
+    [("TShark (Wireshark) 4.0.17 (Git)", 8), ("TShark (Wireshark) 4.4.0.", 9), ("", 9)],
+)
+def test_the_column_of_extended_sequence_numbers_only_where_it_is_known(
+    version: str, columns: int
+) -> None:
+    text = files([replace(SA, esn=True)], [], esn=_has_esn(version))["esp_sa"]
+    assert len(text.split(",")) == columns

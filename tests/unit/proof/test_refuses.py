@@ -267,14 +267,6 @@ def test_esp_that_is_too_short(v4: Pair, length: int) -> None:
     assert f"{length} octets" in found[Flaw.MALFORMED]
 
 
-def test_an_inner_fragment_whose_rest_never_came(tunnel: Pair) -> None:
-    piece = builder.ip_fragments("10.1.0.5", "10.2.0.7", 1, bytes(2000), 1400)[0]
-    packet = plain(tunnel, builder.ESP, builder.esp(tunnel.there, 2, 4, piece))
-    found = flaws(builder.capture([*tunnel.packets, packet]), tunnel)
-    assert list(found) == [Flaw.FRAGMENT]
-    assert found[Flaw.FRAGMENT].startswith("frame 3: the rest of the inner packet is missing")
-
-
 def test_fragments_that_overlap(v4: Pair) -> None:
     addresses = ("192.168.0.1", "192.168.0.2")
     pieces = [

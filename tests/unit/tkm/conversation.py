@@ -6,9 +6,12 @@ what one exchange of IKEv2 makes the daemons do; what they would send each other
 """
 
 import os
+import struct
 from dataclasses import dataclass, field
 
+from tests.unit.tkm.messages import KE, init_message, intermediate_message
 from tests.unit.trusted import Host, State, hosts
+from tkm.message import Half
 from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
 
@@ -30,7 +33,8 @@ class End:
     spi: bytes = field(default_factory=lambda: os.urandom(8))
     nonce: bytes = b""
     public_values: tuple[bytes, ...] = ()
-    init_message: bytes = field(default_factory=lambda: os.urandom(600))
+    init_message: bytes = b""
+    exchanges: int = 0
 
     def call(self, request: Request) -> object:
         return self.host.client.call(request)
@@ -63,20 +67,28 @@ class Conversation:
     def ike_sa_init(self, method: int = MODP_4096) -> None:
         self.exchange_keys(method)
         for end, other in self.pairs():
-            end.call(
-                rpc2.IsaCreate(
-                    isa=end.isa, ae=end.ae, ia=1, ke=1, nc_loc=1, nonce_rem=other.nonce,
-                    initiator=end.initiator, spi_loc=end.spi, spi_rem=other.spi,
-                )
-            )  # fmt: skip
-            end.call(rpc2.NcReset(nc=1))
-            end.call(rpc2.KeReset(ke=1))
+            self.derive(end, other, method)
+
+    @staticmethod
+    def derive(end: End, other: End, method: int) -> None:
+        """One end's keys, from what was exchanged."""
+        half = Half(end.spi, method, end.public_values[0], end.nonce)
+        end.init_message = init_message(half, other.spi, by_initiator=end.initiator)
+        end.call(
+            rpc2.IsaCreate(
+                isa=end.isa, ae=end.ae, ia=1, ke=1, nc_loc=1, nonce_rem=other.nonce,
+                initiator=end.initiator, spi_loc=end.spi, spi_rem=other.spi,
+            )
+        )  # fmt: skip
+        end.call(rpc2.NcReset(nc=1))
+        end.call(rpc2.KeReset(ke=1))
 
     def ike_intermediate(self, method: int) -> None:
         """A further key exchange (RFC 9370), its messages covered by AUTH (RFC 9242)."""
-        messages = {end.host.name: os.urandom(200) for end in self.ends}
+        messages = {}
         for end in self.ends:
             end.public_values = (end.call(rpc2.KeGet(ke=1, method=method)).public_value,)
+            messages[end.host.name] = self.intermediate_message(end, method)
         for end, other in self.pairs():
             (value,) = other.public_values
             end.call(rpc2.KeSet(ke=1, method=method, public_value=value))
@@ -84,6 +96,15 @@ class Conversation:
                 message = messages[sender.host.name]
                 end.call(rpc2.IsaIntAuth(isa=end.isa, verify=sender is other, message=message))
             end.call(rpc2.IsaUpdate(isa=end.isa, ke=1))
+
+    def intermediate_message(self, end: End, method: int = MODP_3072) -> bytes:
+        """The next IKE_INTERMEDIATE message of one end."""
+        end.exchanges += 1
+        exchange = struct.pack(">HH", method, 0) + end.public_values[0]
+        return intermediate_message(
+            (self.initiator.spi, self.responder.spi), end.exchanges,
+            by_initiator=end.initiator, inside=[(KE, exchange)],
+        )  # fmt: skip
 
     def sign(self, end: End, hash_algorithms: tuple[int, ...] = (SHA2_256,)) -> rpc2.SignatureReply:
         return end.call(
@@ -192,6 +213,11 @@ class Conversation:
         for end in self.ends:
             end.call(rpc2.IsaReset(isa=end.isa))
             end.call(rpc2.AeReset(ae=end.ae))
+
+    def sign_as(self, end: End, lc: int) -> rpc2.SignatureReply:
+        """Sign with another local identity."""
+        request = {"hash_algorithms": (2,), "init_message": end.init_message}
+        return end.call(rpc2.IsaSign(isa=end.isa, lc=lc, **request))
 
     @staticmethod
     def esp_spis() -> dict[str, bytes]:

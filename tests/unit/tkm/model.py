@@ -135,17 +135,23 @@ class Model:
         self.isa[isa].state = after
         return True
 
-    def esa_create(self, esa: int, isa: int, kes: tuple[int, ...], nc: int, good: bool) -> bool:
+    def esa_create(
+        self, esa: int, isa: int, kes: tuple[int, ...], nc: int, good: bool, kernel: bool
+    ) -> bool:
+        """What went into the keys is used up, even if the kernel refuses them."""
         if esa in self.esa or self.state(isa) != "active" or not self._ready(kes, nc):
             return False
         if not good:
             return False
         self._consume(kes, nc)
+        if not kernel:
+            return False
         self.esa.add(esa)
         return True
 
-    def esa_create_first(self, esa: int, isa: int, good: bool) -> bool:
-        if esa in self.esa or not self.isa_step(isa, "authenticated", "active", good):
+    def esa_create_first(self, esa: int, isa: int, good: bool, kernel: bool) -> bool:
+        after = "active" if kernel else "forfeited"
+        if esa in self.esa or not self.isa_step(isa, "authenticated", after, good) or not kernel:
             return False
         self.esa.add(esa)
         return True

@@ -95,8 +95,8 @@ def charon():
 
 
 def exchange(charon, dh=1, nc=1):
-    value = charon.call(rpc1.DhCreate(dh=dh, dha=1)).public_value
-    charon.call(rpc1.DhGenerateKey(dh=dh, public_value=value))
+    charon.call(rpc1.DhCreate(dh=dh, dha=1))
+    charon.call(rpc1.DhGenerateKey(dh=dh, public_value=b"\2" * 384))
     charon.call(rpc1.NcCreate(nc=nc, length=32))
 
 

@@ -122,12 +122,14 @@ def test_several_key_exchanges(further):
 def test_an_intermediate_message_that_was_changed_is_not_authenticated():
     talk = Conversation(*hosts())
     talk.ike_sa_init(MODP_3072)
-    for end in talk.ends:
-        for verify in (False, True):
-            message = b"a message" if end.initiator != verify else b"the same on both sides"
-            if end.initiator and not verify:
-                message = b"another message"
-            end.call(rpc2.IsaIntAuth(isa=1, verify=verify, message=message))
+    alice, bob = talk.ends
+    sent = talk.intermediate_message(alice)
+    changed = sent[:-1] + bytes([sent[-1] ^ 1])
+    answer = talk.intermediate_message(bob)
+    for end, verify, message in (
+        (alice, False, sent), (alice, True, answer), (bob, True, changed), (bob, False, answer),
+    ):  # fmt: skip
+        end.call(rpc2.IsaIntAuth(isa=1, verify=verify, message=message))
     with pytest.raises(Refused) as caught:
         talk.ike_auth()
     assert caught.value.result is Result.AUTH_FAILURE
@@ -242,21 +244,40 @@ def test_stopping_leaves_policies_unless_told_otherwise(flush):
     assert states(talk) == set()
 
 
-def test_a_kernel_that_refuses_changes_nothing_and_may_be_asked_again():
+def test_a_kernel_that_refuses_the_first_child_sa_is_not_given_its_keys_again():
     talk = Conversation(*hosts())
     talk.ike_sa_init(MODP_3072)
     talk.ike_auth()
     for end in talk.ends:
         end.host.kernel.refuses = True
     before = contexts_in_use(talk)
-    with pytest.raises(Refused) as caught:
-        talk.first_child()
-    assert caught.value.result is Result.KERNEL_FAILURE
-    assert contexts_in_use(talk) == before
     for end in talk.ends:
+        request = rpc2.EsaCreateFirst(
+            esa=1, isa=1, sp=1, ea=1, spi_loc=b"\xc0\0\0\1", spi_rem=b"\xc0\0\0\2"
+        )
+        with pytest.raises(Refused) as caught:
+            end.call(request)
+        assert caught.value.result is Result.KERNEL_FAILURE
         end.host.kernel.refuses = False
-    talk.first_child()
+        with pytest.raises(Refused) as caught:
+            end.call(request)
+        assert caught.value.result is Result.INVALID_STATE
+    assert contexts_in_use(talk) == before
+    talk.skip_first()
+    talk.create_child(talk.initiator.host, 1)
     assert len(states(talk)) == 2
+
+
+@pytest.mark.parametrize("methods", [(), (MODP_3072,)], ids=["no pfs", "pfs"])
+def test_what_went_into_refused_states_is_used_up(methods):
+    talk = established()
+    alice = talk.initiator
+    alice.host.kernel.refuses = True
+    with pytest.raises(Refused) as caught:
+        talk.create_child(alice.host, 2, *methods)
+    assert caught.value.result is Result.KERNEL_FAILURE
+    left = {str(context) for context in alice.host.manager.contexts}
+    assert left == {"ae 1", "isa 1", "esa 1"}
 
 
 def two_children_one_of_them_kept(kept):

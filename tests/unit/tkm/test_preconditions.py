@@ -9,9 +9,11 @@ import pytest
 from tests.unit.tkm.conversation import MODP_3072, Conversation, End, established, states
 from tests.unit.trusted import config_of, host, hosts, pki
 from tkm.config.model import LocalIdentity
+from tkm.crypto.key_exchange import group
 from tkm.rpc import rpc2
 from tkm.rpc.result import Refused, Result
 
+PUBLIC_VALUE = group(15).generate().public_value()
 SPI_LOC, SPI_REM = b"\xc0\0\0\1", b"\xc0\0\0\2"
 REST = {"ea": 1, "spi_loc": SPI_LOC, "spi_rem": SPI_REM}
 
@@ -39,12 +41,12 @@ def child(end: End, parent: int, isa: int) -> None:
     end.call(rpc2.NcReset(nc=9))
     end.call(rpc2.KeReset(ke=9))
     end.call(rpc2.NcCreate(nc=9, length=32))
-    value = end.call(rpc2.KeGet(ke=9, method=15)).public_value
-    end.call(rpc2.KeSet(ke=9, method=15, public_value=value))
+    end.call(rpc2.KeGet(ke=9, method=15))
+    end.call(rpc2.KeSet(ke=9, method=15, public_value=PUBLIC_VALUE))
     end.call(
         rpc2.IsaCreateChild(
             isa=isa, parent=parent, ia=1, ke=(9,), nc_loc=9, nonce_rem=bytes(32),
-            initiator=True, spi_loc=bytes(8), spi_rem=bytes(8),
+            initiator=True, spi_loc=b"l" * 8, spi_rem=b"r" * 8,
         )
     )  # fmt: skip
 
@@ -191,8 +193,7 @@ def test_a_signature_for_another_ike_sa(talk):
 
 def test_signing_happens_once_and_for_a_configured_identity(talk):
     with refused(Result.INVALID_ID):
-        again = rpc2.IsaSign(isa=1, lc=2, hash_algorithms=(2,), init_message=b"message")
-        talk.initiator.call(again)
+        talk.sign_as(talk.initiator, 2)
     talk.sign(talk.initiator)
     with refused(Result.INVALID_STATE):
         talk.sign(talk.initiator)
@@ -249,7 +250,7 @@ def test_another_local_identity_than_the_policys():
     talk = Conversation(host("alice", config), host("bob"))
     talk.ike_sa_init(MODP_3072)
     auth = talk.sign(talk.responder)
-    talk.initiator.call(rpc2.IsaSign(isa=1, lc=2, hash_algorithms=(2,), init_message=b"message"))
+    talk.sign_as(talk.initiator, 2)
     talk.check_chain(*talk.ends)
     talk.authenticate(*talk.ends, auth)
     with refused(Result.AUTH_FAILURE):
@@ -298,7 +299,7 @@ def test_algorithms_that_are_none(talk):
 
 def isa_create(end: End, **values: object) -> None:
     request = {"isa": 2, "ae": 2, "ia": 1, "ke": 1, "nc_loc": 1, "nonce_rem": bytes(32)}
-    spis = {"spi_loc": bytes(8), "spi_rem": bytes(8)}
+    spis = {"spi_loc": b"l" * 8, "spi_rem": b"r" * 8}
     end.call(rpc2.IsaCreate(**{**request, "initiator": True, **spis, **values}))
 
 
@@ -329,9 +330,11 @@ def test_a_key_exchange_that_is_half_done_gives_no_keys(talk):
         alice.call(rpc2.KeSet(ke=1, method=16, public_value=value + value[:128]))
     with refused(Result.MATH_ERROR):
         alice.call(rpc2.KeSet(ke=1, method=15, public_value=b"\1".rjust(384, b"\0")))
-    alice.call(rpc2.KeSet(ke=1, method=15, public_value=value))
-    with refused(Result.INVALID_STATE):
+    with refused(Result.INVALID_PARAMETER):
         alice.call(rpc2.KeSet(ke=1, method=15, public_value=value))
+    alice.call(rpc2.KeSet(ke=1, method=15, public_value=PUBLIC_VALUE))
+    with refused(Result.INVALID_STATE):
+        alice.call(rpc2.KeSet(ke=1, method=15, public_value=PUBLIC_VALUE))
     isa_create(alice)
 
 

@@ -20,6 +20,8 @@ LIVE = ("nonce", "public_value", "signature")
 """Fields of replies that are new each time."""
 NEEDED = ("nonce_rem", "public_value", "signature")
 """Fields of requests that came from the other side."""
+INSIDE = ("nonce", "public_value")
+"""What stands inside of an IKE_SA_INIT message, too."""
 STATES = {
     "vici-full": {
         "startup": 0, "initiate": 2, "child-rekey-by-alice": 2, "child-rekey-by-bob": 2,
@@ -54,7 +56,14 @@ class Replay:
         # What was certified then is certified now, by another CA.
         self.live = {certificate(name): pki().certificates[name] for name in NAMES}
         self.live[certificate("ca")] = pki().ca.root.certificate.der
+        self.inside: dict[bytes, bytes] = {}
         self.calls = 0
+
+    def with_live_values(self, message: bytes) -> bytes:
+        """A recorded IKE_SA_INIT message with the nonce and the public value given out now."""
+        for recorded, live in self.inside.items():
+            message = message.replace(recorded, live)
+        return message
 
     def phases(self) -> list[str]:
         return list(dict.fromkeys(row["phase"] for row in self.rows))
@@ -76,11 +85,15 @@ class Replay:
         values = {field: self.live.get(value, value) for field, value in vars(request).items()}
         if any(values[field] is vars(request)[field] for field in values if field in NEEDED):
             return False
+        if "init_message" in values:
+            values["init_message"] = self.with_live_values(values["init_message"])
         queue.popleft()
         reply = self.hosts[name].client.client.call(type(request)(**values))
         for field, value in vars(recorded).items():
             if field in LIVE:
                 self.live[value] = getattr(reply, field)
+                if field in INSIDE:
+                    self.inside[value] = getattr(reply, field)
         self.calls += 1
         return True
 

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from tests.unit.tkm.messages import KE, init_message, intermediate_message
 from tests.unit.tkm.model import Model
 from tests.unit.tkm.snapshot import picture, snapshot
 from tests.unit.trusted import config_of, host, identity, pki
@@ -29,7 +30,6 @@ from tkm.rpc.result import Refused
 IDS = st.integers(1, 3)
 KES = st.lists(IDS, min_size=1, max_size=2).map(tuple)
 GOOD = st.sampled_from([True, True, True, False])
-INIT = b"init message of bob"
 CERTIFICATES = {
     "ca": pki().ca.root.certificate.der,
     "bob": pki().certificates["bob"],
@@ -62,13 +62,14 @@ class Sequences(RuleBasedStateMachine):
         self.host = host("alice", with_carol())
         self.model = Model()
 
-    def ask(self, request: Request[Any], granted: bool) -> None:
+    def ask(self, request: Request[Any], granted: bool, spends: bool = False) -> None:
+        """Check that a request is granted or refused; ``spends``: what it takes is used up."""
         before = snapshot(self.host)
         try:
             self.host.client.call(request)
         except Refused:
             assert not granted, f"{request} was refused"
-            assert snapshot(self.host) == before
+            assert spends or snapshot(self.host) == before
         else:
             assert granted, f"{request} was granted"
 
@@ -153,24 +154,48 @@ class Sequences(RuleBasedStateMachine):
     def isa_update(self, isa, ke):
         self.ask(rpc2.IsaUpdate(isa=isa, ke=ke), self.model.isa_update(isa, ke))
 
-    @rule(isa=IDS, verify=st.booleans(), message=st.binary(min_size=1, max_size=40))
-    def isa_int_auth(self, isa, verify, message):
-        granted = self.model.state(isa) == "unauth"
-        self.ask(rpc2.IsaIntAuth(isa=isa, verify=verify, message=message), granted)
+    @rule(isa=IDS, verify=st.booleans(), message=st.binary(min_size=1, max_size=40), good=GOOD)
+    def isa_int_auth(self, isa, verify, message, good):
+        """Of both sides, if it is one: a message that only one side has sent is never covered."""
+        granted = self.model.state(isa) == "unauth" and good
+        if not granted:
+            self.ask(rpc2.IsaIntAuth(isa=isa, verify=verify, message=message), granted)
+            return
+        ike_sa = self.host.manager.contexts.store(IkeSa)[isa]
+        spis, number = (ike_sa.roles.spi_i, ike_sa.roles.spi_r), ike_sa.ae.int_auth.messages_loc + 1
+        for is_peers in (verify, not verify):
+            octets = intermediate_message(
+                spis, number, by_initiator=ike_sa.ae.initiator != is_peers, inside=[(KE, message)]
+            )
+            self.ask(rpc2.IsaIntAuth(isa=isa, verify=is_peers, message=octets), granted)
 
-    @rule(isa=IDS, lc=st.sampled_from([1, 1, 2]), announced=st.sampled_from([(), (2,), (4, 7)]))
-    def isa_sign(self, isa, lc, announced):
-        granted = self.model.isa_step(isa, "unauth", "loc_auth", lc == 1)
+    @rule(
+        isa=IDS,
+        lc=st.sampled_from([1, 1, 2]),
+        announced=st.sampled_from([(), (2,), (4, 7)]),
+        good=GOOD,
+    )
+    def isa_sign(self, isa, lc, announced, good):
+        granted = self.model.isa_step(isa, "unauth", "loc_auth", lc == 1 and good)
+        message = self.init_message(isa, peers=not good)
         self.ask(
-            rpc2.IsaSign(isa=isa, lc=lc, hash_algorithms=announced, init_message=b"init"), granted
+            rpc2.IsaSign(isa=isa, lc=lc, hash_algorithms=announced, init_message=message), granted
         )
+
+    def init_message(self, number: int, *, peers: bool) -> bytes:
+        """Ours or the peer's."""
+        isa = self.host.manager.contexts.store(IkeSa)[number]
+        if isa.keys is None:
+            return b"there is no IKE SA"
+        sender, other = (isa.ae.rem, isa.ae.loc) if peers else (isa.ae.loc, isa.ae.rem)
+        return init_message(sender, other.spi, by_initiator=isa.ae.initiator != peers)
 
     @rule(isa=IDS, cc=IDS, good=GOOD)
     def isa_auth(self, isa, cc, good):
         auth = self.signature_of_bob(isa)
         good = good and cc in self.model.checked
         granted = self.model.isa_step(isa, "loc_auth", "authenticated", good)
-        message = INIT if good else b"another message"
+        message = self.init_message(isa, peers=good)
         self.ask(
             rpc2.IsaAuth(
                 isa=isa, cc=cc, init_message=message, method=auth.method, signature=auth.data
@@ -183,19 +208,22 @@ class Sequences(RuleBasedStateMachine):
         if isa.keys is None:
             return sign(pki().keys["bob"], b"", (2,))
         _, sk_p = isa.auth_keys
-        octets = signed_octets(INIT, isa.ae.nonce_loc, sk_p, identity("bob"), _int_auth(isa.ae))
+        init = self.init_message(number, peers=True)
+        octets = signed_octets(init, isa.ae.loc.nonce, sk_p, identity("bob"), _int_auth(isa.ae))
         return sign(pki().keys["bob"], octets, (2,))
 
     @rule(isa=IDS)
     def isa_skip_create_first(self, isa):
-        granted = self.model.isa_step(isa, "authenticated", "active")
+        granted = self.model.isa_step(isa, "authenticated", "active") or self.model.isa_step(
+            isa, "forfeited", "active"
+        )
         self.ask(rpc2.IsaSkipCreateFirst(isa=isa), granted)
 
     @rule(isa=IDS, ae=IDS, ke=IDS, nc=IDS, cc=IDS)
     def handshake(self, isa, ae, ke, nc, cc):
         self.exchange_keys(ke, nc)
         self.isa_create(isa, ae, ke, nc, True, True)
-        self.isa_sign(isa, 1, (2,))
+        self.isa_sign(isa, 1, (2,), True)
         self.cc_check_ca(cc, 1, "ca")
         self.cc_add_certificate(cc, "bob")
         self.cc_check_chain(cc, 1)
@@ -228,33 +256,36 @@ class Sequences(RuleBasedStateMachine):
         esa=IDS, isa=IDS, kes=KES, nc=IDS, initiator=st.booleans(), good=GOOD, sp=st.integers(1, 2)
     )
     def esa_create(self, esa, isa, kes, nc, initiator, good, sp):
-        fine = good and sp == 1 and not self.host.kernel.refuses
-        granted = self.model.esa_create(esa, isa, kes, nc, fine)
+        spends = self.host.kernel.refuses
+        granted = self.model.esa_create(esa, isa, kes, nc, good and sp == 1, not spends)
         self.ask(
             rpc2.EsaCreate(
                 esa=esa, isa=isa, sp=sp, ea=1, ke=kes, nc_loc=nc, nonce_rem=bytes(32),
                 initiator=initiator, **self.spis(good),
             ),
             granted,
+            spends,
         )  # fmt: skip
 
     @rule(esa=IDS, isa=IDS, nc=IDS, initiator=st.booleans(), good=GOOD)
     def esa_create_no_pfs(self, esa, isa, nc, initiator, good):
-        fine = good and not self.host.kernel.refuses
-        granted = self.model.esa_create(esa, isa, (), nc, fine)
+        spends = self.host.kernel.refuses
+        granted = self.model.esa_create(esa, isa, (), nc, good, not spends)
         self.ask(
             rpc2.EsaCreateNoPfs(
                 esa=esa, isa=isa, sp=1, ea=1, nc_loc=nc, nonce_rem=bytes(32),
                 initiator=initiator, **self.spis(good),
             ),
             granted,
+            spends,
         )  # fmt: skip
 
     @rule(esa=IDS, isa=IDS, good=GOOD)
     def esa_create_first(self, esa, isa, good):
-        fine = good and not self.host.kernel.refuses
-        granted = self.model.esa_create_first(esa, isa, fine)
-        self.ask(rpc2.EsaCreateFirst(esa=esa, isa=isa, sp=1, ea=1, **self.spis(good)), granted)
+        spends = self.host.kernel.refuses
+        granted = self.model.esa_create_first(esa, isa, good, not spends)
+        request = rpc2.EsaCreateFirst(esa=esa, isa=isa, sp=1, ea=1, **self.spis(good))
+        self.ask(request, granted, spends)
 
     @rule(esa=IDS)
     def esa_select(self, esa):

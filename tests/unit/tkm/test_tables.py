@@ -24,7 +24,9 @@ SPECIFIED = {
     " complete consume clean",
     "cc": "clean begin linked, linked extend linked, linked check checked, checked prove checked",
     "ae": "clean create unauth, unauth update unauth, unauth sign loc_auth,"
-    " loc_auth authenticate authenticated, authenticated activate active, active inherit active",
+    " loc_auth authenticate authenticated, authenticated create_first active,"
+    " authenticated skip_first active, authenticated forfeit forfeited,"
+    " forfeited skip_first active, active inherit active",
     "isa": "clean create active, active use active",
     "esa": "clean create active, active select active",
 }
@@ -60,6 +62,12 @@ def test_every_trigger_is_pulled_by_an_operation():
         (step.kind.table.name, step.trigger)
         for operation in OPERATIONS.values()
         for step in operation.steps
+    }
+    pulled |= {
+        (step.kind.table.name, step.spent)
+        for operation in OPERATIONS.values()
+        for step in operation.steps
+        if step.spent
     }
     assert pulled == {(table.name, trigger) for table in TABLES for trigger in table.triggers}
 

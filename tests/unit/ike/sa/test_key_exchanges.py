@@ -246,7 +246,8 @@ def test_auth_fails_if_an_intermediate_message_was_not_the_same(
     cover = Channel._cover
 
     def change(self, keys, datagram, chain, *, received):  # type: ignore[no-untyped-def]
-        cover(self, keys, datagram, chain + bytes(self.initiator), received=received)
+        changed = chain[:-1] + bytes((chain[-1] ^ self.initiator,))
+        cover(self, keys, datagram, changed, received=received)
 
     monkeypatch.setattr(Channel, "_cover", change)
     network = up(ike=TWO)

@@ -14,7 +14,7 @@ from ike.sa.host import Datagram
 from tests.unit.ike.network import Network, Side
 from tkm.operations import key_exchange
 
-LOW, MIDDLE, HIGH = (bytes((octet,)) * 32 for octet in (0x01, 0x80, 0xF0))
+LOW, MIDDLE, HIGH, HIGHER = (bytes((octet,)) * 32 for octet in (0x01, 0x80, 0xF0, 0xF8))
 
 
 def outbound_expires(network: Network, side: Side) -> None:
@@ -32,11 +32,11 @@ def set_nonces(monkeypatch: pytest.MonkeyPatch, *nonces: bytes) -> None:
 @pytest.mark.parametrize(
     ("nonces", "loser"),
     [
-        ((LOW, MIDDLE, HIGH, HIGH), "alice"),
-        ((MIDDLE, LOW, HIGH, HIGH), "bob"),
+        ((LOW, MIDDLE, HIGH, HIGHER), "alice"),
+        ((MIDDLE, LOW, HIGH, HIGHER), "bob"),
         # Nonces three and four are those of the answers: bob's to alice, alice's to bob.
-        ((HIGH, HIGH, LOW, MIDDLE), "alice"),
-        ((HIGH, HIGH, MIDDLE, LOW), "bob"),
+        ((HIGH, HIGHER, LOW, MIDDLE), "alice"),
+        ((HIGH, HIGHER, MIDDLE, LOW), "bob"),
     ],
 )
 def test_the_child_sa_of_the_lowest_nonce_is_deleted_by_who_asked_for_it(
@@ -57,7 +57,7 @@ def test_the_child_sa_of_the_lowest_nonce_is_deleted_by_who_asked_for_it(
 
 @pytest.mark.parametrize(
     ("nonces", "loser"),
-    [((LOW, MIDDLE, HIGH, HIGH), "alice"), ((HIGH, HIGH, MIDDLE, LOW), "bob")],
+    [((LOW, MIDDLE, HIGH, HIGHER), "alice"), ((HIGH, HIGHER, MIDDLE, LOW), "bob")],
 )
 def test_the_ike_sa_of_the_lowest_nonce_is_deleted_by_who_asked_for_it(
     connected: Network, monkeypatch: pytest.MonkeyPatch, nonces: tuple[bytes, ...], loser: str
@@ -93,7 +93,14 @@ ANSWERS, DELETIONS = (ExchangeType.CREATE_CHILD_SA, True), (ExchangeType.INFORMA
 def test_the_peers_ike_sa_is_rekeyed_in_turn_before_ours_is_settled(
     connected: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_nonces(monkeypatch, LOW, MIDDLE, HIGH, HIGH, HIGH, HIGH)
+    set_nonces(
+        monkeypatch,
+        LOW,
+        MIDDLE,
+        HIGH,
+        HIGHER,
+        *(bytes((octet,)) * 32 for octet in range(0xF1, 0xF3)),
+    )
     hold_bobs(connected, ANSWERS, DELETIONS)
     for side in connected.sides:
         side.engine.rekey_ike_sa(1, connected.now)
@@ -113,7 +120,14 @@ def test_the_peers_ike_sa_is_rekeyed_in_turn_before_ours_is_settled(
 def test_the_peers_child_sa_is_rekeyed_in_turn_before_ours_is_settled(
     connected: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_nonces(monkeypatch, LOW, MIDDLE, HIGH, HIGH, HIGH, HIGH)
+    set_nonces(
+        monkeypatch,
+        LOW,
+        MIDDLE,
+        HIGH,
+        HIGHER,
+        *(bytes((octet,)) * 32 for octet in range(0xF1, 0xF3)),
+    )
     hold_bobs(connected, ANSWERS)
     for side in connected.sides:
         outbound_expires(connected, side)

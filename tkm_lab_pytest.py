@@ -2,13 +2,16 @@
 """The plugin for pytest: fixtures `lab`, `topology`, `links`; options that begin with `--lab-`.
 
 It is loaded in every session of whoever has tkm-lab installed, so it imports nothing of the lab
-until a test asks for one.
+until a test asks for one. The names of its packages are ordinary: a project may have its own
+`lab`, and must be able to run its tests all the same.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Generator, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +27,9 @@ _MARKER = (
     "topology(name, fresh=False, ike={}, **parameters): the topology of the fixture `lab`, by its "
     "name or its path; fresh: a lab for this test alone; ike: back ends by node"
 )
+
+
+_PACKAGES = ("lab", "tkm", "ike")
 
 
 class _Use(NamedTuple):
@@ -44,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("lab", "labs with IPsec (tkm-lab)")
     group.addoption(
         "--lab-kernel",
-        choices=("auto", "host", "uml"),
+        choices=("auto", "host", "uml", "qemu"),
         default="auto",
         help="what labs run on, as tkm-lab up --kernel",
     )
@@ -70,6 +76,19 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--lab-pause-on-fail needs a terminal: run without -n")
 
 
+def _check_packages() -> None:
+    """Raise UsageError if packages of the project hide those of tkm-lab, which are beside us."""
+    for name in _PACKAGES:
+        spec = find_spec(name)
+        found = Path(spec.origin).parent if spec and spec.origin else None
+        if found is None or found.resolve() != Path(__file__).resolve().parent / name:
+            hides = f"the package {name} in {found}" if found else f"another package {name}"
+            raise pytest.UsageError(
+                f"{hides} hides tkm-lab's own {name}: rename it, or keep its folder out of"
+                " sys.path (run pytest, not python -m pytest)"
+            )
+
+
 @pytest.fixture
 def topology(request: pytest.FixtureRequest) -> Topology | str | Path:
     """What `lab` is built from, by the marker `topology`; override it to say so by other means."""
@@ -83,6 +102,7 @@ def topology(request: pytest.FixtureRequest) -> Topology | str | Path:
 @pytest.fixture(scope="session")
 def lab_pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
     """The labs of this session, or of this worker."""
+    _check_packages()
     from lab.testing.pool import Pool
 
     options = request.config.option
@@ -131,7 +151,11 @@ def pytest_runtest_makereport(
         from lab.testing import evidence
 
         place = evidence.folder(_artifacts(item), item.nodeid)
-        report.sections += evidence.save(use.lab, use.links, use.first_line, place)
+        sections = evidence.save(use.lab, use.links, use.first_line, place)
+        report.sections += sections
+        if missing := dict(sections).get(evidence.INCOMPLETE):
+            with contextlib.suppress(pytest.PytestWarning):  # the section says it, anyway
+                item.warn(pytest.PytestWarning(f"{item.nodeid}: not all of its lab: {missing}"))
         if item.config.getoption("--lab-pause-on-fail"):
             _pause(item.config, item.nodeid, report, use.lab.name)
     return report
