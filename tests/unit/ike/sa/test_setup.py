@@ -328,6 +328,7 @@ def test_a_nonce_that_is_too_short_for_the_prf(
     network: Network, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """RFC 7296, 2.10: at least half the key of PRF_HMAC_SHA2_512."""
+    caplog.set_level("INFO")
     monkeypatch.setattr(Nonce, "encode", lambda self: self.octets[:31])
     network.ping(network.alice)
     network.run(5)
