@@ -171,7 +171,7 @@ class Daemon:
         """One that it knows, part of one, several in one, or another one."""
         one, other = self.chance.choice(self.nonces[-6:]), self.chance.choice(self.nonces[-6:])
         made = self.chance.choice((one, one + other, other[1:] + one, one[:-1], os.urandom(32)))
-        return made.ljust(16, b"\0")[:256]
+        return made.ljust(32, b"\0")[:256]
 
     def public_value(self) -> bytes:
         known = self.chance.choice(self.values[-4:])
@@ -219,8 +219,8 @@ class Daemon:
             "verify": lambda: chance.random() < 0.5,
             "esn": lambda: chance.random() < 0.5,
             "encap": lambda: (),
-            "length": lambda: chance.choice((16, 17, 32)),
-            "nonce_length": lambda: chance.choice((16, 17, 32)),
+            "length": lambda: chance.choice((32, 33, 48)),
+            "nonce_length": lambda: chance.choice((32, 33, 48)),
             "method": lambda: 14 if kind is rpc2.IsaAuth else 15,
             "dha": lambda: 1,
             "hash_algorithms": lambda: chance.choice(((), (2,))),

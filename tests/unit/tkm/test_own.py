@@ -73,11 +73,11 @@ def test_own_nonces_inside_of_longer_ones(make, extra, initiator):
 def test_own_nonces_that_overlap(make):
     """The end of one is by chance the beginning of another: A | X = Y | C with A and C entwined."""
     alice = talk_of(make)
-    first = nonce(alice, 1, 17)
-    second = nonce(alice, 2, 17)
+    first = nonce(alice, 1, 33)
+    second = nonce(alice, 2, 33)
     while second[0] != first[-1]:
         alice.client.call(rpc2.NcReset(nc=2))
-        second = nonce(alice, 2, 17)
+        second = nonce(alice, 2, 33)
     with refused(Result.INVALID_PARAMETER):
         alice.client.call(child(2, 1, second[1:], True))
     with refused(Result.INVALID_PARAMETER):
