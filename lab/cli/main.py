@@ -70,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with streams.used():
         try:
             cli(arguments, prog_name="tkm-lab")
+        except KeyboardInterrupt:  # it came while another error was being reported
+            _fail("interrupted", 130)
         except SystemExit as end:
             sys.stdout.flush()
             if trouble := streams.trouble():

@@ -85,11 +85,11 @@ def _mirrored(policy: Policy) -> Policy:
 
 def _conf(policies: Mapping[int, Policy]) -> bytes:
     identity = LocalIdentity(1, "own@example.org", "own.pem")
-    return render(Config({1: identity}, {**policies, SHORT.id: SHORT})).encode()
+    return render(Config({1: identity}, dict(policies))).encode()
 
 
 CONFS: Final = {
-    "alice": _conf(MATRIX),
+    "alice": _conf({**MATRIX, SHORT.id: SHORT}),
     "bob": _conf({number: _mirrored(each) for number, each in MATRIX.items()}),
 }
 """The tkm.conf of both."""
