@@ -23,6 +23,7 @@ from ike.vici.control import Control
 from ike.vici.server import SOCKET, ViciServer
 from tkm.rpc.client import IKE_SOCKET, Client, SocketTransport, user_id
 from tkm.rpc.ees import EES_SOCKET
+from tkm.rpc.log_limit import Limiter
 from tkm.rpc.result import RpcError
 from tkm.rpc.rpc2 import RPC2
 from tkm.rpc.server import Server
@@ -105,10 +106,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         stream=sys.stderr,
         force=True,
     )
+    limiter = Limiter()
+    for handler in logging.root.handlers:
+        handler.addFilter(limiter)
     log.info("tkm_iked starting")
     try:
         configuration = load(arguments.config, _authorities(arguments.ca))
-        _serve(configuration, arguments)
+        _serve(configuration, arguments, limiter)
     except (LocalError, RpcError) as error:
         log.critical("%s", error)
         return 1
@@ -119,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _serve(configuration: Configuration, arguments: argparse.Namespace) -> None:
+def _serve(configuration: Configuration, arguments: argparse.Namespace, limiter: Limiter) -> None:
     hosts = dict.fromkeys(
         host for connection in configuration.connections for host in connection.local_addrs
     )
@@ -133,7 +137,7 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace) -> None:
             rehearse(Trusted(Client(RPC2, transport)), configuration)
         trusted = Trusted(Client(RPC2, transport))
         engine = Ike(trusted, configuration, ports=Ports(arguments.port, arguments.nat_port))
-        service = stack.enter_context(Service(engine, hosts))
+        service = stack.enter_context(Service(engine, hosts, limiter))
         reunion = Reunion(service, trusted, transport, connect)
         stack.enter_context(contextlib.closing(reunion))
         if vici := _vici(arguments.vici_socket, Control(service)):

@@ -22,6 +22,7 @@ from ike.config.model import Connection
 from ike.sa.engine import Ike
 from ike.sa.events import Event
 from ike.udp import UdpSocket
+from tkm.rpc.log_limit import Limiter
 from tkm.rpc.server import describe_fault
 
 log = logging.getLogger("ike")
@@ -44,16 +45,18 @@ class Service:
     """Runs an engine on sockets, until a signal comes.
 
     :param hosts: our addresses.
+    :param limiter: of log lines.
     :ivar listeners: called with each event.
     :ivar timers: the engine, and what else joins in.
     :raises ConfigError: an address is not ours, or its port is taken.
     """
 
-    def __init__(self, engine: Ike, hosts: Iterable[str]) -> None:
+    def __init__(self, engine: Ike, hosts: Iterable[str], limiter: Limiter | None = None) -> None:
+        self.limiter = limiter or Limiter()
         self.engine = engine
         self.selector = selectors.DefaultSelector()
         self.listeners: list[Callable[[Event], None]] = []
-        self.timers: list[Timed] = [engine]
+        self.timers: list[Timed] = [engine, self.limiter]
         self._stopping_until: float | None = None
         self._signals = 0
         self._handlers: dict[int, Any] = {}

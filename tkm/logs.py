@@ -7,6 +7,8 @@ import os
 import time
 from typing import Any
 
+from tkm.rpc.log_limit import Limiter
+
 TIME = "%b %d %Y %H:%M:%S"
 
 STDERR = "stderr"
@@ -15,6 +17,9 @@ _SYSLOG_SOCKET = "/dev/log"
 _STDERR = 2
 
 log = logging.getLogger(__name__)
+
+limiter = Limiter()
+"""Of all lines, wherever they go."""
 
 
 class Line(logging.LogRecord):
@@ -79,8 +84,10 @@ class Unbuffered(logging.Handler):
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Write it; there are no filters."""
+        """Write it, if the filters let it through."""
         try:
+            if not self.filter(record):
+                return False
             self._write(record)
             self._losing = False
         except OSError as error:
@@ -126,6 +133,7 @@ def to(destination: str = STDERR, *, program: str = "", level: int = logging.INF
     :raises OSError: that is not possible.
     """
     handler = _handler(destination, program)
+    handler.addFilter(limiter)
     # No line shows where in the code it was written: do not find that out.
     logging._srcfile = None
     logging.setLogRecordFactory(Line)

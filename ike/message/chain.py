@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Payloads one behind the other, each naming the type of the next (RFC 7296, 3.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from struct import Struct
 
 from ike.errors import UnsupportedCriticalPayload
@@ -47,6 +47,8 @@ _CONTAINERS: dict[int, type[Encrypted | EncryptedFragment]] = {
 _GENERIC = Struct(">BBH")
 _CRITICAL = 0x80
 GENERIC_HEADER = _GENERIC.size
+_MOST_PAYLOADS = 256
+"""In a message: far more than any has use for, far fewer than 64 KiB could hold."""
 
 
 def type_of(payload: Payload) -> int:
@@ -93,11 +95,30 @@ def decode_chain(first: int, octets: bytes) -> tuple[Payload, ...]:
         if container := _CONTAINERS.get(kind):
             payloads.append(container.decode(Reader(body, container.label), following))
             break
+        if len(payloads) == _MOST_PAYLOADS:
+            raise reader.fail(f"more than {_MOST_PAYLOADS} payloads")
         payloads.append(_decode_one(kind, body, critical=bool(flags & _CRITICAL)))
         kind = following
     if len(reader):
         raise reader.fail(f"{len(reader)} octets behind the last payload")
     return tuple(payloads)
+
+
+def glance(first: int, octets: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and body of payloads, none of them decoded: for a message that is not worth more yet.
+
+    :raises MalformedMessage: they do not end where they should, or there are too many.
+    """
+    reader, kind = Reader(octets, "message"), first
+    for _ in range(_MOST_PAYLOADS):
+        if kind == PayloadType.NONE:
+            return
+        following, _, length = _GENERIC.unpack(reader.take(GENERIC_HEADER))
+        if length < GENERIC_HEADER:
+            break
+        yield kind, reader.take(length - GENERIC_HEADER)
+        kind = following
+    raise reader.fail("its payloads cannot be")
 
 
 def _decode_one(kind: int, body: bytes, *, critical: bool) -> Payload:

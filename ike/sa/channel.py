@@ -142,7 +142,9 @@ class Channel:
     def _send(self, datagrams: Datagrams, path: Path) -> None:
         for octets in datagrams:
             log.info("sending packet: from %s to %s (%d bytes)", *path, len(octets))
-        self._host.send(path, datagrams)
+        # The peer's first message is kept for as long as AUTH does not cover it.
+        proven = self.initiator or not self.init_remote
+        self._host.send(path, datagrams, proven=proven)
         # What somebody had us send elsewhere reminds no NAT of us.
         if datagrams and path == self.route.path:
             self.route.sent_at = self._host.now

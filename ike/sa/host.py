@@ -22,11 +22,16 @@ if TYPE_CHECKING:
 
 
 class Datagram(NamedTuple):
-    """A UDP payload to send."""
+    """A UDP payload to send.
+
+    :ivar proven: it is for a peer that we have chosen, or that is authenticated. Any other address
+        may be forged, and what is sent there must not keep the others from theirs.
+    """
 
     local: Endpoint
     remote: Endpoint
     octets: bytes
+    proven: bool = True
 
 
 class Arrival(NamedTuple):
@@ -105,10 +110,10 @@ class Host:
         self.touched: set[IkeSa] = set()
         self._last_number = {"IKE SA": 0, "Child SA": 0}
 
-    def send(self, path: Path, datagrams: Datagrams) -> None:
-        """Send IKE messages, or fragments of them."""
+    def send(self, path: Path, datagrams: Datagrams, *, proven: bool) -> None:
+        """Send IKE messages, or fragments of them; see :class:`Datagram`."""
         self.outbox += (
-            Datagram(*path, self.ports.wrap(octets, path.local)) for octets in datagrams
+            Datagram(*path, self.ports.wrap(octets, path.local), proven) for octets in datagrams
         )
 
     def keep_alive(self, path: Path) -> None:

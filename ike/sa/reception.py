@@ -5,14 +5,14 @@ import hashlib
 import logging
 
 from ike.address import Path
-from ike.errors import InvalidMajorVersion, PeerError
+from ike.errors import InvalidMajorVersion, PeerError, Unauthenticated
 from ike.message.chain import decode_chain
 from ike.message.header import NO_SPI, Header
 from ike.message.message import Message
 from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType
 from ike.sa import crowd, ike_sa_init
-from ike.sa.cookies import Cookies
+from ike.sa.cookies import Claim, Cookies
 from ike.sa.host import Arrival, Host
 from ike.sa.ike_sa import IkeSa
 from ike.sa.peer import Peer
@@ -41,7 +41,7 @@ class Reception:
             or header.spi_r != NO_SPI
         ):
             return False
-        if not self._has_begun(arrival):
+        if not self._has_begun(arrival) and self._has_shown_its_address(arrival):
             try:
                 message = Message(header, decode_chain(first, octets[Header.LENGTH :]))
                 self._begin(message, arrival)
@@ -59,19 +59,34 @@ class Reception:
         sa.receive(arrival)
         return True
 
+    def _has_shown_its_address(self, arrival: Arrival) -> bool:
+        """By a cookie, once there are many that are not authenticated.
+
+        Otherwise it is asked for one: by then nothing was read but the header, the nonce, and the
+        cookie if there is one (2.6).
+        """
+        host = self._host
+        half_open = sum(sa.state is State.HALF_OPEN for sa in self._unproven())
+        if half_open < host.settings.cookie_threshold:
+            return True
+        try:
+            claim = Claim.of(arrival)
+        except Unauthenticated as error:
+            log.info("IKE_SA_INIT from %s dropped: %s", arrival.path.remote, error)
+            return False
+        if self._cookies.are_good(claim):
+            return True
+        cookie = self._cookies.make(claim, host.now)
+        self._refuse(arrival.header, arrival.path, Notify(NotifyType.COOKIE, cookie))
+        return False
+
+    def _unproven(self) -> list[IkeSa]:
+        return crowd.unproven(self._host, self._begun.values())
+
     def _begin(self, message: Message, arrival: Arrival) -> None:
         host, octets, path = self._host, arrival.octets, arrival.path
-        remote = path.remote
         log.info("parsed %s", message)
-        unproven = crowd.unproven(host, self._begun.values())
-        half_open = sum(sa.state is State.HALF_OPEN for sa in unproven)
-        if half_open >= host.settings.cookie_threshold and not self._cookies.are_good(
-            message, remote
-        ):
-            cookie = self._cookies.make(message, remote, host.now)
-            self._refuse(message.header, path, Notify(NotifyType.COOKIE, cookie))
-            return
-        crowd.make_room(host, unproven)
+        crowd.make_room(host, self._unproven())
         self._forget()
         sa = IkeSa(host, *path, Peer(host), initiator=False)
         try:
@@ -80,7 +95,7 @@ class Reception:
             sa.close(str(error), wanted=False)
             del host.sas[sa.channel.spi_local]
             raise
-        log.info("%s is initiating an IKE_SA", remote.host)
+        log.info("%s is initiating an IKE_SA", path.remote.host)
         sa.channel.init_remote = octets
         sa.channel.respond(arrival, payloads)
         self._begun[hashlib.sha256(octets).digest()] = sa.channel.spi_local
@@ -95,7 +110,7 @@ class Reception:
         header = Header(to.spi_i, to.spi_r, to.exchange, not to.initiator, True, to.message_id)
         answer = Message(header, (notify,))
         log.info("generating %s", answer)
-        self._host.send(path, (answer.encode(),))
+        self._host.send(path, (answer.encode(),), proven=False)
 
     def refuse_version(self, octets: bytes, path: Path, error: InvalidMajorVersion) -> None:
         """Say which version we speak, if a first message of a later one came (2.5)."""
