@@ -20,12 +20,13 @@ from ike.service import Service
 from ike.trusted import Trusted
 from ike.vici.control import Control
 from ike.vici.server import SOCKET, ViciServer
+from tkm import sandbox
 from tkm.rpc.client import IKE_SOCKET, Client, SocketTransport, user_id
 from tkm.rpc.ees import EES_SOCKET
 from tkm.rpc.result import RpcError
 from tkm.rpc.rpc2 import RPC2
 from tkm.rpc.server import Server
-from tkm.sandbox import privileges
+from tkm.sandbox import calls, privileges
 
 log = logging.getLogger("ike")
 
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         help="before anything else, set up an IKE SA with ourselves, so that the first real one "
         "does not have to wait for pages and caches",
     )  # fmt: skip
+    sandbox.add_option(parser)
     return parser
 
 
@@ -145,6 +147,7 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace) -> None:
         # a control client adds. Nothing has been read from anybody yet.
         kept = privileges.give_up(arguments.user, privileges.NET_BIND_SERVICE)
         log.info("running as %s", kept)
+        log.info("sandbox %s", sandbox.enter(arguments.sandbox, calls.DAEMON | calls.NETWORK))
         for connection in configuration.connections:
             service.start(connection)
         service.run()

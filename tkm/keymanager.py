@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tkm import VERSION, logs, memory, notify
+from tkm import VERSION, logs, memory, notify, sandbox
 from tkm.config import conf
 from tkm.errors import ConfigError, KernelError
 from tkm.keys import load_anchors, load_private_keys
@@ -16,7 +16,7 @@ from tkm.manager import CONTEXTS, KeyManager
 from tkm.reactor import Reactor
 from tkm.rpc.client import IKE_SOCKET, user_id
 from tkm.rpc.server import Dispatcher, Server, describe_fault
-from tkm.sandbox import privileges
+from tkm.sandbox import calls, privileges
 from tkm.xfrm.kernel import XfrmKernel
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--log", metavar="WHERE", default=logs.STDERR, help="stderr, syslog or a file"
     )
+    sandbox.add_option(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     return parser
 
@@ -207,6 +208,9 @@ def _confine(arguments: argparse.Namespace) -> None:
     kept = privileges.NET_ADMIN, *memory.capabilities()
     log.info("Running as %s", privileges.give_up(arguments.user, *kept))
     privileges.forbid_dumps()
+    notify.connect()
+    allowed = calls.DAEMON | calls.reopening(logs.open_flags())
+    log.info("Sandbox %s", sandbox.enter(arguments.sandbox, allowed))
 
 
 if __name__ == "__main__":

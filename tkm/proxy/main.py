@@ -8,14 +8,14 @@ import sys
 from collections.abc import Container, Sequence
 from contextlib import suppress
 
-from tkm import VERSION, logs, notify
+from tkm import VERSION, logs, notify, sandbox
 from tkm.errors import KernelError
 from tkm.proxy.events import Event, rehearse, translate
 from tkm.reactor import Reactor
 from tkm.rpc.client import Client, connect, user_id
 from tkm.rpc.ees import EES, EES_SOCKET, EsaAcquire
 from tkm.rpc.result import FieldError, Refused, RpcError
-from tkm.sandbox import privileges
+from tkm.sandbox import calls, privileges
 from tkm.xfrm.messages import Group, Type
 from tkm.xfrm.netlink import NetlinkSocket
 
@@ -123,6 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--log", metavar="WHERE", default=logs.STDERR, help="stderr, syslog or a file"
     )
+    sandbox.add_option(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     arguments = parser.parse_args(argv)
     try:
@@ -143,6 +144,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     with Reactor(logs.reopen) as reactor:
         reactor.selector.register(proxy, selectors.EVENT_READ, proxy.forward)
         rehearse()
+        notify.connect()
+        allowed = calls.DAEMON | calls.UNIX_CLIENT | calls.reopening(logs.open_flags())
+        log.info("Sandbox %s", sandbox.enter(arguments.sandbox, allowed))
         log.info("Initialization complete, waiting for kernel events")
         notify.tell("READY=1")
         reactor.run(proxy.try_again)

@@ -121,6 +121,7 @@ def test_it_steps_down(tmp_path: Path) -> None:
             for kind in ("CapInh", "CapAmb"):
                 assert int(status[kind], 16) == 0, kind
             assert status["NoNewPrivs"] == "1"
+            assert status["Seccomp"] == "2"
             log = node.log.read_text()
             assert "is not in this user namespace" in log
             assert "with CAP_NET_BIND_SERVICE alone" in log
