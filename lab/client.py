@@ -148,6 +148,10 @@ class Lab:
                 about = {key: value for key, value in body.items() if key != "event"}
                 progress(Progress(step, time.monotonic() - self._began, about))
 
+    def why_ended(self) -> LabError | None:
+        """The reason that the keeper gave for the lab's end, if it gave one."""
+        return self._leash.last_error() if self._leash else None
+
     def keep(self) -> None:
         """Let the lab outlive this process."""
         if self._leash is not None:

@@ -20,7 +20,7 @@ from collections import deque
 
 from lab.channel import VERSION, Decoder, encode, error
 from lab.errors import KernelError, LabError, NameInUse
-from lab.kernel import host, process, qemu, uml
+from lab.kernel import diagnosis, host, process, qemu, uml
 from lab.kernel.plan import LEASH, Plan, socket_name
 from lab.kernel.relay import Relay
 from lab.mux import TOWARDS_AGENT
@@ -31,7 +31,8 @@ _SILENCE = 120.0
 """Seconds after which an agent that says nothing, not even that it lives, is given up."""
 _TURN = 1.0
 """Seconds. If a turn takes longer, we were stopped or starved ourselves, and so was the agent."""
-_PANIC = "Kernel panic"
+_FATAL = ("Kernel panic", "Out of memory: Killed process")
+"""What a kernel prints when it, or a process of the lab, cannot go on; the first is the end."""
 _STARTERS = {"host": host.start, "uml": uml.start, "qemu": qemu.start}
 
 
@@ -44,7 +45,9 @@ class Console:
         self._lines: deque[str] = deque(maxlen=4)
         self._rest = b""
         self.panic = ""
-        """The line in which the kernel said that it cannot go on."""
+        """The line in which the kernel reported that it cannot go on."""
+        self.killed = ""
+        """The first line in which it reported that memory ran out and a process was killed."""
 
     def take(self) -> bool:
         """Take what is there to read; return whether there may come more."""
@@ -60,8 +63,11 @@ class Console:
     def _print(self, text: str) -> None:
         if text:
             self._lines.append(text)
-        if _PANIC in text and not self.panic:
+        panic, out_of_memory = _FATAL
+        if panic in text and not self.panic:
             self.panic = text
+        if out_of_memory in text and not self.killed:
+            self.killed = text
 
     def tail(self) -> str:
         self.take()
@@ -212,9 +218,14 @@ class Keeper:
             self._kernel_died()
 
     def _kernel_died(self) -> None:
-        if not self.ready:
-            why = self.console.tail()
-            raise KernelError(f"the lab's kernel died at its start: {self.console.panic or why}")
+        """Report why, to the front end that still builds the lab."""
+        tail = self.console.tail()
+        printed = "; ".join(filter(None, [self.console.panic, self.console.killed])) or tail
+        when = "" if self.ready else " at its start"
+        if self.plan.kernel != "host":
+            printed = diagnosis.explain(printed, self.plan.memory, diagnosis.look())
+        if not self.ready or self.console.panic or self.console.killed:
+            raise KernelError(f"the lab's kernel died{when}: {printed}")
         self.stopping = True
 
     def _stop(self) -> None:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lab.errors import KernelError
-from lab.kernel import contain, process, registers, syscalls
+from lab.kernel import contain, diagnosis, process, registers, syscalls
 from lab.kernel.plan import Plan
 
 MODULES = Path("/usr/lib/uml/modules")
@@ -66,6 +66,7 @@ def start(plan: Plan, stream: socket.socket, console: int) -> int:
     if linux is None:
         raise KernelError("no User-Mode Linux here: apt-get install user-mode-linux")
     program = _program(linux)
+    _allow_descriptors()
 
     def run() -> NoReturn:
         furnish(plan)
@@ -102,6 +103,18 @@ def _program(linux: str) -> str:
     return f"/proc/self/fd/{copy}"
 
 
+def _allow_descriptors() -> None:
+    """Let the guest have as many files open as this user may; it holds one for each it has read.
+
+    Raises:
+        KernelError: they are too few.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if most != resource.RLIM_INFINITY and most < diagnosis.DESCRIPTORS:
+        raise KernelError(diagnosis.too_few_descriptors(most))
+
+
 def wait_for(guest: int) -> NoReturn:
     """Be init: bury orphans until the guest has ended. All that is left dies with us."""
     while os.wait()[0] != guest:
@@ -111,7 +124,9 @@ def wait_for(guest: int) -> NoReturn:
 
 def furnish(plan: Plan) -> None:
     """Make the private tmpfs, and put into it what must have a path without spaces."""
-    syscalls.mount("lab", PRIVATE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755")
+    syscalls.mount(
+        "lab", PRIVATE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755,size=100%"
+    )
     with contextlib.suppress(PermissionError):  # in a container with a masked /proc; needed by none
         syscalls.mount("proc", "/proc", "proc")
     PYTHON.symlink_to(Path(plan.python).resolve())
