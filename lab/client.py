@@ -99,9 +99,9 @@ class Lab:
         else:
             choice = Choice(kernel, "asked for")
         lab = cls(name, choice)
-        plan = rendezvous.make_plan(
-            name, choice.kernel, BUILTIN | dict(programs or {}), memory, capture
-        )
+        warm = BUILTIN | dict(programs or {})
+        plan = rendezvous.make_plan(name, choice.kernel, warm, memory, capture)
+        plan = plan._replace(namespaces=choice.namespaces)
         if choice.image:
             plan = plan._replace(**choice.image._asdict(), accelerator=choice.accelerator)
         lab._leash, lab._keeper = rendezvous.launch(plan)

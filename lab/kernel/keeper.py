@@ -20,7 +20,8 @@ from collections import deque
 
 from lab.channel import VERSION, Decoder, encode, error
 from lab.errors import KernelError, LabError, NameInUse
-from lab.kernel import diagnosis, host, process, qemu, uml
+from lab.kernel import diagnosis, host, process, qemu, tree, uml
+from lab.kernel.place import Place
 from lab.kernel.plan import LEASH, Plan, socket_name
 from lab.kernel.relay import Relay
 from lab.mux import TOWARDS_AGENT
@@ -86,6 +87,8 @@ class Keeper:
         self.silence = 0.0
         self.kept = False
         self.kernel_pid = 0
+        self.place: Place | None = None
+        """What the guest starts from, as long as it may need it."""
         self.stopping = False
         self.console = Console()
         self.selector = selectors.DefaultSelector()
@@ -135,7 +138,8 @@ class Keeper:
     def _start_kernel(self) -> socket.socket:
         stream, theirs = socket.socketpair()
         with theirs:
-            self.kernel_pid = _STARTERS[self.plan.kernel](self.plan, theirs, self.console.write)
+            started = _STARTERS[self.plan.kernel](self.plan, theirs, self.console.write)
+        self.kernel_pid, self.place = started
         os.close(self.console.write)
         return stream
 
@@ -188,7 +192,9 @@ class Keeper:
         self.silence = 0.0
         for message in self._words.feed(octets):
             event = message.body.get("event")
-            self.ready = self.ready or event == "ready"
+            if event == "ready":
+                self.ready = True
+                self._remove_place()
             if event != "beat":
                 self._tell(message.body)
 
@@ -231,11 +237,19 @@ class Keeper:
     def _stop(self) -> None:
         self.stopping = True
 
+    def _remove_place(self) -> None:
+        if self.place is not None:
+            self.place.remove()
+            self.place = None
+
     def _end(self) -> None:
-        """Kill PID 1 of the lab and wait: then its namespace is empty."""
-        if self.kernel_pid:
+        """Kill the lab and wait: PID 1 of its namespaces, or the holder of its process tree."""
+        if self.kernel_pid and self.plan.namespaces:
             os.kill(self.kernel_pid, signal.SIGKILL)
             os.waitpid(self.kernel_pid, 0)
+        elif self.kernel_pid:
+            tree.kill_descendants()
+        self._remove_place()
 
 
 def main() -> int:

@@ -38,6 +38,8 @@ class Plan(NamedTuple):
     """The folder of its modules, see `lab.kernel.image`."""
     accelerator: str = ""
     """QEMU's: `kvm` or `tcg`."""
+    namespaces: bool = True
+    """Whether namespaces contain the lab; else its process tree does, see `lab.kernel.tree`."""
 
     def to_json(self) -> str:
         return json.dumps(self._asdict())
