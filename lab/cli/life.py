@@ -18,6 +18,27 @@ _EXPOSED = (
 )
 
 
+_LEAST_MEMORY = 96
+"""MiB: with less, a guest does not reach its agent."""
+
+
+def checked_memory(size: str) -> str:
+    """The value of --memory.
+
+    Raises:
+        UsageError: it is not a size, or too little.
+    """
+    from lab.kernel.plan import mebibytes
+
+    try:
+        enough = not size or mebibytes(size) >= _LEAST_MEMORY
+    except ValueError as trouble:
+        raise UsageError(f"--memory: {trouble}") from trouble
+    if not enough:
+        raise UsageError(f"--memory {size}: a guest needs at least {_LEAST_MEMORY}M")
+    return size
+
+
 @click.command(short_help="Build a lab from a topology.")
 @click.argument("topology", shell_complete=complete.topologies)
 @click.option("--name", metavar="NAME", help="Of the lab; else that of the topology.")
@@ -27,6 +48,13 @@ _EXPOSED = (
     default="auto",
     show_default=True,
     help="This host's, User-Mode Linux, a QEMU machine, or the first of them that can do ESP.",
+)
+@click.option(
+    "--memory",
+    metavar="SIZE",
+    default="",
+    callback=lambda _context, _option, size: checked_memory(size),
+    help="Of a guest, such as 2G or 768M; else as much as its hosts need.",
 )
 @click.option("--image", metavar="PATH", default="", help="The kernel that QEMU boots.")
 @click.option(
@@ -46,6 +74,7 @@ def up(
     topology: str,
     name: str | None,
     kernel: str,
+    memory: str,
     image: str,
     modules: str,
     parameters: tuple[str, ...],
@@ -73,6 +102,7 @@ def up(
         build.up(
             *(plan, name, kernel, report),
             expose_ike_keys=expose_ike_keys,
+            memory=memory,
             image=image,
             modules=modules,
         )

@@ -38,6 +38,8 @@ class Plan(NamedTuple):
     """The folder of its modules, see `lab.kernel.image`."""
     accelerator: str = ""
     """QEMU's: `kvm` or `tcg`."""
+    namespaces: bool = True
+    """Whether namespaces contain the lab; else its process tree does, see `lab.kernel.tree`."""
 
     def to_json(self) -> str:
         return json.dumps(self._asdict())
@@ -51,3 +53,23 @@ class Plan(NamedTuple):
 def socket_name(uid: int, lab: str) -> str:
     """The abstract Unix socket that a lab's keeper listens on."""
     return f"\0tkm-lab/{uid}/{lab}"
+
+
+def mebibytes(size: str) -> int:
+    """The number of MiB in a size such as `1G` or `768M`.
+
+    Raises:
+        ValueError: it is not such a size.
+    """
+    number, unit = size[:-1], size[-1:]
+    if not (number.isascii() and number.isdecimal() and unit in {"G", "M"}):
+        raise ValueError(f"'{size}' is not a size such as 1G or 768M")
+    return int(number) << (10 if unit == "G" else 0)
+
+
+def guest_memory(hosts: int) -> str:
+    """What a guest of that many hosts is given; the host lends it only when it is touched.
+
+    A host takes 25 to 40 MB, the agent, the captured frames and the kernel some 300.
+    """
+    return f"{max(1024, 640 + 48 * hosts)}M"
