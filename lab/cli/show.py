@@ -17,10 +17,10 @@ from lab import which
 
 if TYPE_CHECKING:
     from lab.build import Step
-    from lab.check import Proof
+    from lab.check import Proof, Whole
     from lab.kernel.probe import Finding
     from lab.pairs import Places
-    from lab.proof import Delivery, Verdict
+    from lab.proof import Delivery
     from lab.report import LogLine
     from lab.topology import Topology
 
@@ -93,12 +93,29 @@ def doctor(findings: Iterable[Finding]) -> None:
     out.print(listing)
 
 
-def proofs(found: Sequence[Proof]) -> None:
-    """The verdict on each link; those on which hosts talk come with what was sent."""
+def proofs(found: Sequence[Proof], whole: Whole) -> None:
+    """The verdict on each link, and as the last line the one on all of them.
+
+    Links on which hosts talk come with what was sent.
+    """
     for number, each in enumerate(found):
         if number:
             out.print()
         _proof(each)
+    if len(found) > 1:
+        out.print(f"\n{_together(whole, len(found))}")
+
+
+def _together(whole: Whole, count: int) -> str:
+    """The last line of ``check`` on several links."""
+    if not whole.ok:
+        refused = escape(", ".join(whole.refused))
+        return f"[bold red]refused:[/] {len(whole.refused)} of {count} links: {refused}"
+    if not whole.proven:
+        return f"[bold]no link of {count} refuses, and on none ESP was to be seen[/]"
+    proven = escape(", ".join(whole.proven))
+    since = f", but only for this check: the lab has forgotten {whole.lost}" if whole.lost else ""
+    return f"[bold green]proven:[/] no link of {count} refuses, ESP on {proven}{since}"
 
 
 def _proof(found: Proof) -> None:
@@ -120,14 +137,15 @@ def _proof(found: Proof) -> None:
         out.print(f"[bold red]✗[/] {escape(str(failure))}")
     if len(verdict.failures) > _REASONS:
         out.print(f"[dim]… and {len(verdict.failures) - _REASONS} more: tkm-lab check --json[/]")
-    out.print(_conclusion(verdict, red=found.red))
+    out.print(_conclusion(found))
 
 
-def _conclusion(verdict: Verdict, *, red: bool) -> str:
+def _conclusion(found: Proof) -> str:
+    verdict = found.verdict
     if not verdict.ok:
         count = len(verdict.failures)
         return f"[bold red]refused[/] for {'this reason' if count == 1 else f'{count} reasons'}"
-    if red:
+    if found.red:
         return "[bold red]red:[/] plain text is normal here; ESP protects what leaves for elsewhere"
     if not verdict.deliveries and not verdict.esp:
         return "[bold green]silent:[/] nobody is to talk here, and nobody did"
@@ -135,7 +153,8 @@ def _conclusion(verdict: Verdict, *, red: bool) -> str:
     others = len(verdict.esp) - len(carriers)
     more = f"; {others} more ESP packets verified" if others else ""
     messages = f"ESP carried all {len(verdict.deliveries)} messages{more}; no plain text"
-    return f"[bold green]proven:[/] {messages}"
+    since = ", in this check; nothing is known of what came before" if found.lost else ""
+    return f"[bold green]proven:[/] {messages}{since}"
 
 
 def _delivery(delivery: Delivery, places: Places) -> tuple[str | Text, ...]:

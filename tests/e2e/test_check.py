@@ -160,6 +160,7 @@ def test_each_link_gets_its_verdict(by_hand: Lab) -> None:
     shown = tkm_lab("check", "--lab", by_hand.name)
     assert shown.code == 0
     assert "silent: nobody is to talk here, and nobody did" in shown.out
+    assert shown.out.splitlines()[-1] == "proven: no link of 2 refuses, ESP on west"
 
     ping(by_hand, EAST["bob"])
     west, east = check.check(by_hand)
@@ -168,6 +169,7 @@ def test_each_link_gets_its_verdict(by_hand: Lab) -> None:
     shown = tkm_lab("check", "--lab", by_hand.name)
     assert shown.code == 1
     assert "refused for 6 reasons" in shown.out
+    assert shown.out.splitlines()[-1] == "refused: 1 of 2 links: east"
 
 
 def test_a_leak_in_the_past_is_refused(by_hand: Lab) -> None:
