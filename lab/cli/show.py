@@ -193,6 +193,11 @@ def hint(text: str) -> None:
     err.print(f"[dim]{escape(text)}[/]")
 
 
+def warn(text: str) -> None:
+    """What a person should know of a result: one line on standard error."""
+    err.print(f"[yellow]tkm-lab: {escape(text)}[/]")
+
+
 def trouble(text: str) -> None:
     """An error: one line on standard error."""
     err.print(f"[bold red]tkm-lab:[/] {escape(text)}")

@@ -208,6 +208,12 @@ def test_what_was_forgotten_is_told(by_hand: Lab) -> None:
     assert shown.code == 0, shown
     assert "8 frames in this check: 8 ESP" in shown.out
     assert re.search(r"not before it, for the lab has forgotten \d+ frames", shown.out)
+    assert "nothing is known of what came before" in shown.out
+
+    told = tkm_lab("capture", "-o", os.devnull, "--lab", by_hand.name).complaint
+    assert re.search(r"not complete: \d+ frames are missing", told)
+    shown = tkm_lab("status", "--lab", by_hand.name)
+    assert re.search(r"not complete: \d+ frames are missing", shown.out)
 
 
 # --- what check says when nothing comes through ----------------------------------------------
