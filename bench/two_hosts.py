@@ -24,8 +24,8 @@ from lab.proof.pcap import read_pcap
 from lab.topology import load
 
 TARGETS = {
-    "up": "10 s",
-    "first reply": "0.35 s",
+    "up": "4 s",
+    "first reply": "0.15 s",
     "first handshake": "0.15 s",
     "second handshake": "0.15 s",
 }

@@ -16,8 +16,10 @@ from lab import about, backends, network
 from lab.backends import running
 from lab.backends.builtin import exposing_ike_keys
 from lab.client import Lab
+from lab.errors import Hangup
 from lab.host_files import File
 from lab.identities import issue, keys_needed
+from lab.kernel.plan import CAPTURE, guest_memory
 from lab.kernel.probe import Kernel
 from lab.pki import KeyStock
 from lab.topology import Topology
@@ -50,12 +52,16 @@ def up(
     expose_ike_keys: bool = False,
     image: str = "",
     modules: str = "",
+    memory: str = "",
+    capture: int = CAPTURE,
 ) -> Lab:
     """Build a lab. It lives on when this process ends (`keep`); if it cannot be, nothing stays.
 
     `identities` says who everybody is, if not who the topology says, under one root CA. With
     `expose_ike_keys` the Key Managers write what Wireshark needs to open IKE (`tkm.expose`).
-    `image` and `modules` are of the kernel that QEMU boots, see `Lab.start`.
+    `image` and `modules` are of the kernel that QEMU boots, see `Lab.start`. `memory` is a guest's,
+    such as `2G`; empty: as much as its hosts and the capture need. `capture` is how many octets of
+    memory the captured frames may take.
 
     Raises LabError: it could not be built, and why.
     """
@@ -63,19 +69,31 @@ def up(
     network.check_installed(topology)
     with KeyStock(keys_needed(topology)) as stock:
         began = time.monotonic()
-        lab = Lab.start(name, kernel, wait=False, image=image, modules=modules)
+        lab = Lab.start(
+            name,
+            kernel,
+            wait=False,
+            memory=memory or guest_memory(len(topology.nodes), capture),
+            capture=capture,
+            image=image,
+            modules=modules,
+        )
         try:
             lab.ready()
             report(Step("kernel", _kernel(lab), time.monotonic() - began))
             with _step(report, "network", _network(topology)):
-                memory = about.told(topology, ike_keys_exposed=expose_ike_keys)
-                lab.create(map(network.host, topology.nodes.values()), memory)
+                metadata = about.told(topology, ike_keys_exposed=expose_ike_keys)
+                lab.create(map(network.host, topology.nodes.values()), metadata)
             with _step(report, "pki", f"root CA, {_some(list(topology.nodes), ', ')}"):
                 files = (identities or _identities)(topology, stock)
             with _step(report, "daemons", _daemons(topology)):
                 _start(lab, topology, files, expose_ike_keys)
             if keep:
                 lab.keep()
+        except Hangup as ended:
+            reason = lab.why_ended() or ended
+            lab.down()
+            raise reason from ended
         except BaseException:
             lab.down()
             raise

@@ -137,6 +137,16 @@ class Channel:
             self._arrived.extend(self._decoder.feed(octets))
         return self._arrived.pop(0)
 
+    def last_error(self) -> LabError | None:
+        """The error that the other side reported before it hung up, if it did."""
+        try:
+            while True:
+                raise_error(self.receive().body)
+        except Hangup:
+            return None
+        except LabError as reason:
+            return reason
+
     @property
     def waiting(self) -> bool:
         """Whether `receive` would return at once."""

@@ -99,9 +99,9 @@ class Lab:
         else:
             choice = Choice(kernel, "asked for")
         lab = cls(name, choice)
-        plan = rendezvous.make_plan(
-            name, choice.kernel, BUILTIN | dict(programs or {}), memory, capture
-        )
+        warm = BUILTIN | dict(programs or {})
+        plan = rendezvous.make_plan(name, choice.kernel, warm, memory, capture)
+        plan = plan._replace(namespaces=choice.namespaces)
         if choice.image:
             plan = plan._replace(**choice.image._asdict(), accelerator=choice.accelerator)
         lab._leash, lab._keeper = rendezvous.launch(plan)
@@ -147,6 +147,10 @@ class Lab:
             if progress is not None:
                 about = {key: value for key, value in body.items() if key != "event"}
                 progress(Progress(step, time.monotonic() - self._began, about))
+
+    def why_ended(self) -> LabError | None:
+        """The reason that the keeper gave for the lab's end, if it gave one."""
+        return self._leash.last_error() if self._leash else None
 
     def keep(self) -> None:
         """Let the lab outlive this process."""

@@ -28,8 +28,16 @@ class Request(dict[str, Any]):
 Action = Callable[[AgentChannel, Request, bytes], Awaitable[Answer]]
 
 
-async def serve(channel: AgentChannel, actions: Mapping[str, Action]) -> None:
-    """Answer the requests of one connection, one after the other, until it is closed."""
+async def serve(
+    channel: AgentChannel, actions: Mapping[str, Action], cause: Callable[[], str] = lambda: ""
+) -> None:
+    """Answer the requests of one connection, one after the other, until it is closed.
+
+    Args:
+        channel: the connection.
+        actions: what answers each request.
+        cause: what is wrong with the whole machine, added to each error; empty: nothing.
+    """
     while True:
         body, octets = await channel.receive()
         try:
@@ -39,7 +47,7 @@ async def serve(channel: AgentChannel, actions: Mapping[str, Action]) -> None:
             done, answer = await action(channel, Request(body), octets)
             channel.send({"done": done}, answer)
         except LabError as trouble:
-            channel.send(error(trouble))
+            channel.send(error(type(trouble)("; ".join(filter(None, [str(trouble), cause()])))))
         except Exception as trouble:  # a defect, ours: report it instead of hanging
             sys.excepthook(*sys.exc_info())
             channel.send(error(LabError(f"defect in the lab's agent: {trouble!r}")))

@@ -92,7 +92,8 @@ class Agent:
 
     async def serve(self, channel: AgentChannel) -> None:
         """Answer the requests of one connection, one after the other."""
-        await dispatch.serve(channel, self._requests)
+        guest_only = guest.memory_fault if self._plan["kernel"] != "host" else lambda: ""
+        await dispatch.serve(channel, self._requests, guest_only)
 
     def _node(self, request: Request) -> Node:
         name = request["node"]

@@ -7,6 +7,7 @@ import dataclasses
 import time
 
 import click
+from rich.markup import escape
 
 from lab.cli import complete
 from lab.cli.common import ike_option, json_option, lab_option_as, print_json
@@ -18,6 +19,44 @@ _EXPOSED = (
 )
 
 
+_LEAST_MEMORY = 96
+"""MiB: with less, a guest does not reach its agent."""
+
+
+def checked_memory(size: str) -> str:
+    """The value of --memory.
+
+    Raises:
+        UsageError: it is not a size, or too little.
+    """
+    from lab.kernel.plan import mebibytes
+
+    try:
+        enough = not size or mebibytes(size) >= _LEAST_MEMORY
+    except ValueError as trouble:
+        raise UsageError(f"--memory: {trouble}") from trouble
+    if not enough:
+        raise UsageError(f"--memory {size}: a guest needs at least {_LEAST_MEMORY}M")
+    return size
+
+
+def checked_capture(size: str) -> int:
+    """The octets of a value of --capture.
+
+    Raises:
+        UsageError: it is not a size, or nothing.
+    """
+    from lab.kernel.plan import mebibytes
+
+    try:
+        megabytes = mebibytes(size)
+    except ValueError as trouble:
+        raise UsageError(f"--capture: {trouble}") from trouble
+    if not megabytes:
+        raise UsageError(f"--capture {size}: a capture needs at least 1M")
+    return megabytes << 20
+
+
 @click.command(short_help="Build a lab from a topology.")
 @click.argument("topology", shell_complete=complete.topologies)
 @click.option("--name", metavar="NAME", help="Of the lab; else that of the topology.")
@@ -27,6 +66,21 @@ _EXPOSED = (
     default="auto",
     show_default=True,
     help="This host's, User-Mode Linux, a QEMU machine, or the first of them that can do ESP.",
+)
+@click.option(
+    "--memory",
+    metavar="SIZE",
+    default="",
+    callback=lambda _context, _option, size: checked_memory(size),
+    help="Of a guest, such as 2G or 768M; else as much as its hosts need.",
+)
+@click.option(
+    "--capture",
+    metavar="SIZE",
+    default="64M",
+    show_default=True,
+    callback=lambda _context, _option, size: checked_capture(size),
+    help="Memory for captured frames; when it is full, the oldest are forgotten.",
 )
 @click.option("--image", metavar="PATH", default="", help="The kernel that QEMU boots.")
 @click.option(
@@ -46,6 +100,8 @@ def up(
     topology: str,
     name: str | None,
     kernel: str,
+    memory: str,
+    capture: int,
     image: str,
     modules: str,
     parameters: tuple[str, ...],
@@ -73,6 +129,8 @@ def up(
         build.up(
             *(plan, name, kernel, report),
             expose_ike_keys=expose_ike_keys,
+            memory=memory,
+            capture=capture,
             image=image,
             modules=modules,
         )
@@ -122,4 +180,4 @@ def doctor(as_json: bool) -> None:
         show.doctor(findings)
     choice = choose()
     if not as_json:
-        click.echo(f"A lab here runs on {choice.kernel}: {choice.reason}.")
+        show.prose(escape(f"A lab here runs on {choice.kernel}: {choice.reason}."))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lab.kernel import contain, syscalls
+from lab.kernel.boot import Started
 from lab.kernel.plan import Plan
 
 _NAMESPACES = (
@@ -16,8 +17,8 @@ _NAMESPACES = (
 )
 
 
-def start(plan: Plan, stream: socket.socket, console: int) -> int:
-    """Start the agent and return its PID; `console` is where its own complaints go."""
+def start(plan: Plan, stream: socket.socket, console: int) -> Started:
+    """Start the agent; `console` is where its own complaints go."""
 
     def run() -> NoReturn:
         entry = Path(__file__).parents[1] / "agent" / "host.py"
@@ -27,4 +28,4 @@ def start(plan: Plan, stream: socket.socket, console: int) -> int:
         command = [plan.python, "-SEBP", str(entry), str(stream.fileno()), plan.to_json()]
         os.execv(plan.python, command)
 
-    return contain.start(_NAMESPACES, run)
+    return Started(contain.start(_NAMESPACES, run))

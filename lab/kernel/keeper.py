@@ -20,7 +20,8 @@ from collections import deque
 
 from lab.channel import VERSION, Decoder, encode, error
 from lab.errors import KernelError, LabError, NameInUse
-from lab.kernel import host, process, qemu, uml
+from lab.kernel import diagnosis, host, process, qemu, tree, uml
+from lab.kernel.place import Place
 from lab.kernel.plan import LEASH, Plan, socket_name
 from lab.kernel.relay import Relay
 from lab.mux import TOWARDS_AGENT
@@ -31,7 +32,8 @@ _SILENCE = 120.0
 """Seconds after which an agent that says nothing, not even that it lives, is given up."""
 _TURN = 1.0
 """Seconds. If a turn takes longer, we were stopped or starved ourselves, and so was the agent."""
-_PANIC = "Kernel panic"
+_FATAL = ("Kernel panic", "Out of memory: Killed process")
+"""What a kernel prints when it, or a process of the lab, cannot go on; the first is the end."""
 _STARTERS = {"host": host.start, "uml": uml.start, "qemu": qemu.start}
 
 
@@ -44,7 +46,9 @@ class Console:
         self._lines: deque[str] = deque(maxlen=4)
         self._rest = b""
         self.panic = ""
-        """The line in which the kernel said that it cannot go on."""
+        """The line in which the kernel reported that it cannot go on."""
+        self.killed = ""
+        """The first line in which it reported that memory ran out and a process was killed."""
 
     def take(self) -> bool:
         """Take what is there to read; return whether there may come more."""
@@ -60,8 +64,11 @@ class Console:
     def _print(self, text: str) -> None:
         if text:
             self._lines.append(text)
-        if _PANIC in text and not self.panic:
+        panic, out_of_memory = _FATAL
+        if panic in text and not self.panic:
             self.panic = text
+        if out_of_memory in text and not self.killed:
+            self.killed = text
 
     def tail(self) -> str:
         self.take()
@@ -80,6 +87,8 @@ class Keeper:
         self.silence = 0.0
         self.kept = False
         self.kernel_pid = 0
+        self.place: Place | None = None
+        """What the guest starts from, as long as it may need it."""
         self.stopping = False
         self.console = Console()
         self.selector = selectors.DefaultSelector()
@@ -129,7 +138,8 @@ class Keeper:
     def _start_kernel(self) -> socket.socket:
         stream, theirs = socket.socketpair()
         with theirs:
-            self.kernel_pid = _STARTERS[self.plan.kernel](self.plan, theirs, self.console.write)
+            started = _STARTERS[self.plan.kernel](self.plan, theirs, self.console.write)
+        self.kernel_pid, self.place = started
         os.close(self.console.write)
         return stream
 
@@ -182,7 +192,9 @@ class Keeper:
         self.silence = 0.0
         for message in self._words.feed(octets):
             event = message.body.get("event")
-            self.ready = self.ready or event == "ready"
+            if event == "ready":
+                self.ready = True
+                self._remove_place()
             if event != "beat":
                 self._tell(message.body)
 
@@ -212,19 +224,32 @@ class Keeper:
             self._kernel_died()
 
     def _kernel_died(self) -> None:
-        if not self.ready:
-            why = self.console.tail()
-            raise KernelError(f"the lab's kernel died at its start: {self.console.panic or why}")
+        """Report why, to the front end that still builds the lab."""
+        tail = self.console.tail()
+        printed = "; ".join(filter(None, [self.console.panic, self.console.killed])) or tail
+        when = "" if self.ready else " at its start"
+        if self.plan.kernel != "host":
+            printed = diagnosis.explain(printed, self.plan.memory, diagnosis.look())
+        if not self.ready or self.console.panic or self.console.killed:
+            raise KernelError(f"the lab's kernel died{when}: {printed}")
         self.stopping = True
 
     def _stop(self) -> None:
         self.stopping = True
 
+    def _remove_place(self) -> None:
+        if self.place is not None:
+            self.place.remove()
+            self.place = None
+
     def _end(self) -> None:
-        """Kill PID 1 of the lab and wait: then its namespace is empty."""
-        if self.kernel_pid:
+        """Kill the lab and wait: PID 1 of its namespaces, or the holder of its process tree."""
+        if self.kernel_pid and self.plan.namespaces:
             os.kill(self.kernel_pid, signal.SIGKILL)
             os.waitpid(self.kernel_pid, 0)
+        elif self.kernel_pid:
+            tree.kill_descendants()
+        self._remove_place()
 
 
 def main() -> int:

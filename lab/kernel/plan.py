@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+CAPTURE = 64 << 20
+"""Octets of memory that captured frames take at most, if nothing else is asked for."""
 LEASH = 3
 """The keeper's descriptor of the leash, see `lab.kernel.keeper`."""
 PORT = "tkm-lab"
@@ -30,14 +32,16 @@ class Plan(NamedTuple):
     """Name of each warm program -> `module:function`."""
     memory: str = "1G"
     """Of a guest."""
-    capture: int = 64 << 20
-    """Octets of frames that are remembered."""
+    capture: int = CAPTURE
+    """Octets of memory that captured frames take at most."""
     image: str = ""
     """The path of the kernel that QEMU boots."""
     modules: str = ""
     """The folder of its modules, see `lab.kernel.image`."""
     accelerator: str = ""
     """QEMU's: `kvm` or `tcg`."""
+    namespaces: bool = True
+    """Whether namespaces contain the lab; else its process tree does, see `lab.kernel.tree`."""
 
     def to_json(self) -> str:
         return json.dumps(self._asdict())
@@ -51,3 +55,25 @@ class Plan(NamedTuple):
 def socket_name(uid: int, lab: str) -> str:
     """The abstract Unix socket that a lab's keeper listens on."""
     return f"\0tkm-lab/{uid}/{lab}"
+
+
+def mebibytes(size: str) -> int:
+    """The number of MiB in a size such as `1G` or `768M`.
+
+    Raises:
+        ValueError: it is not such a size.
+    """
+    number, unit = size[:-1], size[-1:]
+    if not (number.isascii() and number.isdecimal() and unit in {"G", "M"}):
+        raise ValueError(f"'{size}' is not a size such as 1G or 768M")
+    return int(number) << (10 if unit == "G" else 0)
+
+
+def guest_memory(hosts: int, capture: int = CAPTURE) -> str:
+    """What a guest of that many hosts is given; the host lends it only when it is touched.
+
+    A host takes 25 to 40 MB, the agent, the captured frames and the kernel some 300. A capture
+    larger than the usual is added twice: what is fetched is copied on its way out.
+    """
+    more = max(0, capture - CAPTURE) >> 20
+    return f"{max(1024, 640 + 48 * hosts) + 2 * more}M"

@@ -8,6 +8,7 @@ for `tkm-lab doctor`.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import shutil
@@ -54,6 +55,8 @@ class Choice:
     """What QEMU boots."""
     accelerator: str = ""
     """QEMU's: `kvm` or `tcg`."""
+    namespaces: bool = True
+    """Whether the lab can have namespaces here."""
 
 
 _NETWORK = (
@@ -75,7 +78,7 @@ def examine() -> list[Finding]:
     findings = [tools, namespaces]
     if namespaces.good:
         findings.append(_esp())
-    return [*findings, _uml(), _qemu()]
+    return [*findings, _uml(namespaces=namespaces.good), _qemu()]
 
 
 def choose(wanted: Kernel = Kernel.AUTO, path: str = "", modules: str = "") -> Choice:
@@ -93,14 +96,15 @@ def choose(wanted: Kernel = Kernel.AUTO, path: str = "", modules: str = "") -> C
         raise KernelError("only QEMU boots an image of yours: add --kernel qemu")
     if modules and not path:
         raise KernelError("modules belong to an image: add --image PATH")
+    _need(_tools)
+    namespaces = _namespaces()
+    if not namespaces.good:
+        return _without_namespaces(wanted, namespaces, path, modules)
     if wanted is Kernel.QEMU:
-        own = image.given(path, modules) if path else None
-        _need(_tools, _namespaces, lambda: _qemu(own))
-        return _machine("asked for", own)
+        return _machine("asked for", _own(path, modules))
     if wanted is Kernel.UML:
-        _need(_tools, _namespaces, _uml)
+        _need(_uml)
         return Choice(Kernel.UML, "asked for")
-    _need(_tools, _namespaces)
     esp = _esp()
     if esp.good:
         return Choice(Kernel.HOST, "it does ESP")
@@ -113,6 +117,27 @@ def choose(wanted: Kernel = Kernel.AUTO, path: str = "", modules: str = "") -> C
     if last.good:
         return _machine(f"{esp.text}, and {found.text}")
     raise KernelError(f"{esp.text}, and {found.text}: {found.mend or last.mend}")
+
+
+def _own(path: str, modules: str) -> Image | None:
+    """The user's own image, if there is one."""
+    own = image.given(path, modules) if path else None
+    _need(lambda: _qemu(own))
+    return own
+
+
+def _without_namespaces(wanted: Kernel, namespaces: Finding, path: str, modules: str) -> Choice:
+    """A guest that its process tree alone contains, see `lab.kernel.tree`."""
+    how = f"{namespaces.text}, so only its process tree contains the lab"
+    if wanted is Kernel.HOST:
+        raise KernelError(f"{namespaces.text}: {namespaces.mend or 'use --kernel uml'}")
+    guest = _uml(namespaces=False)
+    if wanted is Kernel.UML or (wanted is Kernel.AUTO and guest.good):
+        _need(lambda: guest)
+        return Choice(Kernel.UML, how, namespaces=False)
+    if wanted is Kernel.AUTO and not _qemu().good:
+        raise KernelError(f"{namespaces.text}, and {guest.text}: {guest.mend or _qemu().mend}")
+    return dataclasses.replace(_machine(how, _own(path, modules)), namespaces=False)
 
 
 def _machine(reason: str, own: Image | None = None) -> Choice:
@@ -139,7 +164,7 @@ def _tools() -> Finding:
     return Finding("iproute2", False, "the command ip is missing", "apt-get install iproute2")
 
 
-def _uml() -> Finding:
+def _uml(*, namespaces: bool = True) -> Finding:
     linux = uml.find()
     if linux is None or not uml.MODULES.is_dir():
         install = "apt-get install user-mode-linux"
@@ -148,6 +173,8 @@ def _uml() -> Finding:
     fit = uml.fit(linux)
     if fit.problem:
         return Finding("User-Mode Linux", False, fit.problem, "use --kernel qemu")
+    if not namespaces and not uml.can_do_without_namespaces(linux):
+        return Finding("User-Mode Linux", False, uml.UNCONTAINED, "use --kernel qemu")
     case = "; ".join(filter(None, [f"{linux}, modules {versions}", fit.describe()]))
     return Finding("User-Mode Linux", True, case)
 
@@ -177,26 +204,37 @@ def _namespaces() -> Finding:
     if complaint is None:
         how = "as root" if os.geteuid() == 0 else "as an ordinary user, in user namespaces"
         return Finding("namespaces", True, how)
-    return Finding("namespaces", False, f"no namespaces may be made here ({complaint})", _permit())
+    cause, remedy = _forbidden_by()
+    what = f"no namespaces may be made here ({cause or complaint})"
+    return Finding("namespaces", False, what, remedy)
 
 
 _SWITCHES = {
-    "kernel.apparmor_restrict_unprivileged_userns": 0,
-    "kernel.unprivileged_userns_clone": 1,
-    "user.max_user_namespaces": 10000,
+    "kernel.apparmor_restrict_unprivileged_userns": ("1", 0),
+    "kernel.unprivileged_userns_clone": ("0", 1),
+    "user.max_user_namespaces": ("0", 10000),
+    "user.max_net_namespaces": ("0", 10000),
 }
-"""Settings that may forbid user namespaces, the likeliest first, and the value that permits."""
+"""Settings that can forbid user namespaces, the likeliest first: the value that does, and one that
+permits them."""
+_CONTAINER = "docker run --security-opt seccomp=unconfined --cap-add SYS_ADMIN, if it must be"
 
 
-def _permit() -> str:
-    """The command that lets an ordinary user have namespaces; root is not to be helped."""
-    if os.geteuid() == 0:
-        return ""
-    for name, value in _SWITCHES.items():
+def _forbidden_by() -> tuple[str, str]:
+    """What forbids namespaces, and the command that permits them; empty where not known."""
+    for name, (forbids, permits) in _SWITCHES.items():
         setting = Path("/proc/sys", name.replace(".", "/"))
-        if setting.exists() and setting.read_text().strip() != str(value):
-            return f"sudo sysctl -w {name}={value}"
-    return ""
+        if os.geteuid() and setting.exists() and setting.read_text().strip() == forbids:
+            return f"{name} is {forbids}", f"sudo sysctl -w {name}={permits}"
+    if _status("Seccomp") == "2":
+        return "a seccomp filter forbids them, as in Docker's containers", _CONTAINER
+    return "", ""
+
+
+def _status(name: str) -> str:
+    """A field of /proc/self/status; empty if it is not there."""
+    lines = (line.partition(":") for line in Path("/proc/self/status").read_text().splitlines())
+    return next((value.strip() for key, _, value in lines if key == name), "")
 
 
 def _esp() -> Finding:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Iterator
 
@@ -16,6 +17,7 @@ import pytest
 
 from lab.client import Kernel, Lab, Node
 from lab.kernel import image
+from tests.e2e import docker_like
 from tests.e2e.command import FRESH_NETWORK, PROGRAM, TREE
 from tests.e2e.test_containment import NOBODY, python_for
 
@@ -54,12 +56,14 @@ this host has an /etc/tkm already.
 """
 
 
-def command(uid: int, kernel: str) -> list[str]:
-    """As root: build a lab as this user, check it, end it."""
+def command(uid: int, kernel: str, *, container: bool = False) -> list[str]:
+    """As root: build a lab as this user, check it, end it; or as in a container of Docker's."""
     places = {"TREE": TREE, "SITE": sysconfig.get_path("purelib"), "KERNEL": kernel}
     places["KERNELS"] = str(image.cache() / "kernel")
     stage = ["env", *(f"{name}={place}" for name, place in places.items()), "sh", "-ec", STAGE]
     user = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] if uid else []
+    if container:
+        user = [sys.executable, docker_like.__file__, "--user", str(uid)]
     return [*stage, "stage", *user, "sh", "-c", SEQUENCE, "sequence", python_for(uid), *PROGRAM]
 
 
@@ -81,6 +85,22 @@ def test_a_guest_for_an_ordinary_user(kernel: str) -> None:
         [*fresh, *command(uid, kernel)], capture_output=True, text=True, timeout=200, check=False
     )
     assert_proven(result.returncode, result.stdout, result.stderr, kernel)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the container is made by root")
+@pytest.mark.parametrize("uid", [0, NOBODY])
+def test_a_guest_in_a_container(uid: int) -> None:
+    """No namespaces, no mounts, and 64 MB of /dev/shm from which nothing can be executed."""
+    fresh = (*FRESH_NETWORK, "--net", "--mount")
+    result = subprocess.run(
+        [*fresh, *command(uid, "uml", container=True)],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert_proven(result.returncode, result.stdout, result.stderr, "uml")
+    assert "only its process tree contains the lab" in result.stdout
 
 
 @pytest.fixture(scope="module")

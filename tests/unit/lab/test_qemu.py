@@ -13,6 +13,7 @@ import pytest
 from lab.errors import KernelError
 from lab.kernel import accelerator, fetch, image, initramfs, modules, probe, qemu, uml
 from lab.kernel.machine import MACHINES
+from lab.kernel.place import PRIVATE
 from lab.kernel.plan import Plan
 from lab.kernel.probe import Kernel, choose
 
@@ -42,7 +43,7 @@ def write_index(folder: Path, text: str = "") -> Path:
 
 @pytest.mark.parametrize(
     ("suffix", "octets"),
-    [("", b"ELF"), (".gz", gzip.compress(b"ELF")), (".xz", lzma.compress(b"ELF"))],
+    [("", b"ELF"), (".gz", gzip.compress(b"ELF", mtime=0)), (".xz", lzma.compress(b"ELF"))],
 )
 def test_a_compressed_module_is_read(tmp_path: Path, suffix: str, octets: bytes) -> None:
     file = tmp_path / f"esp4.ko{suffix}"
@@ -102,7 +103,7 @@ def test_what_is_wrong_with_an_image(tmp_path: Path) -> None:
 
 def test_the_machine_has_no_network_and_cannot_write_to_this_host() -> None:
     plan = Plan("n", "qemu", "", [], "", [], {}, accelerator="tcg", image="/boot/vmlinuz")
-    words = qemu.arguments(plan, X86, 7)
+    words = qemu.arguments(plan, X86, PRIVATE, 7)
     assert "-nodefaults" in words
     assert not any("net" in word for word in words)
     (shared,) = (word for word in words if word.startswith("local,"))
