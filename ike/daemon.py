@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import logging
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -57,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ees-socket", metavar="PATH", default=EES_SOCKET,
         help="where to serve xfrm_proxy (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allow-user", metavar="USER", type=user_id, action="append", default=[],
+        help="a user, beside root and ourselves, whose process may be xfrm_proxy",
     )  # fmt: skip
     parser.add_argument(
         "--vici-socket", metavar="PATH",
@@ -146,7 +151,7 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace, limiter:
         if vici := _vici(arguments.vici_socket, Control(service)):
             stack.enter_context(contextlib.closing(vici))
         # Last of all: who waits for us waits for this.
-        server = Server(arguments.ees_socket, ees.dispatcher(engine), service.selector)
+        server = _ees(arguments, engine, service)
         stack.enter_context(contextlib.closing(server))
         # Exempting sockets from the policies took CAP_NET_ADMIN; ports are also for addresses that
         # a control client adds. Nothing has been read from anybody yet.
@@ -157,6 +162,24 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace, limiter:
             service.start(connection)
         service.run()
         trusted.reset()
+
+
+def _ees(arguments: argparse.Namespace, engine: Ike, service: Service) -> Server:
+    """Where xfrm_proxy connects. The permissions of the socket let everybody in whom they must, a
+    user of its own; who that is, the kernel's word (SO_PEERCRED) decides.
+
+    Raises:
+        OSError: it cannot be served there.
+    """
+    own = arguments.user.uid if arguments.user else os.getuid()
+    users = {0, own, *arguments.allow_user}
+    return Server(
+        arguments.ees_socket,
+        ees.dispatcher(engine),
+        service.selector,
+        mode=0o666 if arguments.allow_user else 0o600,
+        allowed=lambda pid, uid, gid: uid in users,
+    )
 
 
 def _vici(path: str | None, control: Control) -> ViciServer | None:
