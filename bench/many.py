@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.processes import NOTING, KeyManagerProcess
 from lab.cli import show
 from tests.unit.trusted import NAMES, config_of, identity, pki
-from tkm.config.model import Config
+from tkm.config.policy import Config
 from tkm.rpc.rpc2 import RPC2
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from ike.sa import ike_auth, selectors
 from ike.sa.events import ChildSaFailed, ChildSaRemoved, IkeSaClosed
 from ike.sa.host import Datagram
 from tests.unit.ike.network import Network, Side
-from tkm.operations import key_exchange
+from tkm.core.handlers import key_exchange
 
 LOW, MIDDLE, HIGH, HIGHER = (bytes((octet,)) * 32 for octet in (0x01, 0x80, 0xF0, 0xF8))
 
