@@ -11,9 +11,8 @@ else, and for keys that the kernel has refused: what they were derived from is u
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tkm.daemon.logs import printable
-from tkm.rpc.result import Result
-from tkm.rpc.server import HandlerError
+from tkm.rpc.log_limit import printable
+from tkm.rpc.result import HandlerError, Result
 
 
 class TkmError(HandlerError):

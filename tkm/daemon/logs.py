@@ -7,7 +7,7 @@ import os
 import time
 from typing import Any
 
-from tkm.rpc.log_limit import Limiter
+from tkm.rpc.log_limit import Limiter, printable
 
 TIME = "%b %d %Y %H:%M:%S"
 
@@ -52,17 +52,6 @@ class OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The message; ``exc_info`` and the like are left out, and nobody gives any."""
         return printable(record.getMessage())
-
-
-def printable(text: str) -> str:
-    """With escapes for control characters: names in certificates come from anybody, and must not
-    forge lines.
-    """
-    if text.isprintable():  # so are nearly all
-        return text
-    return "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in text
-    )
 
 
 class Unbuffered(logging.Handler):

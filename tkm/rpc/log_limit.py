@@ -25,6 +25,17 @@ _MOST_KINDS: Final = 1000
 _SUPPRESSED: Final = "%d similar lines suppressed: %s"
 
 
+def printable(text: str) -> str:
+    """With escapes for control characters: names in certificates come from anybody, and must not
+    forge lines.
+    """
+    if text.isprintable():  # so are nearly all
+        return text
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in text
+    )
+
+
 class _Bucket:
     """The tokens of one kind of line.
 

@@ -33,6 +33,12 @@ class Result(IntEnum):
     """The peer's public value is not in the group."""
 
 
+class HandlerError(Exception):
+    """A handler refuses a request; it has changed nothing."""
+
+    result: Result = Result.ABORTED
+
+
 class RpcError(Exception):
     """A call to the TKM did not succeed."""
 
