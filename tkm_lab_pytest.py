@@ -157,7 +157,7 @@ def pytest_runtest_makereport(
             with contextlib.suppress(pytest.PytestWarning):  # the section says it, anyway
                 item.warn(pytest.PytestWarning(f"{item.nodeid}: not all of its lab: {missing}"))
         if item.config.getoption("--lab-pause-on-fail"):
-            _pause(item.config, item.nodeid, report, use.lab.name)
+            _pause(item.config, item.nodeid, report, use.lab.name, _node_names(use.lab))
     return report
 
 
@@ -169,12 +169,26 @@ def _artifacts(item: pytest.Item) -> Path:
     return Path(factory.getbasetemp()) / "lab"
 
 
-def _pause(config: pytest.Config, test: str, report: pytest.TestReport, lab: str) -> None:
+def _node_names(lab: Lab) -> list[str]:
+    """Of a lab; none if it has died."""
+    from lab.errors import LabError
+
+    with contextlib.suppress(LabError, OSError):
+        return [node.name for node in lab.status().nodes]
+    return []
+
+
+def _pause(
+    config: pytest.Config, test: str, report: pytest.TestReport, lab: str, nodes: list[str]
+) -> None:
     capture: Any = config.pluginmanager.getplugin("capturemanager")
     capture.suspend(in_=True)
+    from lab import hint
+
     try:
         print(f"\n{report.longreprtext}\n\n{test} has failed, and its lab is up. Elsewhere:")
-        print(f"  export TKM_LAB={lab}; tkm-lab status; tkm-lab logs; tkm-lab shell NODE")
+        for words in (("status",), ("logs",), *(("shell", node) for node in nodes[:1])):
+            print(f"  {hint.command(lab, *words)}")
         print("Enter goes on.", flush=True)
         sys.stdin.readline()
     finally:
@@ -187,5 +201,7 @@ def pytest_terminal_summary(
     """Say which labs were left up."""
     pool = config.stash.get(_POOL, None)
     if pool is not None and config.getoption("--lab-keep"):
+        from lab import hint
+
         for name in pool.names:
-            terminalreporter.write_line(f"the lab {name} is up: tkm-lab down {name}")
+            terminalreporter.write_line(f"the lab {name} is up: {hint.command(name, 'down')}")

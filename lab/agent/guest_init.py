@@ -106,12 +106,21 @@ def stop_loading_on_demand() -> None:
     Path("/proc/sys/kernel/modprobe").write_text("\n")
 
 
-def memory_fault() -> str:
-    """That the guest's memory was too small, if its kernel has killed a process for it."""
+def memory_fault(memory: str) -> str:
+    """That the guest's memory was too small, if its kernel has killed a process for it.
+
+    Args:
+        memory: what the guest was given, such as `1G`.
+    """
+    from lab.kernel.plan import more_memory
+
     counters = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
     if not int(counters.get("oom_kill", 0)):
         return ""
-    return "the guest ran out of memory, and its kernel killed a process: tkm-lab up --memory SIZE"
+    return (
+        f"the guest ran out of its {memory} of memory, and its kernel killed a process:"
+        f" {more_memory(memory)}"
+    )
 
 
 def open_console() -> None:
