@@ -71,6 +71,7 @@ def run(
 
     Exit codes: 0 all passed, 1 one failed, 2 wrong use, 3 none could run here.
     """
+    from lab.scenario import keep as keeping
     from lab.scenario.model import load, shipped
     from lab.scenario.outcomes import exit_code, to_json, to_junit
     from lab.scenario.runner import Options
@@ -82,9 +83,11 @@ def run(
     if listing:
         _list(chosen, as_json)
         return
-    options = Options(kernel=kernel, keep=keep.absolute())
+    keep = keep.absolute()
+    keeping.check(keep)
     if junit:
         _check_writable(junit)
+    options = Options(kernel=kernel, keep=keep)
     results = list(_run(chosen, options, jobs, quiet=as_json))
     if as_json:
         print_json(to_json(results))

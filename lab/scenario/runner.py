@@ -85,16 +85,29 @@ def run(scenario: Scenario, options: Options) -> Result:
         with closing(Stage(scenario.topology, lambda: _build(scenario, options.kernel))) as stage:
             _drive(engine, stage, options)
             if not engine.passed and options.keep:
-                draft = keep.begin(options.keep, scenario.name)
-                keep.save(stage, draft.path)
+                draft = _keep(stage, options.keep, scenario.name)
     except CouldNotRun as lack:
         return Result(scenario, Outcome.NOT_RUN, time.monotonic() - began, str(lack))
     result = _result(scenario, engine, time.monotonic() - began)
-    if draft:
+    if isinstance(draft, keep.Draft):
         result = replace(result, kept=draft.whole)
         keep.save_result(result, draft.path)
         draft.finish()
+    elif draft:
+        result = replace(result, reason=f"{result.reason}; nothing was kept: {draft}")
     return result
+
+
+def _keep(stage: Stage, parent: Path, name: str) -> keep.Draft | str:
+    """Write down what a failed run has seen; if that cannot be, return why: its result counts."""
+    try:
+        draft = keep.begin(parent, name)
+        keep.save(stage, draft.path)
+    except LabError as trouble:
+        return str(trouble)
+    except OSError as trouble:
+        return f"{trouble.filename or parent}: {trouble.strerror}"
+    return draft
 
 
 def run_all(scenarios: Sequence[Scenario], options: Options, jobs: int) -> Iterator[Result]:
