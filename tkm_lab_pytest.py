@@ -19,6 +19,7 @@ import pytest
 
 if TYPE_CHECKING:
     from lab.client.lab import Lab
+    from lab.kernel.platform import Platform
     from lab.testing.expect import Links
     from lab.testing.pool import Pool
     from lab.topology import Topology
@@ -30,6 +31,15 @@ _MARKER = (
 
 
 _PACKAGES = ("lab", "tkm", "ike")
+
+
+_PLATFORM = (
+    ("memory", "SIZE", "", "of a guest, as tkm-lab up --memory"),
+    ("capture", "SIZE", "64M", "memory for captured frames, as tkm-lab up --capture"),
+    ("image", "PATH", "", "the kernel that QEMU boots, as tkm-lab up --image"),
+    ("modules", "FOLDER", "", "that kernel's modules, as tkm-lab up --modules"),
+)
+"""Options about what labs run on, beside --lab-kernel: name, value, default, help."""
 
 
 class _Use(NamedTuple):
@@ -54,6 +64,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
         help="what labs run on, as tkm-lab up --kernel",
     )
+    for option, metavar, default, what in _PLATFORM:
+        group.addoption(f"--lab-{option}", metavar=metavar, default=default, help=what)
     group.addoption("--lab-keep", action="store_true", help="leave the labs up at the end")
     group.addoption(
         "--lab-pause-on-fail",
@@ -89,6 +101,18 @@ def _check_packages() -> None:
             )
 
 
+def _platform(options: Any) -> Platform:
+    """What labs run on. Raises UsageError."""
+    from lab.errors import UsageError
+    from lab.kernel.platform import chosen
+
+    words = [getattr(options, f"lab_{name}") for name in ("kernel", *(row[0] for row in _PLATFORM))]
+    try:
+        return chosen(*words, prefix="--lab-")
+    except UsageError as trouble:
+        raise pytest.UsageError(str(trouble)) from trouble
+
+
 @pytest.fixture
 def topology(request: pytest.FixtureRequest) -> Topology | str | Path:
     """What `lab` is built from, by the marker `topology`; override it to say so by other means."""
@@ -106,7 +130,7 @@ def lab_pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
     from lab.testing.pool import Pool
 
     options = request.config.option
-    pool = request.config.stash[_POOL] = Pool(options.lab_kernel, keep=options.lab_keep)
+    pool = request.config.stash[_POOL] = Pool(_platform(options), keep=options.lab_keep)
     yield pool
     if not options.lab_keep:
         pool.end()

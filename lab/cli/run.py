@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 from lab.cli import complete
-from lab.cli.common import print_json
+from lab.cli.common import platform_options, print_json
 from lab.errors import UsageError
 
 if TYPE_CHECKING:
+    from lab.kernel.platform import Platform
     from lab.scenario.model import Scenario
     from lab.scenario.outcomes import Result
     from lab.scenario.runner import Options
@@ -39,13 +40,7 @@ RUNS = Path("tkm-lab-runs")
     shell_complete=complete.back_ends,
 )
 @click.option("-j", "jobs", default=1, show_default=True, help="How many at once.")
-@click.option(
-    "--kernel",
-    type=click.Choice(["auto", "host", "uml", "qemu"]),
-    default="auto",
-    show_default=True,
-    help="Of the labs.",
-)
+@platform_options
 @click.option(
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
@@ -62,7 +57,7 @@ def run(
     backends: tuple[str, ...],
     far: str | None,
     jobs: int,
-    kernel: str,
+    platform: Platform,
     keep: Path,
     as_json: bool,
     junit: Path | None,
@@ -87,7 +82,7 @@ def run(
     keeping.check(keep)
     if junit:
         _check_writable(junit)
-    options = Options(kernel=kernel, keep=keep)
+    options = Options(platform=platform, keep=keep)
     results = list(_run(chosen, options, jobs, quiet=as_json))
     if as_json:
         print_json(to_json(results))

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from lab.errors import KernelError
-from lab.kernel import accelerator, image, initramfs, machine, qemu, uml
+from lab.kernel import accelerator, image, initramfs, machine, platform, qemu, uml
 from lab.kernel.image import Image
 
 
@@ -91,11 +91,9 @@ def choose(wanted: Kernel = Kernel.AUTO, path: str = "", modules: str = "") -> C
 
     Raises:
         KernelError: there is none as wanted; says what to do.
+        UsageError: an image for a kernel that boots none.
     """
-    if (path or modules) and wanted is not Kernel.QEMU:
-        raise KernelError("only QEMU boots an image of yours: add --kernel qemu")
-    if modules and not path:
-        raise KernelError("modules belong to an image: add --image PATH")
+    platform.check_image(wanted, path, modules)
     _need(_tools)
     namespaces = _namespaces()
     if not namespaces.good:
