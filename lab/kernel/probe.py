@@ -126,7 +126,7 @@ def _own(path: str, modules: str) -> Image | None:
 
 def _without_namespaces(wanted: Kernel, namespaces: Finding, path: str, modules: str) -> Choice:
     """A guest that its process tree alone contains, see `lab.kernel.tree`."""
-    how = f"{namespaces.text}, so only its process tree contains the lab"
+    how = "no namespaces here; its process tree contains the lab"
     if wanted is Kernel.HOST:
         raise KernelError(f"{namespaces.text}: {namespaces.mend or 'use --kernel uml'}")
     guest = _uml(namespaces=False)
