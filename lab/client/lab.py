@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from lab import hint
 from lab.agent.programs import BUILTIN
 from lab.client import node_socket, rendezvous
-from lab.client.command import Execution
+from lab.client.command import Execution, Sink
 from lab.client.status import (
     Associations,
     CaptureFile,
@@ -243,8 +243,8 @@ class Lab:
         *,
         stdin: BinaryIO | int | None = None,
         tty: bool = False,
-        stdout: BinaryIO | None = None,
-        stderr: BinaryIO | None = None,
+        stdout: Sink | None = None,
+        stderr: Sink | None = None,
         end: int | None = None,
     ) -> int:
         """Run a command in a node and return its exit code (128 + signal, as shells do).
