@@ -41,6 +41,7 @@ ike_option: Callable[[F], F] = click.option(
     multiple=True,
     metavar="NODE=BACKEND",
     help="Who does IKE on a node: builtin, strongswan, charon-tkm or none.",
+    shell_complete=complete.ike,
 )
 
 

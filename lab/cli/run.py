@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lab.cli import complete
-from lab.cli.common import platform_options, print_json
+from lab.cli.common import ike_option, platform_options, print_json
 from lab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ RUNS = Path("tkm-lab-runs")
 @click.argument("names", nargs=-1, metavar="[SCENARIO]…", shell_complete=complete.scenarios)
 @click.option("--all", "every", is_flag=True, help="All that come with the lab.")
 @click.option("--list", "listing", is_flag=True, help="Only say which there are.")
-@click.option(
-    "--ike", "backends", metavar="NODE=BACKEND", multiple=True, help="Who does IKE on a node."
-)
+@ike_option
 @click.option(
     "--far",
     metavar="BACKEND",
@@ -54,7 +52,7 @@ def run(
     names: tuple[str, ...],
     every: bool,
     listing: bool,
-    backends: tuple[str, ...],
+    ike: tuple[str, ...],
     far: str | None,
     jobs: int,
     platform: Platform,
@@ -74,7 +72,7 @@ def run(
     if not (names or every or listing):
         raise UsageError("which scenario? tkm-lab run --list says which there are; --all runs them")
     chosen = [load(name) for name in names or shipped()]
-    chosen = [_changed(scenario, backends, far) for scenario in chosen]
+    chosen = [_changed(scenario, ike, far) for scenario in chosen]
     if listing:
         _list(chosen, as_json)
         return
