@@ -52,13 +52,13 @@ class Network(NamedTuple):
 
 
 def pack(host: str) -> bytes:
-    """The octets of an address.
+    """The octets of an address; a zone (``%eth0``, RFC 4007) is not part of them.
 
     :raises ValueError: ``host`` is not an address.
     """
     try:
-        return socket.inet_pton(family(host), host)
-    except OSError:
+        return socket.inet_pton(family(host), host.partition("%")[0])
+    except (OSError, ValueError):
         raise ValueError(f"{host}: not an address") from None
 
 

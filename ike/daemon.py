@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,7 +89,7 @@ def _authorities(specification: str) -> list[tuple[Path, int]]:
         name, colon, digits = part.rpartition(":")
         if not colon:
             name, digits = part, "1"
-        if not digits.isdecimal() or not int(digits):
+        if not re.fullmatch("[1-9][0-9]{0,8}", digits):
             raise ConfigError(f"CA number '{digits}' is not a number from 1 up")
         authorities.append((Path(name), int(digits)))
     return authorities

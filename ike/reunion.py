@@ -6,14 +6,16 @@ outlives the TKM; the next one takes it away when it starts.
 """
 
 import logging
+import os
 import selectors
 import time
 from collections.abc import Callable
 
+from ike.errors import LocalError
 from ike.service import Service
 from ike.trusted import Trusted
 from tkm.rpc.client import Client, SocketTransport
-from tkm.rpc.result import Disconnected
+from tkm.rpc.result import RpcError
 from tkm.rpc.rpc2 import RPC2
 
 log = logging.getLogger("ike")
@@ -41,11 +43,20 @@ class Reunion:
         self._transport = transport
         self._connect = connect
         self._due: float | None = None
+        self._reason = ""
         self._watch()
         service.timers.append(self)
 
     def _watch(self) -> None:
-        self._service.selector.register(self._transport, selectors.EVENT_READ, self._trusted.lose)
+        # A descriptor of our own: the transport closes its one when it breaks, and that number may
+        # be another socket's before we are here.
+        self._watched = os.dup(self._transport.fileno())
+        self._service.selector.register(self._watched, selectors.EVENT_READ, self._trusted.lose)
+
+    def _unwatch(self) -> None:
+        self._service.selector.unregister(self._watched)
+        os.close(self._watched)
+        self._transport.close()
 
     def next_timer(self) -> float | None:
         """When to look for a TKM; ``None``: we have one."""
@@ -61,25 +72,31 @@ class Reunion:
 
     def _part(self, now: float) -> None:
         log.warning("the TKM is gone, and with it all SAs; waiting for another one")
-        self._service.selector.unregister(self._transport)
-        self._transport.close()
+        self._unwatch()
         self._service.engine.close("the TKM is gone", now)
         self._due = now + _INTERVAL
 
     def _meet(self) -> bool:
-        """Whether there is a TKM.
-
-        :raises LocalError: it speaks another generation of the protocol.
-        """
+        """Whether there is a TKM: one that answers, and in our generation of the protocol."""
         try:
             self._transport = self._connect()
             self._trusted.find(Client(RPC2, self._transport))
-        except Disconnected:
+        except (RpcError, LocalError) as error:
+            self._transport.close()
+            self._report(str(error))
             return False
         self._watch()
+        self._reason = ""
         log.info("there is a TKM again")
         return True
 
+    def _report(self, reason: str) -> None:
+        """Log why there is no TKM yet: once, not at every try."""
+        if reason != self._reason:
+            log.info("still no TKM: %s", reason)
+        self._reason = reason
+
     def close(self) -> None:
         """Hang up."""
-        self._transport.close()
+        if self._due is None:
+            self._unwatch()

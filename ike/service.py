@@ -6,12 +6,14 @@ call as ``data``; afterwards the loop sends what the engine has to send. The con
 here, next to the event service.
 """
 
+import contextlib
 import logging
 import selectors
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from types import FrameType
 from typing import Any, Protocol, Self
 
@@ -20,6 +22,7 @@ from ike.config.model import Connection
 from ike.sa.engine import Ike
 from ike.sa.events import Event
 from ike.udp import UdpSocket
+from tkm.rpc.server import describe_fault
 
 log = logging.getLogger("ike")
 
@@ -110,17 +113,14 @@ class Service:
             self.engine.receive_datagram(octets, udp.local, remote, time.monotonic())
 
     def run(self) -> None:
-        """Serve, until SIGTERM or SIGINT; then delete all IKE SAs, and give peers a moment.
-
-        :raises RpcError: the TKM is gone.
-        """
+        """Serve, until SIGTERM or SIGINT; then delete all IKE SAs, and give peers a moment."""
         self.flush()
         while not self._is_over():
             for key, _events in self.selector.select(self._patience()):
-                key.data()
+                self._guarded(key.data)
             now = time.monotonic()
             for timed in self.timers:
-                timed.handle_timer(now)
+                self._guarded(partial(timed.handle_timer, now))
             if self._signals and self._stopping_until is None:
                 log.info("shutting down")
                 self._stopping_until = now + _FAREWELL
@@ -146,4 +146,13 @@ class Service:
             self._sockets[datagram.local].send(datagram)
         for event in self.engine.take_events():
             for listener in self.listeners:
-                listener(event)
+                self._guarded(partial(listener, event))
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        """Do one thing. A fault of ours costs the IKE SA that it was about, not the daemon."""
+        try:
+            work()
+        except Exception as error:
+            log.error("internal error: %s", describe_fault(error))
+            with contextlib.suppress(Exception):  # one line is enough
+                self.engine.abandon("internal error", time.monotonic())

@@ -57,6 +57,8 @@ def _suite(text: str, protocol: Protocol) -> Suite:
     for word in words:
         if not any(word in table for table in tables):
             raise ValueError(f"proposal {text}: {word!r} is not supported")
+    if len(words) > len(set(words)):
+        raise ValueError(f"proposal {text}: an algorithm is there twice")
     if protocol == Protocol.ESP and not _ESN.keys() & set(words):
         words.append("noesn")
     suite = [table[word] for table in tables for word in words if word in table]

@@ -26,6 +26,13 @@ T = TypeVar("T")
 _LIFETIMES = ("time", "bytes", "packets")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
+_MOST_CERTIFICATES = 60_000
+"""Octets of our certificates: a message has 65,535 at most, and there are other payloads in it."""
+_MOST_ITEMS = 255
+"""Of traffic selectors, or proposals: one octet counts them (RFC 7296, 3.13 and 3.3.1)."""
+_LONGEST_ID = 255
+"""Octets of an identity; a domain name has no more (RFC 1035, 2.3.4)."""
+
 _DYNAMIC: tuple[Network, ...] = ()
 """Traffic selectors that follow the addresses of the IKE SA."""
 
@@ -174,16 +181,16 @@ class Reader:
         children = section.sections.get("children", Section("children", section.line))
         if not children.sections:
             raise self.error(section, f"{section.name} has no children")
-        own = self.need(local, "certs", _words)
+        certificates = self._certificates(local)
         reauth_time = self.value(section, "reauth_time", _seconds, 0.0)
         return Connection(
             name=section.name,
             local_addrs=self.need(section, "local_addrs", _addresses),
             remote_addrs=self.need(section, "remote_addrs", _addresses),
             proposals=self.need(section, "proposals", _suites(Protocol.IKE)),
-            local_id=self.need(local, "id", Identity.parse),
-            remote_id=self.need(remote, "id", Identity.parse),
-            certificates=self._with_issuers(tuple(map(self.certificate, own))),
+            local_id=self.need(local, "id", _identity),
+            remote_id=self.need(remote, "id", _identity),
+            certificates=certificates,
             children=tuple(map(self._child, children.sections.values())),
             reauth_time=reauth_time,
             rekey_time=self.value(section, "rekey_time", _seconds, 0.0 if reauth_time else 14400.0),
@@ -193,6 +200,16 @@ class Reader:
             fragmentation=self.value(section, "fragmentation", _is_yes, True),
             encap=self.value(section, "encap", _is_yes, False),
         )
+
+    def _certificates(self, local: Section) -> tuple[Certificate, ...]:
+        """Ours, with the intermediate CAs; all of them go into one message."""
+        own = tuple(map(self.certificate, self.need(local, "certs", _words)))
+        chain = self._with_issuers(own)
+        octets = sum(len(each.der) for each in chain)
+        if octets > _MOST_CERTIFICATES:
+            reason = f"{octets} octets do not fit an IKE message, which has room for"
+            raise self.error(local, f"certs: {reason} {_MOST_CERTIFICATES}; use smaller ones")
+        return chain
 
     def _with_issuers(self, own: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
         """Our certificates, then those of the CAs in ``x509ca`` that lead up to a root."""
@@ -255,15 +272,32 @@ def _is_yes(text: str) -> bool:
 
 
 def _suites(protocol: Protocol) -> Callable[[str], tuple[proposals.Suite, ...]]:
-    return lambda text: proposals.parse(text, protocol)
+    return lambda text: _few(proposals.parse(text, protocol))
+
+
+def _few(items: tuple[T, ...]) -> tuple[T, ...]:
+    if len(items) > _MOST_ITEMS:
+        raise ValueError(f"{len(items)} are too many, {_MOST_ITEMS} are possible")
+    return items
+
+
+def _identity(text: str) -> Identity:
+    identity = Identity.parse(text)
+    if not 1 <= len(identity.data) <= _LONGEST_ID:
+        raise ValueError(f"{len(identity.data)} octets are not 1 to {_LONGEST_ID}")
+    return identity
 
 
 def _addresses(text: str) -> tuple[str, ...]:
+    if "%" in text:
+        raise ValueError(f"{text}: not an address without a zone (%)")
     return tuple(address.unpack(address.pack(word)) for word in _words(text))
 
 
 def _networks(text: str) -> tuple[Network, ...]:
-    return _DYNAMIC if text == "dynamic" else tuple(map(Network.parse, _words(text)))
+    if "%" in text:
+        raise ValueError(f"{text}: not an address without a zone (%)")
+    return _DYNAMIC if text == "dynamic" else _few(tuple(map(Network.parse, _words(text))))
 
 
 def _reqid(text: str) -> int:

@@ -120,15 +120,15 @@ class Agenda:
     def _take(self, exchange: Exchange, message: Message) -> None:
         try:
             again = exchange.response(self._sa, message)
+            if again is not None:
+                self._sa.channel.request(exchange.kind, again)
         except PeerError as error:
             if exchange.kind == ExchangeType.IKE_SA_INIT:
                 self._mistrust(error)
             else:
                 self._done(exchange, error)
             return
-        if again is not None:
-            self._sa.channel.request(exchange.kind, again)
-        else:
+        if again is None:
             self._done(exchange, None)
 
     def _mistrust(self, error: PeerError) -> None:

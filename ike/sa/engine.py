@@ -57,6 +57,8 @@ class Ike:
         self._acquires = Acquires(self.host)
         self.timetable = Timetable(self.host)
         self._quiet_until = 0.0
+        self._serving: IkeSa | None = None
+        """The IKE SA that something is done for right now."""
 
     # What arrives
 
@@ -87,7 +89,9 @@ class Ike:
         spi = header.spi_r if header.initiator else header.spi_i
         sa = self.host.sas.get(spi)
         if sa:
+            self._serving = sa
             sa.receive(arrival)
+            self._serving = None
         elif not self._reception.receive(arrival):
             log.info(_VIA_SPI, spi.hex(), path.remote)
 
@@ -194,6 +198,19 @@ class Ike:
         for sa in list(self.host.sas.values()):
             sa.close(reason, wanted=True)
 
+    def abandon(self, reason: str, now: float) -> None:
+        """A method has raised what it must not: close the IKE SA that it was about, and no other.
+
+        :raises Exception: its end fails, too; it is forgotten all the same.
+        """
+        self.host.now = now
+        sa, self._serving = self._serving, None
+        if sa:
+            try:
+                sa.close(reason, wanted=False)
+            finally:
+                self.host.sas.pop(sa.channel.spi_local, None)
+
     def _child(self, reqid: int) -> tuple[Connection, ChildConfig]:
         found = self.host.configuration.child(reqid)
         if found is None:
@@ -215,7 +232,9 @@ class Ike:
         if now < self._quiet_until:
             return
         for sa in self.timetable.due():
+            self._serving = sa
             timers.handle_timer(sa, self._acquires)
+            self._serving = None
         self._acquires.handle_timer()
 
     # What leaves

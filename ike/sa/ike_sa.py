@@ -170,11 +170,22 @@ class IkeSa:
             return
         except PeerError as error:
             payloads = self._refuse(error)
-        self.channel.respond(arrival, payloads)
-        self._mix()
+        self._respond(arrival, payloads)
         if self.ending is not None:
             self.close(self.ending, wanted=self.state is not State.HALF_OPEN)
         self.go_on()
+
+    def _respond(self, arrival: Arrival, payloads: Sequence[Payload]) -> None:
+        """Send the response; an IKE SA for which the TKM protects none is of no use any more."""
+        try:
+            self.channel.respond(arrival, payloads)
+        except TrustedRefusal as error:
+            self.ending = f"there is no response: {error}"
+            if self.mixing:
+                self.mixing.free()
+                self.mixing = None
+            return
+        self._mix()
 
     def _mix(self) -> None:
         exchange, self.mixing = self.mixing, None

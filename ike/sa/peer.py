@@ -5,10 +5,12 @@ It holds the TKM's ``ae`` context and the Child SAs. Each IKE SA of the line, th
 successor, in a collision a second successor, is a member; with the last member all of it goes.
 """
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
 from ike.config.model import ChildConfig, Connection
+from ike.errors import TrustedRefusal
 from ike.sa.child_sa import ChildSa
 from ike.sa.events import ChildSaInstalled, ChildSaRemoved
 from ike.sa.host import Host
@@ -95,7 +97,8 @@ class Peer:
             return
         del self._host.children[child.spi_local]
         if child.successor and child.successor.spi_local in self.children:
-            child.successor.select()
+            with contextlib.suppress(TrustedRefusal):  # with its TKM, the successor has ended, too
+                child.successor.select()
         child.advance(ChildTrigger.CLOSE)
         log.info("deleting child SA (esa: %d, spi: %s)", child.keys.id, child.spi_local.hex())
         child.keys.free()

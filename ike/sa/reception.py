@@ -76,7 +76,7 @@ class Reception:
         sa = IkeSa(host, *path, Peer(host), initiator=False)
         try:
             payloads = ike_sa_init.respond(sa, message)
-        except PeerError as error:
+        except Exception as error:  # whatever it is, the IKE SA has not begun
             sa.close(str(error), wanted=False)
             del host.sas[sa.channel.spi_local]
             raise

@@ -10,7 +10,7 @@ from tkm.rpc import rpc2
 from tkm.rpc.client import Client
 from tkm.rpc.interface import Request
 from tkm.rpc.record import Record
-from tkm.rpc.result import Disconnected, FieldError, Refused, Result
+from tkm.rpc.result import Disconnected, FieldError, FrameError, Refused, Result
 
 log = logging.getLogger(__name__)
 
@@ -105,21 +105,33 @@ class Trusted:
         """No TKM answers; until one is found again, all is refused."""
         return self._client is None
 
+    def require(self) -> Client:
+        """The way to the TKM.
+
+        :raises TrustedRefusal: there is none.
+        """
+        if self._client is None:
+            raise TrustedRefusal(_LATER, "there is no TKM", Result.ABORTED)
+        return self._client
+
     def reset(self) -> None:
         """Reset every context; what was made here before is void."""
-        if self._client:
-            self._client.call(rpc2.TkmReset())
+        try:
+            self.call(rpc2.TkmReset())
+        except TrustedRefusal as error:
+            log.warning("contexts of the TKM are not reset: %s", error)
 
     def call(self, request: Request[R]) -> R:
         """Ask the TKM.
 
+        A TKM whose answer cannot be read is given up like one that has ended: whether the request
+        was carried out is unknown, and the next answer would be as doubtful.
+
         :raises TrustedRefusal: it says no, and nothing has changed; or there is none any more.
         """
-        if self._client is None:
-            raise TrustedRefusal(_LATER, "there is no TKM", Result.ABORTED)
         try:
-            return self._client.call(request)
-        except Disconnected as error:
+            return self.require().call(request)
+        except (Disconnected, FrameError) as error:
             self.lose()
             raise TrustedRefusal(_LATER, f"the TKM is gone: {error}", Result.ABORTED) from error
         except (Refused, FieldError) as error:
@@ -141,6 +153,7 @@ class Context:
     kind: str
 
     def __init__(self, trusted: Trusted) -> None:
+        trusted.require()
         self.trusted = trusted
         self._pool = trusted.pools[self.kind]
         self.id = self._pool.take()
@@ -161,7 +174,8 @@ class Context:
         except TrustedRefusal as error:
             # Its number stays taken: nobody can tell what the TKM still holds there.
             self._held = False
-            log.error("%s context %d is lost: %s", self.kind, self.id, error)
+            if not self.trusted.is_lost:
+                log.error("%s context %d is lost: %s", self.kind, self.id, error)
             return
         self.used_up()
 

@@ -19,6 +19,7 @@ from ike.vici.message import Section
 from ike.vici.monitor import Monitor
 from ike.vici.session import Session
 from tkm.rpc.listener import Listener
+from tkm.rpc.server import describe_fault
 
 log = logging.getLogger("ike")
 
@@ -81,6 +82,10 @@ class ViciServer:
             self._hang_up(client, error)
             return
         except OSError:
+            self._hang_up(client)
+            return
+        except Exception as error:
+            log.error("VICI client hung up on, internal error: %s", describe_fault(error))
             self._hang_up(client)
             return
         self._watch(client)

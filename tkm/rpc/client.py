@@ -41,16 +41,22 @@ class Client:
         """
         self._last_id = (self._last_id + 1) & 0xFFFFFFFF
         header = Header(request.code, self._last_id)
-        response = self._transport(self._framing.request(header, request.encode()))
-        return cast(R, self._reply(request, response))
+        try:
+            frame = self._framing.request(header, request.encode())
+        except FrameError as error:  # ours is too long: that says nothing about the server
+            raise FieldError(f"{request.operation}: {error}") from None
+        return cast(R, self._reply(request, self._transport(frame)))
 
     def _reply(self, request: Request[R], response: bytes) -> Record:
-        cut = self._framing.cut(bytearray(response), responses=True)
-        header, body = cut or (None, None)
-        if header is None or body is None:
+        stream = bytearray(response)
+        header, body = self._framing.cut(stream, responses=True) or (None, None)
+        if header is None or body is None or stream:
             raise FrameError(f"{request.operation}: {len(response)} octets are no response")
-        if header.request_id != self._last_id:
-            raise FrameError(f"{request.operation}: response to request {header.request_id}")
+        if (header.operation, header.request_id) != (request.code, self._last_id):
+            raise FrameError(
+                f"{request.operation}: response to request {header.request_id} "
+                f"of operation {header.operation:#06x}"
+            )
         if header.result != Result.OK:
             raise Refused(request.operation, _result(header.result))
         try:

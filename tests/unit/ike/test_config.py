@@ -177,6 +177,11 @@ def test_certificates_as_pem_and_numbered_authorities(folder: Path) -> None:
         ("remote { auth = pubkey\n      id = bob@strongswan.org }", "", "2: conn1 has no section"),
         ("version = 2", "{", "3: a key or a section expected"),
         ("version = 2", "version", "3: '=' or '{' expected behind version"),
+        ("192.168.0.1", "fe80::1%eth0", r"4: local_addrs: .*not an address without a zone"),
+        ("bob@", "b" * 250 + "@", "11: id: 265 octets are not 1 to 255"),
+        ("alice@strongswan.org", '""', "9: id: 0 octets are not 1 to 255"),
+        ("mode = transport", f"local_ts = {','.join(['10.0.0.1'] * 256)}", "256 are too many"),
+        ("-modp4096", "-modp4096" * 2, "6: proposals: .*an algorithm is there twice"),
         ("version = 2", "version = {", "3: '{' cannot be in a value"),
         ("version = 2", 'version = "2', '3: " is not understood'),
     ],
@@ -184,6 +189,24 @@ def test_certificates_as_pem_and_numbered_authorities(folder: Path) -> None:
 def test_refused_with_its_line(folder: Path, before: str, after: str, why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         load(write(folder, CONFIG.replace(before, after, 1)))
+
+
+def padded(der: bytes, length: int) -> bytes:
+    """A certificate of that many octets more: something follows in its outer sequence."""
+    filler = b"\x04\x84" + length.to_bytes(4) + bytes(length)
+    inner = der[4:] + filler
+    return b"\x30\x84" + len(inner).to_bytes(4) + inner
+
+
+@pytest.mark.parametrize(("length", "fits"), [(50_000, True), (60_000, False), (1 << 20, False)])
+def test_certificates_that_no_message_has_room_for(folder: Path, length: int, fits: bool) -> None:
+    path = folder / "x509" / "aliceCert.der"
+    path.write_bytes(padded(path.read_bytes(), length))
+    if fits:
+        load(write(folder))
+        return
+    with pytest.raises(ConfigError, match=r":7: certs: \d+ octets do not fit an IKE message"):
+        load(write(folder))
 
 
 def test_section_that_is_not_closed(folder: Path) -> None:

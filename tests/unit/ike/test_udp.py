@@ -34,6 +34,19 @@ def sockets(service: Service) -> list[UdpSocket]:
     ]
 
 
+def test_a_peer_with_a_link_local_address_is_answered() -> None:
+    """The kernel gives such an address with its zone, and that is no part of the address."""
+    network = Network()
+    network.ping(network.alice)
+    network.run(0)
+    (request,) = network.sent
+    bob, remote = network.bob.engine, Endpoint("fe80::1%eth0", 500)
+    assert remote.packed() == Endpoint("fe80::1", 500).packed()
+    bob.receive_datagram(request.octets, network.bob.endpoint, remote, network.now)
+    (answer,) = bob.datagrams_to_send()
+    assert answer.remote == remote, "with its zone: it is needed to send there"
+
+
 def option(udp: UdpSocket) -> int:
     with socket.socket(fileno=socket.dup(udp.fileno())) as same:
         return same.getsockopt(socket.IPPROTO_UDP, UDP_ENCAP)
