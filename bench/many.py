@@ -120,7 +120,7 @@ class Daemon:
         sockets = [f"--{name}-socket={path}" for name, path in names.items()]
         self._vici = folder / "vici"
         with (folder / "log").open("wb") as log:
-            command = [sys.executable, "-m", "ike.daemon", "-c", str(folder / "swanctl.conf")]
+            command = [sys.executable, "-m", "ike.daemon.main", "-c", str(folder / "swanctl.conf")]
             self.process = subprocess.Popen([*command, *sockets], stderr=log)
 
     def memory(self) -> float:

@@ -2,7 +2,7 @@
 """Encrypted payload, and its fragment (RFC 7296, 3.14; RFC 7383, 2.5): containers.
 
 Both end the message. The Next Payload field of their generic header names what is inside; so these
-bodies carry it. What is inside is protected by the TKM; :mod:`ike.sa.protection` asks for it.
+bodies carry it. What is inside is protected by the TKM; :mod:`ike.engine.protection` asks for it.
 """
 
 from struct import pack

@@ -4,9 +4,9 @@
 from collections.abc import Iterable
 
 from ike.config.model import ChildConfig
-from ike.sa.events import ChildSaFailed, ChildSaInstalled, ChildSaRemoved, Event, IkeSaClosed
-from ike.sa.ike_sa import IkeSa
-from ike.sa.states import State
+from ike.engine.events import ChildSaFailed, ChildSaInstalled, ChildSaRemoved, Event, IkeSaClosed
+from ike.engine.ike_sa import IkeSa
+from ike.engine.states import State
 from ike.vici.answers import Job, failure, is_set, success, value
 from ike.vici.control import Control
 from ike.vici.errors import Refused

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from ike.sa.events import Event
+from ike.engine.events import Event
 from ike.vici.control import Control
 from ike.vici.errors import Refused
 from ike.vici.message import Section

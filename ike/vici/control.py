@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from ike.config.model import Authority, Configuration, Connection
-from ike.service import Service
+from ike.daemon.service import Service
 from ike.x509 import Certificate
 
 
@@ -31,7 +31,7 @@ class Control:
     @property
     def configuration(self) -> Configuration:
         """What is configured now."""
-        return self.engine.host.configuration
+        return self.engine.context.configuration
 
     def connection(self, name: str) -> Connection | None:
         """The connection of a name."""
@@ -54,4 +54,4 @@ class Control:
     def _replace(self, name: str, by: tuple[Connection, ...]) -> None:
         old = self.configuration
         rest = tuple(each for each in old.connections if each.name != name)
-        self.engine.host.configuration = Configuration((*rest, *by), old.authorities)
+        self.engine.context.configuration = Configuration((*rest, *by), old.authorities)

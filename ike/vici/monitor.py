@@ -7,9 +7,9 @@ an event is taken, its Child SA may be gone from the engine; so those that are u
 
 from collections.abc import Iterator
 
-from ike.sa.child_sa import ChildSa
-from ike.sa.engine import Ike
-from ike.sa.events import (
+from ike.engine.child_sa import ChildSa
+from ike.engine.engine import Ike
+from ike.engine.events import (
     ChildSaInstalled,
     ChildSaRemoved,
     Event,
@@ -17,7 +17,7 @@ from ike.sa.events import (
     IkeSaEstablished,
     IkeSaRekeyed,
 )
-from ike.sa.ike_sa import IkeSa
+from ike.engine.ike_sa import IkeSa
 from ike.vici import sas
 from ike.vici.message import Section
 
@@ -51,7 +51,7 @@ class Monitor:
 
     def _find(self, number: int) -> IkeSa | None:
         """An IKE SA, even if it is over but for repetitions; mostly it is one of the youngest."""
-        youngest = reversed(self._engine.host.sas.values())
+        youngest = reversed(self._engine.context.sas.values())
         return next((sa for sa in youngest if sa.id == number), None)
 
     def _established(self, event: IkeSaEstablished, now: float) -> Iterator[Message]:
@@ -67,7 +67,7 @@ class Monitor:
             yield "ike-rekey", {sas.connection_name(new): both}
 
     def _installed(self, event: ChildSaInstalled, now: float) -> Iterator[Message]:
-        sa, child = self._find(event.ike_sa), self._engine.host.children.get(event.spi_local)
+        sa, child = self._find(event.ike_sa), self._engine.context.children.get(event.spi_local)
         if sa is None or child is None:
             return
         self._children[event.spi_local] = child

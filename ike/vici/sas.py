@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 
 from ike.config.proposals import Suite
+from ike.engine import selectors
+from ike.engine.child_sa import ChildSa
+from ike.engine.ike_sa import IkeSa
+from ike.engine.route import Nats
+from ike.engine.states import ChildState, State
 from ike.message.numbers import Encryption, Esn, Integrity, KeMethod, Prf, TransformType, name
-from ike.sa import selectors
-from ike.sa.child_sa import ChildSa
-from ike.sa.ike_sa import IkeSa
-from ike.sa.route import Nats
-from ike.sa.states import ChildState, State
 from ike.vici.message import Section
 
 UNNAMED = "(unnamed)"
@@ -117,7 +117,7 @@ def child_sa(child: ChildSa, now: float) -> Section:
         "state": _CHILD_STATES[child.state],
         "mode": config.mode.name,
         "protocol": "ESP",
-        **({"encap": "yes"} if agreement.framing.encap else {}),
+        **({"encap": "yes"} if agreement.esp_options.encap else {}),
         "spi-in": child.spi_local.hex(),
         "spi-out": child.spi_remote.hex(),
         **_algorithms(agreement.transforms),

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which IKE SAs and Child SAs a request means."""
 
-from ike.sa.child_sa import ChildSa
-from ike.sa.engine import Ike
-from ike.sa.ike_sa import IkeSa
+from ike.engine.child_sa import ChildSa
+from ike.engine.engine import Ike
+from ike.engine.ike_sa import IkeSa
 from ike.value import Value
 from ike.vici.answers import number, value
 from ike.vici.message import Section

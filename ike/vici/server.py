@@ -11,7 +11,7 @@ import selectors
 import socket
 from pathlib import Path
 
-from ike.sa.events import Event
+from ike.engine.events import Event
 from ike.vici.control import Control
 from ike.vici.errors import BrokenPacket
 from ike.vici.log import LogHandler

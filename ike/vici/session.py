@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One client: packets in, packets out, one command after the other. It knows no socket."""
 
+from ike.engine.events import Event
 from ike.errors import ConfigError, UnknownName
-from ike.sa.events import Event
 from ike.vici import message, packet
 from ike.vici.answers import Answer, Job, Stream, failure
 from ike.vici.commands import COMMANDS, EVENTS

@@ -16,7 +16,7 @@ BUILTIN: dict[str, str] = {
     "tkm_keymanager": "tkm.keymanager:main",
     "tkm_cfgtool": "tkm.cfgtool:main",
     "xfrm_proxy": "tkm.proxy.main:main",
-    "tkm_iked": "ike.daemon:main",
+    "tkm_iked": "ike.daemon.main:main",
 }
 
 LATE = ("shutil",)

@@ -122,7 +122,7 @@ class Node:
         config = ["-c", f"{self.folder}/swanctl.conf", *ports]
         with self.log.open("wb") as log:
             return subprocess.Popen(
-                [*around, sys.executable, "-m", "ike.daemon", *config, *sockets, *options],
+                [*around, sys.executable, "-m", "ike.daemon.main", *config, *sockets, *options],
                 stderr=log,
             )
 

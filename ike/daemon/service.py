@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The loop around the engine: sockets, timers, signals.
+
+Everything that is served in this process registers with :attr:`Service.selector`, the callable to
+call as ``data``; afterwards the loop sends what the engine has to send. The control interface joins
+here, next to the event service.
+"""
+
+import contextlib
+import logging
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from types import FrameType
+from typing import Any, Protocol, Self
+
+from ike.address import Endpoint
+from ike.config.model import Connection
+from ike.daemon.udp import UdpSocket
+from ike.engine.engine import Ike
+from ike.engine.events import Event
+from tkm.rpc.server import describe_fault
+
+log = logging.getLogger("ike")
+
+_FAREWELL = 1.0
+"""Seconds in which peers may confirm that their IKE SAs are deleted."""
+
+
+class Timed(Protocol):
+    """What has something to do at times."""
+
+    def next_timer(self) -> float | None:
+        """When; ``None``: not before something else happens."""
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due."""
+
+
+class Service:
+    """Runs an engine on sockets, until a signal comes.
+
+    :param hosts: our addresses.
+    :ivar listeners: called with each event.
+    :ivar timers: the engine, and what else joins in.
+    :raises ConfigError: an address is not ours, or its port is taken.
+    """
+
+    def __init__(self, engine: Ike, hosts: Iterable[str]) -> None:
+        self.engine = engine
+        self.selector = selectors.DefaultSelector()
+        self.listeners: list[Callable[[Event], None]] = []
+        self.timers: list[Timed] = [engine]
+        self._stopping_until: float | None = None
+        self._signals = 0
+        self._handlers: dict[int, Any] = {}
+        self._sockets: dict[Endpoint, UdpSocket] = {}
+        self._wakeup, self._waker = socket.socketpair()
+        for host in hosts:
+            self.listen(host)
+
+    def listen(self, host: str) -> None:
+        """Receive at one of our addresses, on both ports; again is no error.
+
+        :raises ConfigError: it is not ours, or a port is taken.
+        """
+        ports = self.engine.context.ports
+        self._listen(Endpoint(host, ports.ike), takes_esp=False)
+        self._listen(Endpoint(host, ports.nat), takes_esp=True)
+
+    def _listen(self, endpoint: Endpoint, *, takes_esp: bool) -> None:
+        if endpoint not in self._sockets:
+            self._sockets[endpoint] = udp = UdpSocket(endpoint, takes_esp=takes_esp)
+            self.selector.register(udp, selectors.EVENT_READ, lambda: self._receive(udp))
+
+    def start(self, connection: Connection) -> None:
+        """Set up the Child SAs of a connection that are to be there at once."""
+        for child in connection.children:
+            if "start" in child.start_action.split("|"):
+                self.engine.initiate(child.reqid, time.monotonic())
+
+    def __enter__(self) -> Self:
+        for end in (self._wakeup, self._waker):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._handlers[number] = signal.signal(number, self._on_signal)
+        self.selector.register(self._wakeup, selectors.EVENT_READ, lambda: self._wakeup.recv(4096))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(-1)
+        for udp in self._sockets.values():
+            udp.close()
+        self.selector.close()
+        self._wakeup.close()
+        self._waker.close()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._signals += 1
+
+    def _receive(self, udp: UdpSocket) -> None:
+        received = udp.receive()
+        if received:
+            octets, remote = received
+            path = f"from {remote} to {udp.local}"
+            log.info("received packet: %s (%d bytes)", path, len(octets))
+            self.engine.receive_datagram(octets, udp.local, remote, time.monotonic())
+
+    def run(self) -> None:
+        """Serve, until SIGTERM or SIGINT; then delete all IKE SAs, and give peers a moment."""
+        self.flush()
+        while not self._is_over():
+            for key, _events in self.selector.select(self._patience()):
+                self._guarded(key.data)
+            now = time.monotonic()
+            for timed in self.timers:
+                self._guarded(partial(timed.handle_timer, now))
+            if self._signals and self._stopping_until is None:
+                log.info("shutting down")
+                self._stopping_until = now + _FAREWELL
+                self.engine.terminate("shutting down", now)
+            self.flush()
+        self.engine.close("shutting down", time.monotonic())
+
+    def _is_over(self) -> bool:
+        if self._stopping_until is None:
+            return False
+        over = time.monotonic() >= self._stopping_until or self._signals > 1
+        return over or self.engine.is_idle
+
+    def _patience(self) -> float | None:
+        """Seconds until something is due."""
+        times = (self._stopping_until, *(timed.next_timer() for timed in self.timers))
+        due = min((moment for moment in times if moment is not None), default=None)
+        return None if due is None else max(0.0, due - time.monotonic())
+
+    def flush(self) -> None:
+        """Send what the engine has to send, tell what has happened."""
+        for datagram in self.engine.datagrams_to_send():
+            self._sockets[datagram.local].send(datagram)
+        for event in self.engine.take_events():
+            for listener in self.listeners:
+                self._guarded(partial(listener, event))
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        """Do one thing. A fault of ours costs the IKE SA that it was about, not the daemon."""
+        try:
+            work()
+        except Exception as error:
+            log.error("internal error: %s", describe_fault(error))
+            with contextlib.suppress(Exception):  # one line is enough
+                self.engine.abandon("internal error", time.monotonic())

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""AUTH and CERT payloads: who we are, who the peer is (RFC 7296, 2.15).
+
+The TKM signs and judges. What is done here is to put certificates in an order that it takes.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ike.errors import AuthenticationFailed
+from ike.message.auth import Authentication
+from ike.message.cert import Certificate as CertificatePayload
+from ike.message.certreq import CertificateRequest
+from ike.message.message import Message
+from ike.message.numbers import CertEncoding
+from ike.message.payload import Payload
+from ike.x509 import Certificate, in_order
+
+if TYPE_CHECKING:
+    from ike.engine.ike_sa import IkeSa
+
+
+log = logging.getLogger(__name__)
+
+
+def certificates(sa: "IkeSa") -> Sequence[Payload]:
+    """Our certificate, then those of intermediate CAs."""
+    return [
+        CertificatePayload(CertEncoding.X509_SIGNATURE, certificate.der)
+        for certificate in sa.connection.certificates
+    ]
+
+
+def certificate_request(sa: "IkeSa") -> CertificateRequest:
+    """The CAs that the TKM knows."""
+    authorities = sa.context.configuration.authorities
+    hashes = b"".join(authority.certificate.key_hash for authority in authorities)
+    return CertificateRequest(CertEncoding.X509_SIGNATURE, hashes)
+
+
+def prove(sa: "IkeSa") -> Authentication:
+    """Our AUTH payload."""
+    if not sa.hash_algorithms:
+        log.warning(
+            "the peer announces no hash algorithms (RFC 7427), so AUTH needs SHA-1: "
+            "the TKM signs only if a policy has allow_sha1"
+        )
+    return Authentication(*sa.keys.sign(sa.channel.init_local, sa.hash_algorithms))
+
+
+def verify(sa: "IkeSa", message: Message, remote_id: int) -> None:
+    """Have the peer's certificates and AUTH payload judged.
+
+    :param remote_id: the TKM's number of the identity that it must have.
+    :raises AuthenticationFailed: it cannot be who it should.
+    :raises TrustedRefusal: the TKM says that it is not.
+    """
+    auth = message.find(Authentication)
+    if auth is None:
+        raise AuthenticationFailed("no AUTH payload, so the peer wants EAP, which we do not do")
+    received = [
+        _read(payload.data)
+        for payload in message.all(CertificatePayload)
+        if payload.encoding == CertEncoding.X509_SIGNATURE
+    ]
+    if not received:
+        raise AuthenticationFailed("the peer sends no certificate")
+    for authority in sa.context.configuration.authorities:
+        subject = authority.certificate.subject
+        chain = in_order(received[0], received[1:], subject)
+        if chain[0].issuer == subject:
+            sa.keys.authenticate(
+                authority=(authority.number, authority.certificate.der),
+                chain=[certificate.der for certificate in chain],
+                remote_id=remote_id,
+                init_message=sa.channel.init_remote,
+                auth=(auth.method, auth.data),
+            )
+            return
+    raise AuthenticationFailed("no CA that the TKM knows has issued the peer's certificate")
+
+
+def _read(der: bytes) -> Certificate:
+    try:
+        return Certificate.read(der)
+    except ValueError as error:
+        raise AuthenticationFailed(f"CERT payload: {error}") from error

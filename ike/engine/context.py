@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What an IKE SA has around it: the TKM, the configuration, the other IKE SAs, chance and time.
+
+Time and chance come from outside, so that a run can be repeated exactly.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from ike.address import Endpoint, Path
+from ike.config.model import Configuration
+from ike.engine.events import Event
+from ike.engine.route import KEEPALIVE, PORTS, Ports
+from ike.engine.window import Datagrams, Retransmission
+from ike.message.header import NO_SPI, Header
+from ike.tkm_client import TkmClient
+from ike.value import Value
+
+if TYPE_CHECKING:
+    from ike.engine.child_sa import ChildSa
+    from ike.engine.ike_sa import IkeSa
+
+
+class Datagram(NamedTuple):
+    """A UDP payload to send."""
+
+    local: Endpoint
+    remote: Endpoint
+    octets: bytes
+
+
+class Arrival(NamedTuple):
+    """An IKE message, or a fragment of one, that has come.
+
+    :ivar first: type of its first payload.
+    :ivar octets: all of it, as it begins with the header.
+    """
+
+    header: Header
+    first: int
+    octets: bytes
+    path: Path
+
+
+class Settings(Value):
+    """How patient the engine is, and how much it bears. Times are in seconds.
+
+    :ivar half_open: how long a peer may take from IKE_SA_INIT to IKE_AUTH.
+    :ivar linger: how long an IKE SA that is over still repeats its last response.
+    :ivar retry: what a request that the peer refuses for the time being waits, up to twice that.
+    :ivar acquire_grace: an acquire for a Child SA younger than this has crossed its installation.
+    :ivar acquire_patience: an acquire waits so long for a negotiation that the peer has begun.
+    :ivar cookie_threshold: half-open IKE SAs from which on peers must return a cookie first.
+    :ivar half_open_limit: IKE SAs of peers that are not authenticated, from which on another one
+        has to go for each new one.
+    :ivar ipv4_datagram: octets of the longest IP datagram that IKE sends in one piece, if the peer
+        understands fragments; ``ipv6_datagram``: over IPv6 (RFC 7383, 2.5.1).
+    :ivar keepalive: silence after which our NAT is reminded of us; 0: never (RFC 3948, 4).
+    """
+
+    retransmission: Retransmission = Retransmission()
+    half_open: float = 30.0
+    linger: float = 60.0
+    retry: float = 2.0
+    acquire_grace: float = 10.0
+    acquire_patience: float = 1.0
+    cookie_threshold: int = 10
+    half_open_limit: int = 100
+    ipv4_datagram: int = 576
+    ipv6_datagram: int = 1280
+    keepalive: float = 20.0
+
+
+class EngineContext:
+    """Shared by all IKE SAs of an engine.
+
+    :param random: gives that many random octets, unpredictable ones.
+    :param ports: our UDP ports.
+    :ivar now: the time, in seconds from anywhere; never goes back.
+    :ivar outbox: datagrams to send.
+    :ivar events: what has happened.
+    :ivar sas: IKE SAs by our SPI.
+    :ivar children: Child SAs by our inbound SPI.
+    :ivar touched: IKE SAs that may have something to do at another time than they had.
+    """
+
+    def __init__(
+        self,
+        tkm: TkmClient,
+        configuration: Configuration,
+        settings: Settings,
+        random: Callable[[int], bytes],
+        ports: Ports = PORTS,
+    ) -> None:
+        self.tkm = tkm
+        self.configuration = configuration
+        self.settings = settings
+        self.random = random
+        self.ports = ports
+        self.now = 0.0
+        self.outbox: list[Datagram] = []
+        self.events: list[Event] = []
+        self.sas: dict[bytes, IkeSa] = {}
+        self.children: dict[bytes, ChildSa] = {}
+        self.touched: set[IkeSa] = set()
+        self._last_number = {"IKE SA": 0, "Child SA": 0}
+
+    def send(self, path: Path, datagrams: Datagrams) -> None:
+        """Send IKE messages, or fragments of them."""
+        self.outbox += (
+            Datagram(*path, self.ports.wrap(octets, path.local)) for octets in datagrams
+        )
+
+    def keep_alive(self, path: Path) -> None:
+        """Remind our NAT of us."""
+        self.outbox.append(Datagram(*path, KEEPALIVE))
+
+    def tell(self, event: Event) -> None:
+        """Something has happened."""
+        self.events.append(event)
+
+    def touch(self, sa: "IkeSa") -> None:
+        """Something about an IKE SA is changing."""
+        self.touched.add(sa)
+
+    def number(self, kind: str) -> int:
+        """The next number for an ``IKE SA`` or a ``Child SA``."""
+        self._last_number[kind] += 1
+        return self._last_number[kind]
+
+    def new_ike_spi(self) -> bytes:
+        """An SPI of 8 octets that no IKE SA here has."""
+        while (spi := self.random(8)) in self.sas or spi == NO_SPI:
+            pass
+        return spi
+
+    def new_child_spi(self) -> bytes:
+        """An SPI of 4 octets that no Child SA here has; all begin with ``c``, as charon's do."""
+        while (spi := self._child_spi()) in self.children:
+            pass
+        return spi
+
+    def _child_spi(self) -> bytes:
+        octets = self.random(4)
+        return bytes((0xC0 | octets[0] & 0x0F, *octets[1:]))
+
+    def jitter(self, span: float) -> float:
+        """Seconds from 0 up to ``span``, so that two peers do not keep step."""
+        return span * int.from_bytes(self.random(2), "big") / 0x10000
+
+    def later(self) -> float:
+        """When to try again what the peer has refused for the time being."""
+        return self.now + self.settings.retry + self.jitter(self.settings.retry)

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""NAT detection (RFC 7296, 2.23)."""
+
+import hashlib
+import logging
+from typing import TYPE_CHECKING
+
+from ike.address import Endpoint, Path
+from ike.engine.route import Nats
+from ike.message.message import Message
+from ike.message.notify import Notify
+from ike.message.numbers import NotifyType
+
+if TYPE_CHECKING:
+    from ike.engine.ike_sa import IkeSa
+
+log = logging.getLogger("ike")
+
+_NOWHERE = 0
+"""A port that nobody sends from."""
+
+
+def payloads(spis: tuple[bytes, bytes], path: Path, *, faked: bool = False) -> list[Notify]:
+    """The two Notifies that tell the peer which addresses and ports we see.
+
+    :param spis: of the IKE SA's initiator and responder, as in the header of this message.
+    :param faked: let the peer think that we are behind a NAT.
+    """
+    source = path.local._replace(port=_NOWHERE) if faked else path.local
+    return [
+        Notify(NotifyType.NAT_DETECTION_SOURCE_IP, _digest(spis, source)),
+        Notify(NotifyType.NAT_DETECTION_DESTINATION_IP, _digest(spis, path.remote)),
+    ]
+
+
+def detect(message: Message, path: Path) -> Nats | None:
+    """Where there is a NAT, by what the peer's message says it saw.
+
+    :param path: along which the message has come.
+    :returns: ``None`` if the peer does not say, for then it cannot traverse one.
+    """
+    spis = (message.header.spi_i, message.header.spi_r)
+    behind = []
+    for kind, end in (
+        (NotifyType.NAT_DETECTION_DESTINATION_IP, path.local),
+        (NotifyType.NAT_DETECTION_SOURCE_IP, path.remote),
+    ):
+        seen = {notify.data for notify in message.all(Notify) if notify.kind == kind}
+        if not seen:
+            return None
+        behind.append(_digest(spis, end) not in seen)
+    return Nats(*behind)
+
+
+def is_faked(sa: "IkeSa") -> bool:
+    """One of the connections that it can be of wants UDP encapsulation in any case."""
+    return any(connection.encap for connection in sa.candidates())
+
+
+def learn(sa: "IkeSa", message: Message) -> None:
+    """The peer's IKE_SA_INIT message is there: what is between us."""
+    route = sa.channel.route
+    found = detect(message, route.path)
+    if found is None:
+        return
+    if found.local:
+        log.info("local host is behind NAT, sending keep alives")
+    if found.remote:
+        log.info("remote host is behind NAT")
+    route.nats = found._replace(faked=is_faked(sa))
+    if route.nats.faked:
+        log.info("faking NAT situation to enforce UDP encapsulation")
+
+
+def _digest(spis: tuple[bytes, bytes], end: Endpoint) -> bytes:
+    return hashlib.sha1(b"".join(spis) + end.packed(), usedforsecurity=False).digest()
