@@ -6,20 +6,18 @@ installation of what it asks for. So an acquire does nothing while a negotiation
 under way or has just ended; and if the peer has begun one, that gets a moment to succeed.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ike.address import Endpoint, Path
 from ike.config.model import ChildConfig, Connection
 from ike.engine.context import EngineContext
 from ike.engine.create_child_sa import CreateChildSa
 from ike.engine.ike_sa import IkeSa
-from ike.engine.ike_sa_init import IkeSaInit
+from ike.engine.initiate import Initiate
 from ike.engine.peer import Peer
-from ike.engine.reauthentication import Reauthentication, subject
+from ike.engine.reauthentication import check, subject
+from ike.engine.registry import Registry
 from ike.engine.states import State
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _OWN = (State.NEW, State.CONNECTING, State.AUTHENTICATING)
 
@@ -27,8 +25,9 @@ _OWN = (State.NEW, State.CONNECTING, State.AUTHENTICATING)
 class Acquires:
     """Acquires and what waits of them."""
 
-    def __init__(self, host: EngineContext) -> None:
-        self._context = host
+    def __init__(self, context: EngineContext, registry: Registry[IkeSa]) -> None:
+        self._context = context
+        self._registry = registry
         self._waiting: dict[int, float] = {}
         """By reqid, when patience with the peer's own negotiation ends."""
 
@@ -53,12 +52,12 @@ class Acquires:
         :raises UnknownName: that is under way already, or nothing to set up is configured.
         """
         connection, child = subject(old)
-        new = self._new(connection, child, Reauthentication(old))
-        new.enqueue(IkeSaInit(child))
+        check(self._registry, old)
+        self._new(connection, child, old).enqueue(Initiate(child))
 
-    def _sas(self, child: ChildConfig) -> "Iterator[IkeSa]":
+    def _sas(self, child: ChildConfig) -> Iterator[IkeSa]:
         """The IKE SAs on which the Child SA can be, however their connection was configured."""
-        return (sa for sa in self._context.sas.values() if sa.peer.remote_id == child.reqid)
+        return (sa for sa in self._registry.values() if sa.peer.remote_id == child.reqid)
 
     def _is_being_created(self, child: ChildConfig) -> bool:
         return any(sa.queue.is_creating(child.reqid) for sa in self._sas(child))
@@ -75,7 +74,7 @@ class Acquires:
     def _peer_has_begun(self, connection: Connection) -> bool:
         return any(
             sa.state is State.HALF_OPEN and connection in sa.candidates()
-            for sa in self._context.sas.values()
+            for sa in self._registry.values()
         )
 
     def _begin(self, connection: Connection, child: ChildConfig) -> None:
@@ -85,21 +84,24 @@ class Acquires:
                 if sa.state is state:
                     sa.enqueue(CreateChildSa(child))
                     return
-        self._new(connection, child).enqueue(IkeSaInit(child))
+        self._new(connection, child).enqueue(Initiate(child))
 
     def _new(
-        self, connection: Connection, child: ChildConfig, instead: Reauthentication | None = None
+        self, connection: Connection, child: ChildConfig, replacing: IkeSa | None = None
     ) -> IkeSa:
-        path = self._path(connection, instead.old if instead else None)
-        peer = Peer(self._context, connection, child.reqid)
-        sa = IkeSa(self._context, *path, peer, initiator=True)
-        sa.reauthentication = instead
-        return sa
+        return IkeSa(
+            self._context,
+            self._registry,
+            self._path(connection, replacing),
+            Peer(self._context, connection, child.reqid),
+            initiator=True,
+            replacing=replacing,
+        )
 
     def _path(self, connection: Connection, old: IkeSa | None) -> Path:
         """Where to begin; a way through a NAT, which only the other side may have opened, stays."""
-        if old and old.channel.route.encap:
-            return old.channel.route.path
+        if old and old.route.encap:
+            return old.route.path
         port = self._context.ports.ike
         ends = connection.local_addrs[0], connection.remote_addrs[0]
         return Path(*(Endpoint(host, port) for host in ends))

@@ -6,8 +6,8 @@ The TKM signs and judges. What is done here is to put certificates in an order t
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from ike.engine.exchange import SetupContext
 from ike.errors import AuthenticationFailed
 from ike.message.auth import Authentication
 from ike.message.cert import Certificate as CertificatePayload
@@ -17,14 +17,10 @@ from ike.message.numbers import CertEncoding
 from ike.message.payload import Payload
 from ike.x509 import Certificate, in_order
 
-if TYPE_CHECKING:
-    from ike.engine.ike_sa import IkeSa
-
-
 log = logging.getLogger(__name__)
 
 
-def certificates(sa: "IkeSa") -> Sequence[Payload]:
+def certificates(sa: SetupContext) -> Sequence[Payload]:
     """Our certificate, then those of intermediate CAs."""
     return [
         CertificatePayload(CertEncoding.X509_SIGNATURE, certificate.der)
@@ -32,24 +28,24 @@ def certificates(sa: "IkeSa") -> Sequence[Payload]:
     ]
 
 
-def certificate_request(sa: "IkeSa") -> CertificateRequest:
+def certificate_request(sa: SetupContext) -> CertificateRequest:
     """The CAs that the TKM knows."""
     authorities = sa.context.configuration.authorities
     hashes = b"".join(authority.certificate.key_hash for authority in authorities)
     return CertificateRequest(CertEncoding.X509_SIGNATURE, hashes)
 
 
-def prove(sa: "IkeSa") -> Authentication:
+def prove(sa: SetupContext) -> Authentication:
     """Our AUTH payload."""
     if not sa.hash_algorithms:
         log.warning(
             "the peer announces no hash algorithms (RFC 7427), so AUTH needs SHA-1: "
             "the TKM signs only if a policy has allow_sha1"
         )
-    return Authentication(*sa.keys.sign(sa.channel.init_local, sa.hash_algorithms))
+    return Authentication(*sa.keys.sign(sa.init_messages[0], sa.hash_algorithms))
 
 
-def verify(sa: "IkeSa", message: Message, remote_id: int) -> None:
+def verify(sa: SetupContext, message: Message, remote_id: int) -> None:
     """Have the peer's certificates and AUTH payload judged.
 
     :param remote_id: the TKM's number of the identity that it must have.
@@ -74,7 +70,7 @@ def verify(sa: "IkeSa", message: Message, remote_id: int) -> None:
                 authority=(authority.number, authority.certificate.der),
                 chain=[certificate.der for certificate in chain],
                 remote_id=remote_id,
-                init_message=sa.channel.init_remote,
+                init_message=sa.init_messages[1],
                 auth=(auth.method, auth.data),
             )
             return

@@ -63,6 +63,31 @@ class Channel:
         pair = self.spi_local, self.spi_remote
         return pair if self.initiator else pair[::-1]
 
+    def set_remote_spi(self, spi: bytes) -> None:
+        """Note the SPI that the peer has chosen."""
+        self.spi_remote = spi
+
+    def use_keys(self, keys: IkeKeys) -> None:
+        """Protect messages with these keys."""
+        self.keys = keys
+
+    def allow_fragments(self, limit: int) -> None:
+        """Split messages into datagrams of at most ``limit`` octets, and accept fragments."""
+        self.fragment_limit = limit
+
+    def received_init(self, octets: bytes) -> None:
+        """Note the peer's IKE_SA_INIT request, which AUTH covers."""
+        self.init_remote = octets
+
+    def forget_init(self) -> None:
+        """Forget both IKE_SA_INIT messages: AUTH has covered them."""
+        self.init_local = self.init_remote = b""
+
+    def inherit(self, other: "Channel") -> None:
+        """Continue on the route of the channel that this one succeeds, with the same fragments."""
+        self.route = other.route
+        self.fragment_limit = other.fragment_limit
+
     def _header(self, kind: int, message_id: int, *, response: bool) -> Header:
         return Header(*self.spis, kind, self.initiator, response, message_id)
 
@@ -145,13 +170,13 @@ class Channel:
         self._context.send(path, datagrams)
         # What somebody had us send elsewhere reminds no NAT of us.
         if datagrams and path == self.route.path:
-            self.route.sent_at = self._context.now
+            self.route.sent(self._context.now)
 
     def keep_alive(self) -> None:
         """Remind our NAT of us."""
         log.info("sending keep alive to %s", self.remote)
         self._context.keep_alive(self.route.path)
-        self.route.sent_at = self._context.now
+        self.route.sent(self._context.now)
 
     def open(self, arrival: Arrival) -> Message | None:
         """The message in a datagram; ``None`` if there are fragments of it still to come.
@@ -216,7 +241,7 @@ class Channel:
 
     def free(self) -> None:
         """Give the keys back; responses that were sent can still be repeated."""
-        self.requests.deadline = None
+        self.requests.stop()
         if self.keys:
             self.keys.free()
             self.keys = None

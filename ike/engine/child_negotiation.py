@@ -2,12 +2,12 @@
 """What both sides say of a Child SA, in IKE_AUTH and CREATE_CHILD_SA alike: SA, TSi, TSr, mode."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from ike.config.model import ChildConfig, Mode
 from ike.config.proposals import Suite, has_esn
 from ike.engine import negotiation, selectors
-from ike.engine.child_sa import Agreement, ChildSa
+from ike.engine.child_sa import Agreement
+from ike.engine.exchange import ExchangeContext
 from ike.engine.selectors import Selectors
 from ike.errors import NoProposalChosen, TsUnacceptable
 from ike.message.message import Message
@@ -16,10 +16,7 @@ from ike.message.numbers import NotifyType, Protocol
 from ike.message.payload import Payload
 from ike.message.sa import Proposal, SecurityAssociation
 from ike.message.ts import TsInitiator, TsResponder
-from ike.tkm_client import ChildKeys, EspOptions
-
-if TYPE_CHECKING:
-    from ike.engine.ike_sa import IkeSa
+from ike.tkm_client import EspOptions
 
 _SPI_SIZE = 4
 
@@ -30,7 +27,7 @@ class ChildOffer:
     :param suites: what to offer; for IKE_AUTH without key exchanges.
     """
 
-    def __init__(self, sa: "IkeSa", config: ChildConfig, suites: Sequence[Suite]) -> None:
+    def __init__(self, sa: ExchangeContext, config: ChildConfig, suites: Sequence[Suite]) -> None:
         self._sa = sa
         self.config = config
         self.spi = sa.context.new_child_spi()
@@ -85,7 +82,7 @@ class ChildAnswer:
 
     def __init__(
         self,
-        sa: "IkeSa",
+        sa: ExchangeContext,
         message: Message,
         configs: Sequence[ChildConfig],
         adapt: Callable[[Suite], Suite] = lambda suite: suite,
@@ -124,7 +121,7 @@ class ChildAnswer:
 
 
 def find(
-    sa: "IkeSa", message: Message, configs: Sequence[ChildConfig]
+    sa: ExchangeContext, message: Message, configs: Sequence[ChildConfig]
 ) -> tuple[ChildConfig, Selectors, Selectors]:
     """The first Child SA whose traffic selectors meet the peer's, and what they have in common.
 
@@ -145,31 +142,22 @@ def find(
     raise TsUnacceptable("no child SA is configured for these traffic selectors")
 
 
-def install(
-    sa: "IkeSa", agreement: Agreement, keys: ChildKeys, rekeyed: ChildSa | None = None
-) -> ChildSa:
-    """The TKM has installed a Child SA: it is the peer's from now on."""
-    child = ChildSa(sa.context.number("Child SA"), agreement, keys, sa.context.now)
-    sa.peer.add(sa, child, rekeyed)
-    return child
-
-
-def _selectors(sa: "IkeSa", config: ChildConfig) -> tuple[Selectors, Selectors]:
+def _selectors(sa: ExchangeContext, config: ChildConfig) -> tuple[Selectors, Selectors]:
     return (
-        selectors.configured(config.local_ts, sa.channel.local.host),
-        selectors.configured(config.remote_ts, sa.channel.remote.host),
+        selectors.configured(config.local_ts, sa.route.path.local.host),
+        selectors.configured(config.remote_ts, sa.route.path.remote.host),
     )
 
 
 def _as_seen(
-    sa: "IkeSa", config: ChildConfig, local_ts: Selectors, remote_ts: Selectors
+    sa: ExchangeContext, config: ChildConfig, local_ts: Selectors, remote_ts: Selectors
 ) -> tuple[Selectors, Selectors]:
     """What the peer's selectors are to us (2.23.1).
 
     A NAT puts another address in the place of that of the host behind it. In transport mode that is
     the one that packets have here, and there the other: each side translates what it is told.
     """
-    route = sa.channel.route
+    route = sa.route
     if config.mode is Mode.TRANSPORT and route.nats.local:
         local_ts = selectors.readdressed(local_ts, route.path.local.host)
     if config.mode is Mode.TRANSPORT and route.nats.remote:
@@ -177,8 +165,8 @@ def _as_seen(
     return local_ts, remote_ts
 
 
-def _esp_options(sa: "IkeSa", chosen: Suite) -> EspOptions:
-    return EspOptions(has_esn(chosen), sa.channel.route.encap)
+def _esp_options(sa: ExchangeContext, chosen: Suite) -> EspOptions:
+    return EspOptions(has_esn(chosen), sa.route.encap)
 
 
 def _mode(config: ChildConfig) -> Sequence[Payload]:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A Child SA: a pair of ESP SAs that the TKM has installed in the kernel."""
 
-from typing import Optional
+from collections.abc import Container
 
 from ike.config.model import ChildConfig
 from ike.config.proposals import Suite
 from ike.engine import selectors
+from ike.engine.collision import Collision
 from ike.engine.selectors import Selectors
 from ike.engine.states import CHILD_SA, ChildState, ChildTrigger, advance
 from ike.tkm_client import ChildKeys, EspOptions
@@ -39,8 +40,6 @@ class ChildSa:
     :ivar id: its number in this process.
     :ivar installed_at: when.
     :ivar successor: the one that takes its place, as soon as there is one.
-    :ivar rival: the peer has rekeyed it, too, while our own request to do so was out: what came of
-        that, and the lower of the two nonces.
     """
 
     def __init__(self, number: int, agreement: Agreement, keys: ChildKeys, now: float) -> None:
@@ -49,8 +48,8 @@ class ChildSa:
         self.keys = keys
         self.installed_at = now
         self.state = ChildState.INSTALLED
-        self.successor: Optional[ChildSa] = None  # noqa: UP045
-        self.collision: Optional[tuple[ChildSa, bytes]] = None  # noqa: UP045
+        self.successor: ChildSa | None = None
+        self._collision: Collision[ChildSa] | None = None
         self._selected = False
 
     @property
@@ -68,6 +67,50 @@ class ChildSa:
     def advance(self, trigger: ChildTrigger) -> None:
         """Move on in the table of states."""
         self.state = advance(CHILD_SA, self.state, trigger)
+
+    @property
+    def newest(self) -> "ChildSa":
+        """The last one of its successors, or itself."""
+        newest = self
+        while newest.successor:
+            newest = newest.successor
+        return newest
+
+    def rekeyed_by_peer(self, successor: "ChildSa", lowest_nonce: bytes) -> None:
+        """Note that the peer has rekeyed it, maybe while our own request to do so is out."""
+        self.successor = successor
+        if self.state is ChildState.REKEYING:
+            self._collision = Collision(successor, lowest_nonce)
+        else:
+            self.advance(ChildTrigger.REPLACED)
+
+    def rekeyed_by_us(self, successor: "ChildSa") -> None:
+        """Note that our own rekeying is over, and which Child SA takes its place."""
+        self.successor = successor
+        if self.state is ChildState.REKEYING:
+            self.advance(ChildTrigger.REPLACED)
+
+    def not_rekeyed(self) -> None:
+        """Note that our own request to rekey it has come to nothing."""
+        if self.state is ChildState.REKEYING:
+            self.advance(ChildTrigger.KEEP)
+
+    def collision(self, alive: Container[bytes]) -> Collision["ChildSa"] | None:
+        """Return what the peer's rekeying has created while our own request was out.
+
+        Args:
+            alive: Our inbound SPIs of the peer's Child SAs.
+
+        Returns:
+            The newest successor, since the peer may have rekeyed the first one in turn; ``None`` if
+            there is no collision, or the peer has deleted its Child SA again.
+        """
+        if self._collision is None:
+            return None
+        newest = self._collision.successor.newest
+        if newest.spi_local not in alive:
+            return None
+        return Collision(newest, self._collision.lowest_nonce)
 
     def select(self) -> None:
         """Send through it from now on."""

@@ -1,24 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an IKE SA has around it: the TKM, the configuration, the other IKE SAs, chance and time.
+"""What all IKE SAs of an engine share: the TKM, the configuration, random numbers, the time.
 
-Time and chance come from outside, so that a run can be repeated exactly.
+Time and random numbers come from outside, so that a run can be repeated exactly.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ike.address import Endpoint, Path
 from ike.config.model import Configuration
+from ike.engine.child_sa import ChildSa
 from ike.engine.events import Event
 from ike.engine.route import KEEPALIVE, PORTS, Ports
 from ike.engine.window import Datagrams, Retransmission
-from ike.message.header import NO_SPI, Header
+from ike.message.header import Header
 from ike.tkm_client import TkmClient
 from ike.value import Value
-
-if TYPE_CHECKING:
-    from ike.engine.child_sa import ChildSa
-    from ike.engine.ike_sa import IkeSa
 
 
 class Datagram(NamedTuple):
@@ -72,16 +69,14 @@ class Settings(Value):
 
 
 class EngineContext:
-    """Shared by all IKE SAs of an engine.
+    """What all IKE SAs of an engine share.
 
     :param random: gives that many random octets, unpredictable ones.
     :param ports: our UDP ports.
     :ivar now: the time, in seconds from anywhere; never goes back.
     :ivar outbox: datagrams to send.
     :ivar events: what has happened.
-    :ivar sas: IKE SAs by our SPI.
     :ivar children: Child SAs by our inbound SPI.
-    :ivar touched: IKE SAs that may have something to do at another time than they had.
     """
 
     def __init__(
@@ -100,9 +95,7 @@ class EngineContext:
         self.now = 0.0
         self.outbox: list[Datagram] = []
         self.events: list[Event] = []
-        self.sas: dict[bytes, IkeSa] = {}
         self.children: dict[bytes, ChildSa] = {}
-        self.touched: set[IkeSa] = set()
         self._last_number = {"IKE SA": 0, "Child SA": 0}
 
     def send(self, path: Path, datagrams: Datagrams) -> None:
@@ -115,24 +108,40 @@ class EngineContext:
         """Remind our NAT of us."""
         self.outbox.append(Datagram(*path, KEEPALIVE))
 
-    def tell(self, event: Event) -> None:
-        """Something has happened."""
+    def emit(self, event: Event) -> None:
+        """Report an event."""
         self.events.append(event)
 
-    def touch(self, sa: "IkeSa") -> None:
-        """Something about an IKE SA is changing."""
-        self.touched.add(sa)
+    def tick(self, now: float) -> None:
+        """Set the time."""
+        self.now = now
+
+    def configure(self, configuration: Configuration) -> None:
+        """Use another configuration from now on."""
+        self.configuration = configuration
+
+    def take_datagrams(self) -> list[Datagram]:
+        """Return the datagrams to send, and forget them."""
+        datagrams, self.outbox = self.outbox, []
+        return datagrams
+
+    def take_events(self) -> list[Event]:
+        """Return the events, and forget them."""
+        events, self.events = self.events, []
+        return events
+
+    def add_child(self, child: ChildSa) -> None:
+        """Add a Child SA that was installed."""
+        self.children[child.spi_local] = child
+
+    def remove_child(self, child: ChildSa) -> None:
+        """Remove a Child SA."""
+        del self.children[child.spi_local]
 
     def number(self, kind: str) -> int:
         """The next number for an ``IKE SA`` or a ``Child SA``."""
         self._last_number[kind] += 1
         return self._last_number[kind]
-
-    def new_ike_spi(self) -> bytes:
-        """An SPI of 8 octets that no IKE SA here has."""
-        while (spi := self.random(8)) in self.sas or spi == NO_SPI:
-            pass
-        return spi
 
     def new_child_spi(self) -> bytes:
         """An SPI of 4 octets that no Child SA here has; all begin with ``c``, as charon's do."""

@@ -3,16 +3,16 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Self
 
 from ike.config import proposals
 from ike.config.model import ChildConfig
-from ike.engine import negotiation
-from ike.engine.child_negotiation import ChildAnswer, ChildOffer, install
-from ike.engine.child_sa import Agreement, ChildSa
+from ike.engine import followup_ke, negotiation
+from ike.engine.child_negotiation import ChildAnswer, ChildOffer
+from ike.engine.child_sa import ChildSa
 from ike.engine.events import ChildSaFailed
-from ike.engine.exchange import Exchange, Scope
-from ike.engine.followup_ke import Followed, conclude
+from ike.engine.exchange import Exchange, ExchangeContext, Request, Scope, Steps
+from ike.engine.followup_ke import conclude
 from ike.engine.informational import DeleteSpi
 from ike.engine.key_exchange_state import KeyExchangeState
 from ike.engine.states import State
@@ -23,22 +23,20 @@ from ike.message.payload import Payload
 from ike.message.sa import SecurityAssociation
 from ike.tkm_client import ChildKeys, KeyInputs
 
-if TYPE_CHECKING:
-    from ike.engine.ike_sa import IkeSa
-
 log = logging.getLogger("ike")
 
 _MOST_TRIES = 8
 
 
-class CreateChildSa(Followed):
+class CreateChildSa(Exchange[ExchangeContext]):
     """Set up a Child SA.
 
-    :param method: of the key exchange (PFS); by default the preferred one of the configuration.
-    :param tries: how often it was tried before.
+    Args:
+        config: The Child SA.
+        method: Method of the key exchange (PFS); by default the first one of the configuration.
+        tries: How often it was tried before.
     """
 
-    kind = ExchangeType.CREATE_CHILD_SA
     scope = Scope.CHILD_SA
 
     def __init__(self, config: ChildConfig, method: int | None = None, tries: int = 0) -> None:
@@ -47,74 +45,69 @@ class CreateChildSa(Followed):
         preferred = proposals.groups(config.proposals[0]) or [0]
         self._method = preferred[0] if method is None else method
         self._tries = tries
-        self._offer: ChildOffer | None = None
-        self._key_state: KeyExchangeState | None = None
-        self._result: tuple[Agreement, KeyInputs] | None = None
 
-    def request(self, sa: "IkeSa") -> Sequence[Payload]:
+    def run(self, sa: ExchangeContext) -> Steps:
         log.info("establishing CHILD_SA %s", self.config.name)
-        self._offer = ChildOffer(sa, self.config, self.config.proposals)
-        self._key_state = KeyExchangeState(sa.context.tkm, self._method)
-        return (
-            self._offer.security_association(),
-            *self._key_state.payloads(),
-            *self._offer.payloads(),
-        )
-
-    def response(self, sa: "IkeSa", message: Message) -> None:
-        message.raise_error()
-        if self._offer is None or self._key_state is None:
-            raise LookupError("CREATE_CHILD_SA has not begun")
-        try:
-            agreement, chosen = self._offer.accept(message)
-            key_inputs = self._key_state.complete(
-                chosen, message, initiator=True, spis=agreement.spis
+        offer = ChildOffer(sa, self.config, self.config.proposals)
+        with KeyExchangeState(sa.context.tkm, self._method) as key_state:
+            message = yield Request(
+                ExchangeType.CREATE_CHILD_SA,
+                (
+                    *self.rekeyed(),
+                    offer.security_association(),
+                    *key_state.payloads(),
+                    *offer.payloads(),
+                ),
             )
-        except PeerError:
-            if message.find(SecurityAssociation):
-                self.renounce(sa)
-            raise
-        self._result = agreement, key_inputs
-        self.follow_up(sa, self._key_state, negotiation.additional_of(chosen), message)
+            message.raise_error()
 
-    def finish(self, sa: "IkeSa", key_state: KeyExchangeState) -> None:
-        if self._result is None:
-            raise LookupError("CREATE_CHILD_SA is not answered")
-        agreement, key_inputs = self._result
-        try:
-            keys = ChildKeys.create(sa.keys, self.config.reqid, key_inputs, agreement.esp_options)
-        except PeerError:
-            self.renounce(sa)
-            raise
-        finally:
-            key_state.free()
-        child = install(sa, agreement, keys, self.replaces())
-        self.installed(sa, child, key_inputs)
-        if child.spi_remote in sa.deleted_early:
-            sa.peer.remove(sa, child, "the peer has deleted it already")
+            def rejected() -> None:
+                # The peer may have created what we cannot use.
+                sa.enqueue(DeleteSpi(offer.spi))
 
-    def renounce(self, sa: "IkeSa") -> None:
-        if self._offer:
-            sa.queue.put(DeleteSpi(self._offer.spi))
+            try:
+                agreement, chosen = offer.accept(message)
+                inputs = key_state.complete(chosen, message, initiator=True, spis=agreement.spis)
+            except PeerError:
+                if message.find(SecurityAssociation):
+                    rejected()
+                raise
+            methods = negotiation.additional_of(chosen)
+            yield from followup_ke.initiate(key_state, methods, message, rejected)
+            try:
+                keys = ChildKeys.create(sa.keys, self.config.reqid, inputs, agreement.esp_options)
+            except PeerError:
+                rejected()
+                raise
+        child = sa.install_child(agreement, keys, self.replaces())
+        self.installed(sa, child, inputs)
+        if sa.was_deleted_early(child.spi_remote):
+            sa.remove_child(child, "the peer has deleted it already")
+
+    def rekeyed(self) -> Sequence[Payload]:
+        """Return the payload that names the Child SA to rekey, if there is one."""
+        return ()
 
     def replaces(self) -> ChildSa | None:
-        """The Child SA whose place it takes."""
+        """Return the Child SA whose place it takes."""
         return None
 
-    def installed(self, sa: "IkeSa", child: ChildSa, key_inputs: KeyInputs) -> None:
-        """It has succeeded."""
+    def installed(self, sa: ExchangeContext, child: ChildSa, inputs: KeyInputs) -> None:
+        """Handle that the Child SA is installed."""
         child.select()
 
-    def failed(self, sa: "IkeSa", error: PeerError) -> None:
+    def failed(self, sa: ExchangeContext, error: PeerError) -> None:
         super().failed(sa, error)
         another = self._another_try(sa, error)
         if another:
-            sa.queue.put(another)
+            sa.enqueue(another)
         else:
-            fail_child(sa, self.config, error)
+            report_failure(sa, self.config, error)
 
-    def _another_try(self, sa: "IkeSa", error: PeerError) -> Exchange | None:
-        """The same again: with the group that the peer wants, or when it may have time for it."""
+    def _another_try(
+        self, sa: ExchangeContext, error: PeerError
+    ) -> Exchange[ExchangeContext] | None:
+        """Return another try: with the group that the peer wants, or when it may be less busy."""
         if self._tries >= _MOST_TRIES or sa.state is not State.ESTABLISHED:
             return None
         if error.notify == NotifyType.INVALID_KE_PAYLOAD:
@@ -122,35 +115,35 @@ class CreateChildSa(Followed):
             offered = {g for suite in self.config.proposals for g in proposals.groups(suite)}
             return self.copy(method) if method in offered - {self._method} else None
         if error.notify in (NotifyType.TEMPORARY_FAILURE, NotifyType.STATE_NOT_FOUND):
-            another = self.copy(self._method)
-            another.not_before = sa.context.later()
-            return another
+            return self.copy(self._method, sa.context.later())
         return None
 
-    def copy(self, method: int) -> Exchange:
-        """The same once more."""
-        return CreateChildSa(self.config, method, self._tries + 1)
+    def copy(self, method: int, not_before: float = 0.0) -> Exchange[ExchangeContext]:
+        """Return the same exchange for another try."""
+        return CreateChildSa(self.config, method, self._tries + 1).after(not_before)
 
-    def abandon(self) -> None:
-        if self._key_state:
-            self._key_state.free()
+    def after(self, not_before: float) -> Self:
+        """Do not start it before this time."""
+        self.not_before = not_before
+        return self
 
-    def again(self) -> Exchange | None:
+    def again(self) -> Exchange[ExchangeContext] | None:
         return self.copy(self._method)
 
 
-def check_collision(sa: "IkeSa") -> None:
+def check_collision(sa: ExchangeContext) -> None:
     """No new Child SA while the IKE SA is on its way out (2.25.2).
 
     :raises TemporaryFailure: it is.
     """
-    current = sa.queue.current
-    if sa.state is not State.ESTABLISHED or (current and current.scope is Scope.IKE_SA):
+    outstanding = sa.outstanding
+    is_going = outstanding is not None and outstanding.scope is Scope.IKE_SA
+    if sa.state is not State.ESTABLISHED or is_going:
         raise TemporaryFailure("the IKE SA is being rekeyed or deleted")
 
 
 def answer(
-    sa: "IkeSa",
+    sa: ExchangeContext,
     message: Message,
     configs: Sequence[ChildConfig],
     *,
@@ -176,13 +169,13 @@ def answer(
             keys = ChildKeys.create(
                 sa.keys, agreement.config.reqid, key_inputs, agreement.esp_options
             )
-            installed(install(sa, agreement, keys, rekeyed), key_inputs)
+            installed(sa.install_child(agreement, keys, rekeyed), key_inputs)
 
         further = conclude(sa, key_state, negotiation.additional_of(chosen), finish)
     return (*payloads, *further)
 
 
-def respond(sa: "IkeSa", message: Message) -> Sequence[Payload]:
+def respond(sa: ExchangeContext, message: Message) -> Sequence[Payload]:
     """Answer a request for a new Child SA."""
     return answer(
         sa,
@@ -193,7 +186,7 @@ def respond(sa: "IkeSa", message: Message) -> Sequence[Payload]:
     )
 
 
-def fail_child(sa: "IkeSa", config: ChildConfig, error: PeerError) -> None:
-    """Tell that a Child SA did not come up."""
+def report_failure(sa: ExchangeContext, config: ChildConfig, error: PeerError) -> None:
+    """Report that a Child SA was not set up."""
     log.info("failed to establish CHILD_SA %s: %s", config.name, error)
-    sa.context.tell(ChildSaFailed(sa.id, config, str(error)))
+    sa.context.emit(ChildSaFailed(sa.id, config, str(error)))

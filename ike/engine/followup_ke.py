@@ -1,145 +1,91 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""IKE_FOLLOWUP_KE: further key exchanges behind CREATE_CHILD_SA (RFC 9370, 2.2.4).
+"""IKE_FOLLOWUP_KE: further key exchanges after CREATE_CHILD_SA (RFC 9370, 2.2.4).
 
-What CREATE_CHILD_SA has begun comes to its end with the last of them, on both sides; until then
-there is no new SA. Collisions are settled then, too, so that all rules of RFC 7296 hold as they
-are. A link, opaque octets of the responder's, leads from each exchange to the next.
+What CREATE_CHILD_SA has started is finished with the last of them, on both sides; until then there
+is no new SA. Collisions are resolved then, too, so that all rules of RFC 7296 apply unchanged. A
+link, octets that the responder chooses, connects each exchange to the next.
 """
 
-from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
-from ike.engine.exchange import Exchange
-from ike.engine.key_exchange_state import KeyExchangeState
+from ike.engine.exchange import ExchangeContext, Request, Steps
+from ike.engine.key_exchange_state import KeyExchangeState, PendingKeyExchanges
 from ike.errors import MalformedMessage, PeerError, StateNotFound
 from ike.message.message import Message
 from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType
 from ike.message.payload import Payload
 
-if TYPE_CHECKING:
-    from ike.engine.ike_sa import IkeSa
-
 _LINK = 8
+"""Octets of a link."""
 
 
-class Followed(Exchange):
-    """An exchange that further key exchanges can follow, before it comes to its end."""
+def initiate(
+    key_state: KeyExchangeState,
+    methods: Sequence[int],
+    message: Message,
+    rejected: Callable[[], None] = lambda: None,
+) -> Steps:
+    """Do the key exchanges that follow.
 
-    @abstractmethod
-    def finish(self, sa: "IkeSa", key_state: KeyExchangeState) -> None:
-        """All key exchanges are done.
+    Args:
+        key_state: What both sides have contributed so far.
+        methods: The methods of the key exchanges that are to be done.
+        message: The response to CREATE_CHILD_SA.
+        rejected: Called when the peer's part is not acceptable, but the peer may have finished.
 
-        :raises PeerError: nothing comes of it; :meth:`failed` is called then.
-        """
-
-    def renounce(self, sa: "IkeSa") -> None:
-        """The peer's answer is no good to us: it may have what we do not have."""
-
-    def follow_up(
-        self, sa: "IkeSa", key_state: KeyExchangeState, methods: Sequence[int], message: Message
-    ) -> None:
-        """Do the next key exchange, or finish.
-
-        :param methods: of the key exchanges that are still to be done.
-        :param message: the last response.
-        """
-        if not methods:
-            self.finish(sa, key_state)
-            return
+    Raises:
+        PeerError: One of them has failed.
+    """
+    for method in methods:
         link = message.notify(NotifyType.ADDITIONAL_KEY_EXCHANGE)
         if link is None:
-            raise MalformedMessage("the peer does not go on with the next key exchange")
-        sa.queue.put_first(FollowupKe(self, key_state, methods, link.data))
-
-
-class FollowupKe(Exchange):
-    """Do the next key exchange.
-
-    :param first: what it follows; whatever becomes of this becomes of that.
-    """
-
-    kind = ExchangeType.IKE_FOLLOWUP_KE
-
-    def __init__(
-        self, first: Followed, key_state: KeyExchangeState, methods: Sequence[int], link: bytes
-    ) -> None:
-        self._first = first
-        self.scope = first.scope
-        self.creates = first.creates
-        self._key_state = key_state
-        self._methods = methods
-        self._link = link
-
-    def request(self, sa: "IkeSa") -> Sequence[Payload]:
-        link = Notify(NotifyType.ADDITIONAL_KEY_EXCHANGE, self._link)
-        return (self._key_state.begin(self._methods[0]), link)
-
-    def response(self, sa: "IkeSa", message: Message) -> None:
+            raise MalformedMessage("the peer does not continue with the next key exchange")
+        payload = key_state.begin(method)
+        message = yield Request(
+            ExchangeType.IKE_FOLLOWUP_KE,
+            (payload, Notify(NotifyType.ADDITIONAL_KEY_EXCHANGE, link.data)),
+        )
         message.raise_error()
         try:
-            self._key_state.take(message, self._methods[0])
+            key_state.take(message, method)
         except PeerError:
-            self._first.renounce(sa)
+            rejected()
             raise
-        self._first.follow_up(sa, self._key_state, self._methods[1:], message)
-
-    def failed(self, sa: "IkeSa", error: PeerError) -> None:
-        self._first.failed(sa, error)
-
-    def abandon(self) -> None:
-        self._first.abandon()
-
-    def drop(self, sa: "IkeSa", reason: str) -> None:
-        self._first.drop(sa, reason)
-
-    def again(self) -> Exchange | None:
-        return self._first.again()
-
-
-class Pending:
-    """What the peer has begun, and may go on with until ``deadline``."""
-
-    def __init__(
-        self,
-        key_state: KeyExchangeState,
-        methods: Sequence[int],
-        finish: Callable[[], None],
-        link: bytes,
-        deadline: float,
-    ) -> None:
-        self.key_state = key_state
-        self.methods = methods
-        self.finish = finish
-        self.link = link
-        self.deadline = deadline
 
 
 def conclude(
-    sa: "IkeSa", key_state: KeyExchangeState, methods: Sequence[int], finish: Callable[[], None]
+    sa: ExchangeContext,
+    key_state: KeyExchangeState,
+    methods: Sequence[int],
+    finish: Callable[[], None],
 ) -> Sequence[Payload]:
-    """Finish an answer, now or when the key exchanges that follow are done.
+    """Finish a response: now, or when the key exchanges that follow are done.
 
-    :param methods: of those that are still to be done.
-    :returns: what the answer says of them.
+    Args:
+        sa: The IKE SA.
+        key_state: What both sides have contributed so far.
+        methods: The methods of the key exchanges that are still to be done.
+        finish: Creates the new SA.
+
+    Returns:
+        The payloads that ask the peer to continue; none if nothing follows.
     """
     if not methods:
         finish()
         return ()
     link = sa.context.random(_LINK)
     deadline = sa.context.now + sa.context.settings.half_open
-    sa.expect(Pending(key_state.hold(), methods, finish, link, deadline))
+    sa.expect(PendingKeyExchanges(key_state.hold(), methods, finish, link, deadline))
     return (Notify(NotifyType.ADDITIONAL_KEY_EXCHANGE, link),)
 
 
-def respond(sa: "IkeSa", message: Message) -> Sequence[Payload]:
+def respond(sa: ExchangeContext, message: Message) -> Sequence[Payload]:
     """Answer IKE_FOLLOWUP_KE."""
     link = message.notify(NotifyType.ADDITIONAL_KEY_EXCHANGE)
-    pending = sa.pending
-    if pending is None or link is None or link.data != pending.link:
-        raise StateNotFound("no key exchange is waited for that this could follow")
-    sa.pending = None
+    pending = sa.take_pending(link.data) if link else None
+    if pending is None:
+        raise StateNotFound("IKE_FOLLOWUP_KE does not follow any request that we know")
     with pending.key_state as key_state:
         method, *rest = pending.methods
         payload = key_state.begin(method)

@@ -7,13 +7,11 @@ kept, and what the peer itself sends is bounded.
 """
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ike import address
+from ike.engine.context import Settings
 from ike.message.encrypted import EncryptedFragment
-
-if TYPE_CHECKING:
-    from ike.engine.context import Settings
 
 log = logging.getLogger("ike")
 
@@ -26,7 +24,7 @@ _IP = {4: 20, 16: 40}
 """Octets of the IP header, by those of an address."""
 
 
-def limit(host: str, settings: "Settings") -> int:
+def limit(host: str, settings: Settings) -> int:
     """Octets of IKE in the longest datagram that gets to ``host`` in one piece (2.5.1)."""
     octets = len(address.pack(host))
     longest = settings.ipv4_datagram if octets == 4 else settings.ipv6_datagram

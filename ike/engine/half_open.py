@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Peers that have not shown who they are: how many there may be, and who makes room for others.
+"""The limit of half-open IKE SAs: how many peers may be unauthenticated, and which are evicted.
 
-Each costs memory, contexts of the TKM and a key exchange, and anybody can begin one. From a
-threshold on they have to return a cookie, so forged addresses get no further. Those that are real
-still may not keep others out: when the house is full, somebody leaves, and it is one of those that
-have the most in there already.
+Each costs memory, contexts of the TKM and a key exchange, and anyone can initiate one. From a
+threshold on peers have to return a cookie, so those that forge addresses get no further. Peers with
+real addresses must not keep others out either: at the limit, one of those is evicted whose network
+has the most.
 """
 
 import logging
@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from ike import address
-from ike.engine.context import EngineContext
 from ike.engine.ike_sa import IkeSa
+from ike.engine.registry import Registry
 from ike.engine.states import State
 
 log = logging.getLogger("ike")
@@ -22,29 +22,30 @@ _PREFIX = 8
 """Octets of an IPv6 address that are one customer's."""
 
 
-def unproven(context: EngineContext, spis: Iterable[bytes]) -> list[IkeSa]:
-    """The IKE SAs of peers that have not shown who they are, over or not, the oldest first.
+def unauthenticated(registry: Registry[IkeSa], spis: Iterable[bytes]) -> list[IkeSa]:
+    """Return the IKE SAs whose peers are not authenticated, open or closed, the oldest first.
 
-    :param spis: of all that peers have begun, in their order.
+    Args:
+        registry: All IKE SAs.
+        spis: Our SPIs of those that peers have initiated, in their order.
     """
-    begun = (context.sas.get(spi) for spi in spis)
-    # Their first message is kept for as long as AUTH does not cover it.
-    return [sa for sa in begun if sa and sa.channel.init_remote]
+    initiated = (registry.get(spi) for spi in spis)
+    return [sa for sa in initiated if sa and sa.is_unauthenticated]
 
 
-def evict(context: EngineContext, half_open: list[IkeSa]) -> None:
-    """Let one of ``crowd`` go if there are as many as there may be.
+def evict(registry: Registry[IkeSa], half_open: list[IkeSa], limit: int) -> None:
+    """Close one of ``half_open`` if the limit is reached.
 
-    Those that have failed go first: they only wait to say so once more.
+    Those that have failed go first: they are only kept to repeat their response.
     """
-    if len(half_open) < context.settings.half_open_limit:
+    if len(half_open) < limit:
         return
-    most = Counter(map(_neighbourhood, half_open))
-    sa = min(half_open, key=lambda sa: (sa.state is not State.GONE, -most[_neighbourhood(sa)]))
-    log.warning("%d peers are not authenticated, %s makes room", len(half_open), sa.channel.remote)
+    most = Counter(map(_prefix, half_open))
+    sa = min(half_open, key=lambda sa: (sa.state is not State.GONE, -most[_prefix(sa)]))
+    log.warning("%d peers are not authenticated, %s is evicted", len(half_open), sa.channel.remote)
     sa.close("there are too many that are not authenticated", wanted=False)
-    del context.sas[sa.channel.spi_local]
+    registry.remove(sa.spi_local)
 
 
-def _neighbourhood(sa: IkeSa) -> bytes:
+def _prefix(sa: IkeSa) -> bytes:
     return address.pack(sa.channel.remote.host)[:_PREFIX]

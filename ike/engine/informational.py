@@ -3,11 +3,10 @@
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ike.engine.child_sa import ChildSa
-from ike.engine.exchange import Exchange, Scope
-from ike.engine.states import ChildState, ChildTrigger, Trigger
+from ike.engine.exchange import Exchange, ExchangeContext, Request, Scope, Steps
+from ike.engine.states import ChildState, ChildTrigger, State, Trigger
 from ike.errors import PeerError
 from ike.message.delete import Delete
 from ike.message.message import Message
@@ -15,137 +14,142 @@ from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType, Protocol, name
 from ike.message.payload import Payload
 
-if TYPE_CHECKING:
-    from ike.engine.ike_sa import IkeSa
-
 log = logging.getLogger("ike")
 
 
-class Liveness(Exchange):
-    """Is the peer still there? It is, or its IKE SA is closed for want of an answer."""
+class Liveness(Exchange[ExchangeContext]):
+    """Find out whether the peer is alive; without a response its IKE SA is closed."""
 
-    kind = ExchangeType.INFORMATIONAL
-
-    def request(self, sa: "IkeSa") -> Sequence[Payload]:
+    def run(self, sa: ExchangeContext) -> Steps:
         log.info("sending DPD request")
-        return ()
-
-    def response(self, sa: "IkeSa", message: Message) -> None:
-        return None
+        yield Request(ExchangeType.INFORMATIONAL, ())
 
 
-class DeleteIkeSa(Exchange):
-    """Delete the IKE SA that this is done on.
+class DeleteIkeSa(Exchange[ExchangeContext]):
+    """Delete the IKE SA on which this is done.
 
-    :param notify: an error to be told along with it; 0: none.
-    :param for_good: and what the peer has put in its place meanwhile.
+    Args:
+        reason: Why, for the log and for events.
+        notify: The type of an error Notify to send along; 0: none.
+        for_good: Delete what the peer puts in its place meanwhile, too.
     """
-
-    kind = ExchangeType.INFORMATIONAL
 
     def __init__(self, reason: str, notify: int = 0, *, for_good: bool = False) -> None:
         self._reason = reason
         self._notify = notify
         self._for_good = for_good
 
-    def request(self, sa: "IkeSa") -> Sequence[Payload]:
+    def run(self, sa: ExchangeContext) -> Steps:
         log.info("deleting IKE_SA %s: %s", sa.name, self._reason)
         sa.advance(Trigger.DELETE)
-        sa.lifetime.end()
         notifies = [Notify(self._notify)] if self._notify else []
-        return (*notifies, Delete(Protocol.IKE))
-
-    def response(self, sa: "IkeSa", message: Message) -> None:
+        yield Request(ExchangeType.INFORMATIONAL, (*notifies, Delete(Protocol.IKE)))
         sa.close(self._reason, wanted=True)
 
-    def failed(self, sa: "IkeSa", error: PeerError) -> None:
+    def failed(self, sa: ExchangeContext, error: PeerError) -> None:
         sa.close(self._reason, wanted=True)
 
-    def again(self) -> Exchange | None:
+    def again(self) -> Exchange[ExchangeContext] | None:
         return DeleteIkeSa(self._reason, for_good=True) if self._for_good else None
 
 
-class DeleteChildSa(Exchange):
+def delete_ike_sa(sa: ExchangeContext, reason: str, *, for_good: bool = False) -> None:
+    """Delete an IKE SA: by an exchange, or at once as long as the peer is not authenticated.
+
+    Args:
+        sa: The IKE SA; deleting it again is not an error.
+        reason: Why, for the log and for events.
+        for_good: Delete what the peer puts in its place meanwhile, too.
+    """
+    if sa.state in (State.CONNECTING, State.HALF_OPEN):
+        sa.close(reason, wanted=True)
+    elif sa.state not in (State.DELETING, State.GONE):
+        sa.drop_waiting(reason)
+        sa.enqueue(DeleteIkeSa(reason, for_good=for_good))
+
+
+class DeleteChildSa(Exchange[ExchangeContext]):
     """Delete a Child SA.
 
-    :param begun: the peer has been asked once already, on an IKE SA that is no more.
+    Args:
+        child: The Child SA.
+        reason: Why, for the log and for events.
+        is_repeated: The peer was asked before, on an IKE SA that is closed.
     """
 
-    kind = ExchangeType.INFORMATIONAL
     scope = Scope.CHILD_SA
 
-    def __init__(self, child: ChildSa, reason: str, *, begun: bool = False) -> None:
+    def __init__(self, child: ChildSa, reason: str, *, is_repeated: bool = False) -> None:
         self._child = child
         self._reason = reason
-        self._begun = begun
+        self._is_repeated = is_repeated
 
-    def is_wanted(self, sa: "IkeSa") -> bool:
-        if self._begun:
+    def is_wanted(self, sa: ExchangeContext) -> bool:
+        if self._is_repeated:
             return self._child.state is ChildState.DELETING
         return self._child.state not in (ChildState.DELETING, ChildState.GONE)
 
-    def request(self, sa: "IkeSa") -> Sequence[Payload]:
-        if not self._begun:
+    def run(self, sa: ExchangeContext) -> Steps:
+        if not self._is_repeated:
             self._child.advance(ChildTrigger.DELETE)
-            self._begun = True
-        return (Delete(Protocol.ESP, (self._child.spi_local,)),)
+            self._is_repeated = True
+        delete = Delete(Protocol.ESP, (self._child.spi_local,))
+        yield Request(ExchangeType.INFORMATIONAL, (delete,))
+        sa.remove_child(self._child, self._reason)
 
-    def response(self, sa: "IkeSa", message: Message) -> None:
-        sa.peer.remove(sa, self._child, self._reason)
-
-    def failed(self, sa: "IkeSa", error: PeerError) -> None:
-        sa.peer.remove(sa, self._child, self._reason)
+    def failed(self, sa: ExchangeContext, error: PeerError) -> None:
         super().failed(sa, error)
+        sa.remove_child(self._child, self._reason)
 
-    def again(self) -> Exchange:
-        return DeleteChildSa(self._child, self._reason, begun=self._begun)
+    def again(self) -> Exchange[ExchangeContext]:
+        return DeleteChildSa(self._child, self._reason, is_repeated=self._is_repeated)
 
 
-class DeleteSpi(Exchange):
-    """Delete a Child SA that only the peer has, because its answer was no good to us (2.21.2)."""
+class DeleteSpi(Exchange[ExchangeContext]):
+    """Delete a Child SA that only the peer has: we cannot use its response (RFC 7296, 2.21.2).
 
-    kind = ExchangeType.INFORMATIONAL
+    Args:
+        spi: Our inbound SPI of it.
+    """
+
     scope = Scope.CHILD_SA
 
     def __init__(self, spi: bytes) -> None:
         self._spi = spi
 
-    def request(self, sa: "IkeSa") -> Sequence[Payload]:
-        return (Delete(Protocol.ESP, (self._spi,)),)
+    def run(self, sa: ExchangeContext) -> Steps:
+        yield Request(ExchangeType.INFORMATIONAL, (Delete(Protocol.ESP, (self._spi,)),))
 
-    def response(self, sa: "IkeSa", message: Message) -> None:
-        return None
-
-    def again(self) -> Exchange:
+    def again(self) -> Exchange[ExchangeContext]:
         return DeleteSpi(self._spi)
 
 
-def respond(sa: "IkeSa", message: Message) -> Sequence[Payload]:
+def respond(sa: ExchangeContext, message: Message) -> Sequence[Payload]:
     """Answer INFORMATIONAL: what is deleted there is deleted here, and named in return."""
     for notify in message.all(Notify):
         log.info("%s: received %s", sa.name, name(NotifyType, notify.kind))
         if notify.kind == NotifyType.AUTHENTICATION_FAILED:
-            sa.close_reason = "the peer says that authentication failed"
+            sa.close_after_response("the peer says that authentication failed")
     spis: list[bytes] = []
     for delete in message.all(Delete):
         if delete.protocol == Protocol.IKE:
-            sa.close_reason = "the peer deletes it"
+            sa.close_after_response("the peer deletes it")
             return ()
         if delete.protocol == Protocol.ESP:
             spis += _delete_children(sa, delete.spis)
     return (Delete(Protocol.ESP, tuple(spis)),) if spis else ()
 
 
-def _delete_children(sa: "IkeSa", spis: Sequence[bytes]) -> list[bytes]:
+def _delete_children(sa: ExchangeContext, spis: Sequence[bytes]) -> list[bytes]:
     """Our SPIs of the Child SAs that the peer deletes, but for those we are deleting (2.25.1)."""
     deleted = []
     for spi in spis:
         child = sa.peer.by_remote_spi(spi)
         if child is None:
             log.info("%s: no child SA with SPI %s to delete", sa.name, spi.hex())
-            sa.deleted_early.add(spi)
+            sa.note_early_delete(spi)
             continue
         if child.state is not ChildState.DELETING:
             deleted.append(child.spi_local)
-        sa.peer.remove(sa, child, "the peer deletes it")
+        sa.remove_child(child, "the peer deletes it")
     return deleted

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Our half of a derivation of keys: a nonce, and a key exchange if there is one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from ike.engine import negotiation
@@ -123,3 +123,33 @@ class KeyExchangeState:
     def __exit__(self, *_: object) -> None:
         if not self._is_held:
             self.free()
+
+
+class PendingKeyExchanges:
+    """Key exchanges that the peer has still to do in IKE_FOLLOWUP_KE (RFC 9370, 2.2.4).
+
+    Args:
+        key_state: What both sides have contributed so far.
+        methods: The methods of the key exchanges to do.
+        finish: Called after the last of them; raises ``PeerError`` if nothing can come of it.
+        link: Octets that the peer has to return with its next request.
+        deadline: When they are given up.
+    """
+
+    def __init__(
+        self,
+        key_state: KeyExchangeState,
+        methods: Sequence[int],
+        finish: Callable[[], None],
+        link: bytes,
+        deadline: float,
+    ) -> None:
+        self.key_state = key_state
+        self.methods = methods
+        self.finish = finish
+        self.link = link
+        self.deadline = deadline
+
+    def free(self) -> None:
+        """Give back what was taken for them."""
+        self.key_state.free()

@@ -5,12 +5,8 @@ As in swanctl.conf(5): ``rekey_time`` and ``reauth_time``, each less a random pa
 so that two peers do not keep step; and ``over_time`` after the earlier of them, the end.
 """
 
-from typing import TYPE_CHECKING
-
+from ike.config.model import Connection
 from ike.engine.context import EngineContext
-
-if TYPE_CHECKING:
-    from ike.config.model import Connection
 
 PATIENCE = 60.0
 """Seconds after which a renewal that has failed is tried again."""
@@ -30,7 +26,7 @@ class Lifetime:
         self.over_at: float | None = None
 
     def begin(
-        self, context: EngineContext, connection: "Connection", predecessor: "Lifetime | None"
+        self, context: EngineContext, connection: Connection, predecessor: "Lifetime | None"
     ) -> None:
         """It is established.
 
@@ -51,6 +47,14 @@ class Lifetime:
     def end(self) -> None:
         """It is on its way out, nothing is due any more."""
         self.rekey_at = self.reauthenticate_at = self.over_at = None
+
+    def rekey_again(self, at: float) -> None:
+        """Rekey it at another time."""
+        self.rekey_at = at
+
+    def reauthenticate_again(self, at: float) -> None:
+        """Reauthenticate it at another time."""
+        self.reauthenticate_at = at
 
     def next_timer(self) -> float | None:
         """When the first of it is due."""

@@ -3,16 +3,14 @@
 
 import hashlib
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from ike.address import Endpoint, Path
-from ike.engine.route import Nats
+from ike.config.model import Connection
+from ike.engine.route import Nats, Route
 from ike.message.message import Message
 from ike.message.notify import Notify
 from ike.message.numbers import NotifyType
-
-if TYPE_CHECKING:
-    from ike.engine.ike_sa import IkeSa
 
 log = logging.getLogger("ike")
 
@@ -52,14 +50,19 @@ def detect(message: Message, path: Path) -> Nats | None:
     return Nats(*behind)
 
 
-def is_faked(sa: "IkeSa") -> bool:
-    """One of the connections that it can be of wants UDP encapsulation in any case."""
-    return any(connection.encap for connection in sa.candidates())
+def is_faked(connections: Iterable[Connection]) -> bool:
+    """Return whether one of the connections wants ESP in UDP in any case (``encap = yes``)."""
+    return any(connection.encap for connection in connections)
 
 
-def learn(sa: "IkeSa", message: Message) -> None:
-    """The peer's IKE_SA_INIT message is there: what is between us."""
-    route = sa.channel.route
+def learn(route: Route, message: Message, *, faked: bool) -> None:
+    """Note the NATs on a route, by the peer's IKE_SA_INIT message.
+
+    Args:
+        route: The route that the message has come along.
+        message: The message.
+        faked: Let the peer believe that we are behind a NAT.
+    """
     found = detect(message, route.path)
     if found is None:
         return
@@ -67,8 +70,8 @@ def learn(sa: "IkeSa", message: Message) -> None:
         log.info("local host is behind NAT, sending keep alives")
     if found.remote:
         log.info("remote host is behind NAT")
-    route.nats = found._replace(faked=is_faked(sa))
-    if route.nats.faked:
+    route.detected(found._replace(faked=faked))
+    if faked:
         log.info("faking NAT situation to enforce UDP encapsulation")
 
 

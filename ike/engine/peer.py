@@ -1,38 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The peer as it was authenticated once: what an IKE SA leaves to the one that takes its place.
+"""The peer as it was authenticated, which an IKE SA hands on to its successor when it is rekeyed.
 
-It holds the TKM's ``ae`` context and the Child SAs. Each IKE SA of the line, the old one, its
-successor, in a collision a second successor, is a member; with the last member all of it goes.
+It holds the TKM's ``ae`` context and the Child SAs. The IKE SAs that succeed one another share it;
+it is closed with the last of them.
 """
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING
 
 from ike.config.model import ChildConfig, Connection
 from ike.engine.child_sa import ChildSa
 from ike.engine.context import EngineContext
 from ike.engine.events import ChildSaInstalled, ChildSaRemoved
-from ike.engine.states import ChildTrigger, State
+from ike.engine.states import ChildTrigger
 from ike.errors import TrustedRefusal
 from ike.tkm_client import AuthenticatedEndpoint
-
-if TYPE_CHECKING:
-    from ike.engine.ike_sa import IkeSa
 
 log = logging.getLogger("ike")
 
 
 class Peer:
-    """An authenticated peer, or one about to be.
+    """An authenticated peer, or one that is about to be authenticated.
 
-    :ivar connection: ``None`` until it is known whom a request comes from.
-    :ivar remote_id: the TKM's number of the identity that it has proven, or is about to. It is
-        that of the one policy whose Child SAs the TKM lets it have.
-    :ivar endpoint: the context of the TKM; made with the first keys.
-    :ivar children: its Child SAs by our inbound SPI.
-    :ivar members: the IKE SAs of the line.
-    :ivar first_contact: who began said INITIAL_CONTACT: it knew of no other IKE SA between the two.
+    Attributes:
+        connection: Its connection; ``None`` until it is known which one a request belongs to.
+        remote_id: The TKM's number of the identity that it has proven, or is about to prove. It is
+            that of the one policy whose Child SAs the TKM allows it.
+        endpoint: The context of the TKM; it is created together with the first keys.
+        children: Its Child SAs by our inbound SPI.
+        first_contact: The initiator sent INITIAL_CONTACT: it has no other IKE SA with us.
     """
 
     def __init__(
@@ -43,46 +39,57 @@ class Peer:
         self.remote_id = remote_id
         self.endpoint: AuthenticatedEndpoint | None = None
         self.children: dict[bytes, ChildSa] = {}
-        self.members: set[IkeSa] = set()
         self.first_contact = False
 
-    def join(self, sa: "IkeSa") -> None:
-        """An IKE SA becomes a member."""
-        self.members.add(sa)
+    def create_endpoint(self) -> AuthenticatedEndpoint:
+        """Return its context of the TKM; the first call creates it."""
+        if self.endpoint is None:
+            self.endpoint = AuthenticatedEndpoint(self._context.tkm)
+        return self.endpoint
 
-    def leave(self, sa: "IkeSa", reason: str) -> None:
-        """An IKE SA is over."""
-        self.members.discard(sa)
-        if self.members:
-            return
+    def identify(self, connection: Connection) -> None:
+        """Note the connection that it asks for."""
+        self.connection = connection
+
+    def expect_identity(self, remote_id: int) -> None:
+        """Note the identity that it has to prove, as the TKM numbers it."""
+        self.remote_id = remote_id
+
+    def note_first_contact(self, first: bool) -> None:
+        """Note whether the initiator knows of no other IKE SA between the two."""
+        self.first_contact = first
+
+    def close(self, ike_sa: int, reason: str) -> None:
+        """Remove its Child SAs and give its context back: its last IKE SA is closed."""
         for child in list(self.children.values()):
-            self.remove(sa, child, reason)
+            self.remove(ike_sa, child, reason)
         if self.endpoint:
             self.endpoint.free()
             self.endpoint = None
 
     def possible_children(self) -> list[ChildConfig]:
-        """The Child SAs that can come of it."""
+        """Return the Child SAs that the TKM allows it."""
         children = self.connection.children if self.connection else ()
         return [child for child in children if child.reqid == self.remote_id]
 
-    def heir(self, sa: "IkeSa") -> "IkeSa | None":
-        """The member that goes on where ``sa`` has to stop."""
-        others = [m for m in self.members if m is not sa and m.state is State.ESTABLISHED]
-        return max(others, key=lambda member: member.id, default=None)
-
     def by_remote_spi(self, spi: bytes) -> ChildSa | None:
-        """The Child SA that the peer knows by its inbound SPI."""
+        """Return the Child SA with an inbound SPI of the peer."""
         return next((c for c in self.children.values() if c.spi_remote == spi), None)
 
-    def add(self, sa: "IkeSa", child: ChildSa, rekeyed: ChildSa | None = None) -> None:
-        """A Child SA is installed, maybe in the place of another."""
+    def add(self, ike_sa: int, child: ChildSa, rekeyed: ChildSa | None = None) -> None:
+        """Add a Child SA that was installed.
+
+        Args:
+            ike_sa: The number of its IKE SA.
+            child: The Child SA.
+            rekeyed: The Child SA whose place it takes.
+        """
         self.children[child.spi_local] = child
-        self._context.children[child.spi_local] = child
+        self._context.add_child(child)
         log.info("CHILD_SA %s", child)
-        self._context.tell(
+        self._context.emit(
             ChildSaInstalled(
-                sa.id,
+                ike_sa,
                 child.config.name,
                 child.config.reqid,
                 child.spi_local,
@@ -91,20 +98,23 @@ class Peer:
             )
         )
 
-    def remove(self, sa: "IkeSa", child: ChildSa, reason: str) -> None:
-        """A Child SA is over, once; what has taken its place carries the traffic from now on."""
+    def remove(self, ike_sa: int, child: ChildSa, reason: str) -> None:
+        """Remove a Child SA; its successor carries the traffic from now on.
+
+        Removing it again is not an error.
+        """
         if self.children.pop(child.spi_local, None) is None:
             return
-        del self._context.children[child.spi_local]
+        self._context.remove_child(child)
         if child.successor and child.successor.spi_local in self.children:
-            with contextlib.suppress(TrustedRefusal):  # with its TKM, the successor has ended, too
+            with contextlib.suppress(TrustedRefusal):  # without a TKM the successor is void, too
                 child.successor.select()
         child.advance(ChildTrigger.CLOSE)
         log.info("deleting child SA (esa: %d, spi: %s)", child.keys.id, child.spi_local.hex())
         child.keys.free()
-        self._context.tell(
+        self._context.emit(
             ChildSaRemoved(
-                sa.id,
+                ike_sa,
                 child.config.name,
                 child.config.reqid,
                 child.spi_local,

@@ -9,12 +9,11 @@ all four nonces when the response to its own request comes in; it settles the ma
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ike.engine import create_child_sa
 from ike.engine.child_sa import ChildSa
 from ike.engine.create_child_sa import CreateChildSa
-from ike.engine.exchange import Exchange
+from ike.engine.exchange import Exchange, ExchangeContext, Steps
 from ike.engine.informational import DeleteChildSa
 from ike.engine.states import ChildState, ChildTrigger
 from ike.errors import PeerError, TemporaryFailure
@@ -24,93 +23,77 @@ from ike.message.numbers import NotifyType, Protocol
 from ike.message.payload import Payload
 from ike.tkm_client import KeyInputs
 
-if TYPE_CHECKING:
-    from ike.engine.ike_sa import IkeSa
-
 log = logging.getLogger("ike")
 
 
 class RekeyChildSa(CreateChildSa):
-    """Put another Child SA in the place of one."""
+    """Create a Child SA in the place of another one.
+
+    Args:
+        child: The Child SA to rekey.
+        method: Method of the key exchange; by default the first one of the configuration.
+        tries: How often it was tried before.
+    """
 
     def __init__(self, child: ChildSa, method: int | None = None, tries: int = 0) -> None:
         super().__init__(child.config, method, tries)
         self._child = child
 
-    def is_wanted(self, sa: "IkeSa") -> bool:
+    def is_wanted(self, sa: ExchangeContext) -> bool:
         alive = self._child.spi_local in sa.peer.children
         return alive and self._child.state is ChildState.INSTALLED
 
-    def request(self, sa: "IkeSa") -> Sequence[Payload]:
-        payloads = super().request(sa)
+    def run(self, sa: ExchangeContext) -> Steps:
         self._child.advance(ChildTrigger.REKEY)
-        rekey = Notify(NotifyType.REKEY_SA, protocol=Protocol.ESP, spi=self._child.spi_local)
-        return (rekey, *payloads)
+        try:
+            yield from super().run(sa)
+        finally:
+            self._child.not_rekeyed()  # or it is replaced already
+
+    def rekeyed(self) -> Sequence[Payload]:
+        spi = self._child.spi_local
+        return (Notify(NotifyType.REKEY_SA, protocol=Protocol.ESP, spi=spi),)
 
     def replaces(self) -> ChildSa | None:
         return self._child
 
-    def installed(self, sa: "IkeSa", child: ChildSa, key_inputs: KeyInputs) -> None:
+    def installed(self, sa: ExchangeContext, child: ChildSa, inputs: KeyInputs) -> None:
         old = self._child
-        collision = self._living_collision(sa)
-        if collision and key_inputs.lowest_nonce < collision[1]:
+        collision = old.collision(sa.peer.children)
+        if collision and inputs.lowest_nonce < collision.lowest_nonce:
             log.info("CHILD_SA %s{%d} is redundant", child.config.name, child.id)
-            self._replace(collision[0])
-            sa.queue.put(DeleteChildSa(child, "the peer has rekeyed it, too"))
+            old.rekeyed_by_us(collision.successor)
+            sa.enqueue(DeleteChildSa(child, "the peer has rekeyed it, too"))
             return
-        self._replace(child)
+        old.rekeyed_by_us(child)
         child.select()
         if old.state is not ChildState.GONE:
-            sa.queue.put(DeleteChildSa(old, "it was rekeyed"))
+            sa.enqueue(DeleteChildSa(old, "it was rekeyed"))
 
-    def _living_collision(self, sa: "IkeSa") -> tuple[ChildSa, bytes] | None:
-        """What the peer has put in the same place, or in turn in the place of that.
-
-        ``None`` if it has deleted it again, or has put nothing there.
-        """
-        if self._child.collision is None:
-            return None
-        collision, lowest_nonce = self._child.collision
-        while collision.successor:
-            collision = collision.successor
-        return (collision, lowest_nonce) if collision.spi_local in sa.peer.children else None
-
-    def _replace(self, successor: ChildSa) -> None:
-        self._child.successor = successor
-        if self._child.state is ChildState.REKEYING:
-            self._child.advance(ChildTrigger.REPLACED)
-
-    def failed(self, sa: "IkeSa", error: PeerError) -> None:
-        if collision := self._living_collision(sa):
+    def failed(self, sa: ExchangeContext, error: PeerError) -> None:
+        if collision := self._child.collision(sa.peer.children):
             log.info("the peer has rekeyed CHILD_SA %s first", self.config.name)
-            self.abandon()
-            self._replace(collision[0])
+            self._child.rekeyed_by_us(collision.successor)
         elif error.notify == NotifyType.CHILD_SA_NOT_FOUND:
-            self.abandon()
-            sa.peer.remove(sa, self._child, "the peer does not have it")
+            sa.remove_child(self._child, "the peer does not have it")
             if not any(c.config == self.config for c in sa.peer.children.values()):
-                sa.queue.put(CreateChildSa(self.config))
+                sa.enqueue(CreateChildSa(self.config))
         else:
             super().failed(sa, error)
 
-    def copy(self, method: int) -> Exchange:
-        return RekeyChildSa(self._child, method, self._tries + 1)
+    def copy(self, method: int, not_before: float = 0.0) -> Exchange[ExchangeContext]:
+        return RekeyChildSa(self._child, method, self._tries + 1).after(not_before)
 
-    def drop(self, sa: "IkeSa", reason: str) -> None:
-        self.abandon()  # nobody waits for it: the old one goes on
-
-    def abandon(self) -> None:
-        super().abandon()
-        if self._child.state is ChildState.REKEYING:
-            self._child.advance(ChildTrigger.KEEP)
+    def drop(self, sa: ExchangeContext, reason: str) -> None:
+        """Report nothing: no one waits for it, and the old Child SA stays."""
 
 
-def respond(sa: "IkeSa", message: Message, rekey: Notify) -> Sequence[Payload]:
+def respond(sa: ExchangeContext, message: Message, rekey: Notify) -> Sequence[Payload]:
     """Answer a request to rekey the Child SA that ``rekey`` names."""
     create_child_sa.check_collision(sa)
     old = sa.peer.by_remote_spi(rekey.spi) if rekey.protocol == Protocol.ESP else None
     if old is None:
-        if sa.queue.current and sa.queue.current.creates:
+        if sa.outstanding and sa.outstanding.creates:
             raise TemporaryFailure("it may be the CHILD_SA that is just being set up")
         log.info("%s: no CHILD_SA with SPI %s to rekey", sa.name, rekey.spi.hex())
         return (Notify(NotifyType.CHILD_SA_NOT_FOUND, b"", rekey.protocol, rekey.spi),)
@@ -119,20 +102,12 @@ def respond(sa: "IkeSa", message: Message, rekey: Notify) -> Sequence[Payload]:
         message,
         (old.config,),
         check=lambda: _check(sa, old),
-        installed=lambda child, key_inputs: _installed(old, child, key_inputs),
+        installed=lambda child, inputs: old.rekeyed_by_peer(child, inputs.lowest_nonce),
         rekeyed=old,
     )
 
 
-def _check(sa: "IkeSa", old: ChildSa) -> None:
+def _check(sa: ExchangeContext, old: ChildSa) -> None:
     create_child_sa.check_collision(sa)
     if old.state not in (ChildState.INSTALLED, ChildState.REKEYING):
         raise TemporaryFailure(f"CHILD_SA {old.config.name}{{{old.id}}} is {old.state.value}")
-
-
-def _installed(old: ChildSa, child: ChildSa, key_inputs: KeyInputs) -> None:
-    old.successor = child
-    if old.state is ChildState.REKEYING:
-        old.collision = child, key_inputs.lowest_nonce
-    else:
-        old.advance(ChildTrigger.REPLACED)

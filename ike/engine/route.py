@@ -72,6 +72,18 @@ class Route:
         if any(self.nats) and local.port == ports.ike:
             self.path = Path(local._replace(port=ports.nat), remote._replace(port=ports.nat))
 
+    def detected(self, nats: Nats) -> None:
+        """Note the NATs that were detected."""
+        self.nats = nats
+
+    def move(self, path: Path) -> None:
+        """Go along another path from now on."""
+        self.path = path
+
+    def sent(self, now: float) -> None:
+        """Note that something was sent."""
+        self.sent_at = now
+
     def may_move(self) -> bool:
         """The peer's address and port are its NAT's, which may change its mind.
 

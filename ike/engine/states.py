@@ -2,7 +2,7 @@
 """States of IKE SAs and Child SAs.
 
 The tables are the whole truth: what is not in them does not happen. ``advance`` raises on it, for
-it is our own mistake; what a peer may do in which state is checked before, by :data:`ANSWERED`.
+it is our own mistake; what a peer may do in which state is in :mod:`ike.engine.dispatch`.
 
 An IKE SA begins as ``NEW``. Ours goes through ``CONNECTING`` (IKE_SA_INIT is sent) and
 ``AUTHENTICATING`` (IKE_INTERMEDIATE, if needed, and IKE_AUTH are sent), the peer's through
@@ -17,7 +17,6 @@ from enum import Enum
 from typing import TypeVar
 
 from ike.errors import LocalError
-from ike.message.numbers import ExchangeType
 
 
 class State(Enum):
@@ -73,17 +72,6 @@ IKE_SA: Mapping[State, Mapping[Trigger, State]] = {
     State.DELETING: {Trigger.CLOSE: State.GONE},
     State.GONE: {},
 }
-
-_SECURED: frozenset[int] = frozenset(
-    {ExchangeType.CREATE_CHILD_SA, ExchangeType.IKE_FOLLOWUP_KE, ExchangeType.INFORMATIONAL}
-)
-ANSWERED: Mapping[State, frozenset[int]] = {
-    State.HALF_OPEN: frozenset({ExchangeType.IKE_INTERMEDIATE, ExchangeType.IKE_AUTH}),
-    State.ESTABLISHED: _SECURED,
-    State.REKEYED: _SECURED,
-    State.DELETING: _SECURED,
-}
-"""The requests that an IKE SA answers in each state; all others are dropped."""
 
 
 class ChildState(Enum):

@@ -4,14 +4,14 @@
 from typing import Any
 
 from ike.engine.child_sa import ChildSa
-from ike.engine.context import EngineContext
 from ike.engine.ike_sa import IkeSa
+from ike.engine.registry import Registry
 from ike.engine.states import State
 
 
-def status(context: EngineContext) -> list[dict[str, Any]]:
+def status(registry: Registry[IkeSa]) -> list[dict[str, Any]]:
     """The IKE SAs that are alive, each with its Child SAs."""
-    return [_ike_sa(sa) for sa in context.sas.values() if sa.state is not State.GONE]
+    return [_ike_sa(sa) for sa in registry.values() if sa.state is not State.GONE]
 
 
 def _ike_sa(sa: IkeSa) -> dict[str, Any]:

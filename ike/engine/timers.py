@@ -2,22 +2,20 @@
 """What is due on an IKE SA by time alone: repetition, renewal, liveness, keepalives, its end."""
 
 import logging
-from typing import TYPE_CHECKING
 
-from ike.engine.informational import Liveness
+from ike.engine.acquires import Acquires
+from ike.engine.ike_sa import IkeSa
+from ike.engine.informational import Liveness, delete_ike_sa
+from ike.engine.registry import Registry
 from ike.engine.rekey_ike_sa import RekeyIkeSa
 from ike.engine.states import State
 from ike.errors import UnknownName
 
-if TYPE_CHECKING:
-    from ike.engine.acquires import Acquires
-    from ike.engine.ike_sa import IkeSa
-
 log = logging.getLogger("ike")
 
 
-def next_timer(sa: "IkeSa") -> float | None:
-    """When :func:`handle_timer` has something to do. It is asked often, of every IKE SA."""
+def next_timer(sa: IkeSa) -> float | None:
+    """Return when :func:`handle_timer` has something to do. It is called often."""
     if sa.state is State.GONE:
         return sa.deadline
     times = (
@@ -32,31 +30,34 @@ def next_timer(sa: "IkeSa") -> float | None:
     return min([time for time in times if time is not None], default=None)
 
 
-def _liveness_at(sa: "IkeSa") -> float | None:
-    """When the peer is asked for a sign of life."""
+def _liveness_at(sa: IkeSa) -> float | None:
+    """Return when to ask the peer for a sign of life."""
     idle = sa.state is State.ESTABLISHED and sa.queue.is_empty
     delay = sa.peer.connection.dpd_delay if idle and sa.peer.connection else 0
     return sa.last_heard + delay if delay else None
 
 
-def _keepalive_at(sa: "IkeSa") -> float | None:
-    """When our NAT is reminded of us."""
+def _keepalive_at(sa: IkeSa) -> float | None:
+    """Return when to send a keepalive to our NAT."""
     if sa.state is not State.ESTABLISHED:
         return None
-    return sa.channel.route.keepalive_at(sa.context.settings.keepalive)
+    return sa.route.keepalive_at(sa.context.settings.keepalive)
 
 
-def handle_timer(sa: "IkeSa", acquires: "Acquires") -> None:
-    """Do what is due; a deadline that :func:`next_timer` gave has passed.
+def handle_timer(sa: IkeSa, registry: Registry[IkeSa], acquires: Acquires) -> None:
+    """Do what is due; the time that :func:`next_timer` gave has come.
 
-    :param acquires: where another IKE SA begins that is to take its place.
+    Args:
+        sa: The IKE SA.
+        registry: All IKE SAs.
+        acquires: Sets up an IKE SA that reauthenticates this one.
     """
     now, repetition = sa.context.now, sa.channel.requests.deadline
-    sa.context.touch(sa)
+    sa.touch()
     if sa.pending and sa.pending.deadline <= now:
         sa.expect(None)
     if sa.deadline is not None and sa.deadline <= now:
-        _overdue(sa)
+        _overdue(sa, registry)
         return
     if repetition is not None and repetition <= now and not sa.channel.repeat():
         reason = sa.queue.tentative_error or f"no answer from {sa.channel.remote}"
@@ -65,19 +66,18 @@ def handle_timer(sa: "IkeSa", acquires: "Acquires") -> None:
     _renew(sa, acquires)
     liveness = _liveness_at(sa)
     if liveness is not None and liveness <= now:
-        sa.queue.put(Liveness())
-    sa.queue.start_next()
+        sa.enqueue(Liveness())
     keepalive = _keepalive_at(sa)
     if keepalive is not None and keepalive <= now:
         sa.channel.keep_alive()
 
 
-def _renew(sa: "IkeSa", acquires: "Acquires") -> None:
+def _renew(sa: IkeSa, acquires: Acquires) -> None:
     now = sa.context.now
     if sa.lifetime.is_due("over_at", now):
-        sa.delete("its lifetime is over")
+        delete_ike_sa(sa, "its lifetime is over")
     if sa.lifetime.is_due("rekey_at", now):
-        sa.queue.put(RekeyIkeSa())
+        sa.enqueue(RekeyIkeSa())
     if sa.lifetime.is_due("reauthenticate_at", now):
         try:
             acquires.reauthenticate(sa)
@@ -85,11 +85,11 @@ def _renew(sa: "IkeSa", acquires: "Acquires") -> None:
             log.info("%s", error)
 
 
-def _overdue(sa: "IkeSa") -> None:
-    sa.deadline = None
+def _overdue(sa: IkeSa, registry: Registry[IkeSa]) -> None:
+    sa.clear_deadline()
     if sa.state is State.GONE:
-        del sa.context.sas[sa.channel.spi_local]
+        registry.remove(sa.spi_local)
     elif sa.state in (State.ESTABLISHED, State.REKEYED):
-        sa.delete("another has its place")
+        delete_ike_sa(sa, "another has its place")
     else:
         sa.close("the peer took too long", wanted=False)

@@ -51,10 +51,16 @@ class Requests:
         return self.deadline is not None and message_id == self.next_id
 
     def answered(self) -> None:
-        """The request that is out is answered, the next one has the next id."""
+        """Note that the request that is out, if any, is answered: the next one has the next ID."""
+        if self.deadline is None:
+            return
         self.deadline = None
         self._datagrams = ()
         self.next_id += 1
+
+    def stop(self) -> None:
+        """Do not repeat the request that is out any more."""
+        self.deadline = None
 
     def last_try(self) -> None:
         """Do not repeat the request that is out: wait once more, then give up."""

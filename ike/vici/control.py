@@ -54,4 +54,4 @@ class Control:
     def _replace(self, name: str, by: tuple[Connection, ...]) -> None:
         old = self.configuration
         rest = tuple(each for each in old.connections if each.name != name)
-        self.engine.context.configuration = Configuration((*rest, *by), old.authorities)
+        self.engine.configure(Configuration((*rest, *by), old.authorities))

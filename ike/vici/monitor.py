@@ -51,7 +51,7 @@ class Monitor:
 
     def _find(self, number: int) -> IkeSa | None:
         """An IKE SA, even if it is over but for repetitions; mostly it is one of the youngest."""
-        youngest = reversed(self._engine.context.sas.values())
+        youngest = reversed(list(self._engine.registry.values()))
         return next((sa for sa in youngest if sa.id == number), None)
 
     def _established(self, event: IkeSaEstablished, now: float) -> Iterator[Message]:

@@ -67,7 +67,7 @@ def ike_sa(sa: IkeSa, now: float) -> Section:
         "initiator-spi": initiator_spi.hex(),
         "responder-spi": responder_spi.hex(),
         **_nats(channel.route.nats),
-        **_algorithms(sa.transforms),
+        **_algorithms(sa.suite),
         **(_times(sa, now) if sa.state is State.ESTABLISHED else {}),
     }
 

@@ -157,7 +157,7 @@ def standing(side: Side) -> list[tuple[int, State, frozenset[bytes]]]:
     settled = (State.ESTABLISHED, State.REKEYED, State.DELETING)
     return [
         (sa.id, sa.state, frozenset(sa.peer.children))
-        for sa in side.engine.context.sas.values()
+        for sa in side.engine.registry.values()
         if sa.state in settled
     ]
 
@@ -291,7 +291,7 @@ def live(seed: int, most: int) -> Attacker:
                 break
         network.run(300)
     for side in network.sides:
-        if side.contexts() or side.in_tkm() or side.engine.context.sas:
+        if side.contexts() or side.in_tkm() or side.engine.registry:
             attacker.faults.append(f"{side.name} still holds {side.contexts()} at the end")
     return attacker
 

@@ -156,7 +156,7 @@ class Side:
 
     def next_timer(self) -> float | None:
         """When the engine has something to do. It must not have overlooked an IKE SA."""
-        asked = {sa: timers.next_timer(sa) for sa in self.engine.context.sas.values()}
+        asked = {sa: timers.next_timer(sa) for sa in self.engine.registry.values()}
         asked = {sa: time for sa, time in asked.items() if time is not None}
         assert self.engine.deadline_index.times() == asked, self.name
         return self.engine.next_timer()

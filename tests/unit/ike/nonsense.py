@@ -75,7 +75,7 @@ def misbehave(seed: int) -> tuple[Counter[str], list[str]]:
     for side in network.sides:
         side.engine.terminate("test", network.now)
     network.run(700)
-    held = [(side.contexts(), side.in_tkm(), side.engine.context.sas) for side in network.sides]
+    held = [(side.contexts(), side.in_tkm(), side.engine.registry) for side in network.sides]
     found = [f"{held} is still held at the end"] if any(any(each) for each in held) else []
     network.ping(network.alice)
     network.run(20)

@@ -104,7 +104,7 @@ def trouble(network: Network) -> list[str]:
         side.engine.terminate("the end", network.now)
     network.run(200)
     for side in network.sides:
-        held = side.contexts(), side.in_tkm(), side.states(), side.engine.context.sas
+        held = side.contexts(), side.in_tkm(), side.states(), side.engine.registry
         if any(held):
             found.append(f"{side.name} still holds {held} at the end")
     return found

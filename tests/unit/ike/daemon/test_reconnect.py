@@ -256,15 +256,15 @@ def test_a_fault_of_ours_costs_one_ike_sa(caplog: pytest.LogCaptureFixture) -> N
     def raises(*_: object) -> None:
         raise ZeroDivisionError(secret)
 
-    sa.queue.start_next = raises  # type: ignore[method-assign]
+    sa.queue.next_due = raises  # type: ignore[method-assign]
     with Service(bob, ()) as service:
-        sa.context.touch(sa)
+        sa.touch()
         sa.deadline = 0.0
         due = bob.next_timer()
         assert due is not None
         sa.close = lambda *_, **__: raises()  # type: ignore[method-assign]
         service._guarded(lambda: bob.handle_timer(network.now + 1))
-    assert sa not in bob.context.sas.values(), "even its end fails"
+    assert sa not in bob.registry.values(), "even its end fails"
     (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert "internal error: ZeroDivisionError at test_reconnect.py:" in line.getMessage()
     assert secret.decode() not in caplog.text

@@ -34,7 +34,7 @@ def test_nothing_of_it_stays(network: Network) -> None:
     warm_up(side.tkm, side.engine.context.configuration)
     assert side.contexts() == side.in_tkm() == {}
     assert not side.states()
-    assert not side.engine.context.sas
+    assert not side.engine.registry
     network.ping(side)
     network.run(1)
     assert network.is_up()

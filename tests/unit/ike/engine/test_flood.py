@@ -71,12 +71,12 @@ def test_forged_addresses_get_as_far_as_a_cookie(network: Network) -> None:
         if Message.decode(answer.octets).notify(NotifyType.COOKIE):
             cookies += 1
             assert len(answer.octets) < 100, "a flood is no longer than what began it"
-    assert held(network) == len(network.bob.engine.context.sas) == settings.cookie_threshold
+    assert held(network) == len(network.bob.engine.registry) == settings.cookie_threshold
     assert cookies == 3000 - settings.cookie_threshold
     some = settings.cookie_threshold
     assert network.bob.contexts() == network.bob.in_tkm() == {"ae": some, "isa": some}
     network.run(settings.half_open + settings.linger + 1)
-    assert not network.bob.engine.context.sas
+    assert not network.bob.engine.registry
     assert network.bob.contexts() == network.bob.in_tkm() == {}
 
 
@@ -99,14 +99,14 @@ def test_a_real_peer_gets_through_the_flood(network: Network, side: str) -> None
 def test_who_shows_its_address_keeps_nobody_else_out() -> None:
     """An attacker with an address of its own, and room for less than it wants."""
     network = Network(settings=FEW)
-    mallory, bob = "203.0.113.7", network.bob.engine.context
+    mallory, bob = "203.0.113.7", network.bob.engine
     put(network.bob, remote_addrs=(network.alice.endpoint.host, mallory))
     flooder = Flooder(network)
     for number in range(20):
         assert flooder.begin(Endpoint(mallory, 1024 + number))
-    assert held(network) == len(bob.sas) == FEW.half_open_limit
+    assert held(network) == len(bob.registry) == FEW.half_open_limit
     assert network.bob.in_tkm() == {"ae": FEW.half_open_limit, "isa": FEW.half_open_limit}
-    begun = {sa.channel.remote.port - 1024 for sa in bob.sas.values()}
+    begun = {sa.channel.remote.port - 1024 for sa in bob.registry.values()}
     assert begun == set(range(20 - FEW.half_open_limit, 20)), "the oldest has to make room"
 
     def on_the_way(datagram: Datagram) -> list[bytes]:
@@ -118,19 +118,19 @@ def test_who_shows_its_address_keeps_nobody_else_out() -> None:
     network.meddler = on_the_way
     network.ping(network.alice)
     network.run_until(network.is_up, seconds=3)
-    assert len(bob.sas) == FEW.half_open_limit + 1
+    assert len(bob.registry) == FEW.half_open_limit + 1
     network.run(100)
     assert network.bob.in_tkm() == {"ae": 1, "isa": 1, "esa": 1}
 
 
 def test_what_has_failed_makes_room_first() -> None:
     network = Network(settings=FEW)
-    flooder, host = Flooder(network), network.bob.engine.context
+    flooder, engine = Flooder(network), network.bob.engine
     for number in range(FEW.half_open_limit):
         flooder.begin(Endpoint(network.alice.endpoint.host, 1024 + number))
-    *others, last = host.sas.values()
+    *others, last = engine.registry.values()
     last.close("it has failed", wanted=False)
     flooder.begin(Endpoint(network.alice.endpoint.host, 2000))
-    assert last not in host.sas.values()
-    assert set(others) < set(host.sas.values())
-    assert len(host.sas) == FEW.half_open_limit
+    assert last not in engine.registry.values()
+    assert set(others) < set(engine.registry.values())
+    assert len(engine.registry) == FEW.half_open_limit

@@ -260,9 +260,7 @@ def test_auth_fails_if_an_intermediate_message_was_not_the_same(
 
 
 def test_ike_auth_before_all_key_exchanges_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        ike_intermediate, "proceed", lambda sa, child: ike_intermediate.IkeAuth(child)
-    )
+    monkeypatch.setattr(ike_intermediate, "initiate", lambda sa: iter(()))
     network = up(ike=TWO)
     assert exchanges(network) == [34, 35]
     assert [side.contexts() for side in network.sides] == [{}, {}]
@@ -270,11 +268,13 @@ def test_ike_auth_before_all_key_exchanges_are_done(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_key_exchange_that_was_not_agreed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    def one_more(sa, child):  # type: ignore[no-untyped-def]
-        sa.additional = (16,)
-        return ike_intermediate.IkeIntermediate(child)
+    initiate = ike_intermediate.initiate
 
-    monkeypatch.setattr(ike_intermediate, "proceed", one_more)
+    def one_more(sa):  # type: ignore[no-untyped-def]
+        sa.additional = (16,)
+        return initiate(sa)
+
+    monkeypatch.setattr(ike_intermediate, "initiate", one_more)
     network = up(ike=ONE)
     assert exchanges(network) == [34, 43]
     assert [type(event) for event in network.alice.events] == [ChildSaFailed, IkeSaClosed]

@@ -27,7 +27,7 @@ def test_delete_ike_sa(connected: Network) -> None:
         assert side.events[-1].wanted
         assert side.engine.is_idle
     connected.run(100)
-    assert not any(side.engine.context.sas for side in connected.sides)
+    assert not any(side.engine.registry for side in connected.sides)
 
 
 def test_both_delete_the_ike_sa_at_once(connected: Network) -> None:

@@ -223,7 +223,7 @@ def test_the_peer_does_not_know_the_child_sa(connected: Network) -> None:
     bob = connected.bob
     (child,) = bob.engine.context.children.values()
     (sa,) = bob.engine.sas()
-    sa.peer.remove(sa, child, "lost")
+    sa.peer.remove(sa.id, child, "lost")
     soft_expire(connected, connected.alice)
     connected.run(5)
     check_one_of_each(connected)

@@ -6,10 +6,10 @@ from functools import partial
 import pytest
 
 from ike.config.model import Configuration
-from ike.engine import ike_sa_init
+from ike.engine import ike_auth, ike_sa_init
+from ike.engine.child_negotiation import ChildOffer
 from ike.engine.context import Datagram, Settings
 from ike.engine.events import ChildSaFailed, ChildSaInstalled, IkeSaClosed, IkeSaEstablished
-from ike.engine.ike_auth import IkeAuth
 from ike.engine.ike_sa import IkeSa
 from ike.errors import UnknownName
 from ike.message.auth import Authentication
@@ -289,12 +289,12 @@ def test_no_certificate_at_all(network: Network) -> None:
 def test_a_peer_that_wants_eap_is_not_authenticated(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = IkeAuth.request
+    request = ike_auth._request
 
-    def without_auth(self: IkeAuth, sa: IkeSa) -> list[Payload]:
-        return [p for p in request(self, sa) if not isinstance(p, Authentication)]
+    def without_auth(sa: IkeSa, offer: ChildOffer) -> list[Payload]:
+        return [p for p in request(sa, offer) if not isinstance(p, Authentication)]
 
-    monkeypatch.setattr(IkeAuth, "request", without_auth)
+    monkeypatch.setattr(ike_auth, "_request", without_auth)
     network.ping(network.alice)
     network.run(5)
     assert "AUTHENTICATION_FAILED" in network.alice.events[-1].reason

@@ -41,7 +41,7 @@ def test_work_that_waits_is_done_on_the_one_that_stays() -> None:
         for sa in side.engine.sas():
             if sa.channel.initiator:
                 (child,) = sa.connection.children
-                sa.queue.put(CreateChildSa(child))
+                sa.enqueue(CreateChildSa(child))
     network.run(30)
     assert came_up(network) == 2
     assert network.alice.states() == network.bob.states()
@@ -60,7 +60,7 @@ def test_work_that_waits_does_not_overtake_the_answer(seed: int) -> None:
     (sa,) = (sa for sa in network.alice.engine.sas() if sa.channel.initiator)
     waiting = CreateChildSa(sa.connection.children[0])
     waiting.not_before = network.now + 10
-    sa.queue.put(waiting)
+    sa.enqueue(waiting)
     network.run(30)
     assert came_up(network) == 2
     assert len(network.alice.states()) == 4
