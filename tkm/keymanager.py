@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tkm import VERSION, logs, memory, notify
+from tkm import VERSION, logs, memory, notify, sandbox
 from tkm.config import conf
 from tkm.errors import ConfigError, KernelError
 from tkm.keys import load_anchors, load_private_keys
@@ -16,6 +16,7 @@ from tkm.manager import CONTEXTS, KeyManager
 from tkm.reactor import Reactor
 from tkm.rpc.client import IKE_SOCKET, user_id
 from tkm.rpc.server import Dispatcher, Server, describe_fault
+from tkm.sandbox import calls, privileges
 from tkm.xfrm.kernel import XfrmKernel
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,11 @@ def _parser() -> argparse.ArgumentParser:
         help="a user, beside root and the one that we run as, whose processes may connect",
     )  # fmt: skip
     parser.add_argument(
+        "--user", metavar="USER", type=privileges.user,
+        help="become this user once all files are read and the socket is there; capabilities but "
+        "CAP_NET_ADMIN go in any case",
+    )  # fmt: skip
+    parser.add_argument(
         "--contexts", metavar="N", type=_count, default=CONTEXTS,
         help="how many contexts there can be of each kind (%(default)s; generation 1: at most 100)",
     )  # fmt: skip
@@ -76,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--log", metavar="WHERE", default=logs.STDERR, help="stderr, syslog or a file"
     )
+    sandbox.add_option(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     return parser
 
@@ -168,7 +175,8 @@ def _serve(manager: KeyManager, arguments: argparse.Namespace) -> None:
     :raises KernelError: the kernel does not let us.
     :raises OSError: nothing can be served there.
     """
-    users = {0, os.getuid(), *arguments.allow_user}
+    own = arguments.user.uid if arguments.user else os.getuid()
+    users = {0, own, *arguments.allow_user}
     dispatcher = _dispatcher(manager, arguments.rpc)
     with Reactor(logs.reopen, manager.count_contexts) as reactor:
         # The name is taken first: a second TKM must not remove what the first has installed.
@@ -182,6 +190,7 @@ def _serve(manager: KeyManager, arguments: argparse.Namespace) -> None:
         is_orderly = False
         try:
             manager.start()
+            _confine(arguments)
             notify.tell("READY=1")
             reactor.run()
             is_orderly = True
@@ -189,6 +198,19 @@ def _serve(manager: KeyManager, arguments: argparse.Namespace) -> None:
             notify.tell("STOPPING=1")
             server.close()
             manager.stop(flush=arguments.flush_on_exit and is_orderly)
+
+
+def _confine(arguments: argparse.Namespace) -> None:
+    """Give up all that was needed for the start alone.
+
+    :raises OSError: the kernel refuses.
+    """
+    kept = privileges.NET_ADMIN, *memory.capabilities()
+    log.info("Running as %s", privileges.give_up(arguments.user, *kept))
+    privileges.forbid_dumps()
+    notify.connect()
+    allowed = calls.DAEMON | calls.reopening(logs.open_flags())
+    log.info("Sandbox %s", sandbox.enter(arguments.sandbox, allowed))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ TIME = "%b %d %Y %H:%M:%S"
 STDERR = "stderr"
 SYSLOG = "syslog"
 _SYSLOG_SOCKET = "/dev/log"
+_OPEN_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _STDERR = 2
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,12 @@ class Unbuffered(logging.Handler):
         self._time = ""
 
     def _open(self) -> int:
-        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        return os.open(self._path, _OPEN_FLAGS, 0o666)
+
+    @property
+    def has_file(self) -> bool:
+        """Whether it writes to a file that may be opened anew."""
+        return bool(self._path)
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Write it; there are no filters."""
@@ -152,3 +158,10 @@ def reopen() -> None:
                 handler.reopen()
             except OSError as error:
                 log.error("The log file stays the old one: %s: %s", error.filename, error.strerror)
+
+
+def open_flags() -> tuple[int, ...]:
+    """With which flags of open(2) files are opened from now on: none, where none is reopened."""
+    handlers = logging.root.handlers
+    is_file = any(isinstance(each, Unbuffered) and each.has_file for each in handlers)
+    return (_OPEN_FLAGS,) if is_file else ()

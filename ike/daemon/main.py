@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ike.config.model import Configuration
 from ike.config.swanctl import load
-from ike.daemon import ees, privileges
+from ike.daemon import ees
 from ike.daemon.reconnect import TkmReconnect
 from ike.daemon.service import Service
 from ike.daemon.warm_up import warm_up
@@ -21,11 +21,13 @@ from ike.errors import ConfigError, LocalError
 from ike.tkm_client import TkmClient
 from ike.vici.control import Control
 from ike.vici.server import SOCKET, ViciServer
+from tkm import sandbox
 from tkm.rpc.client import IKE_SOCKET, Client, SocketTransport, user_id
 from tkm.rpc.ees import EES_SOCKET
 from tkm.rpc.result import RpcError
 from tkm.rpc.rpc2 import RPC2
 from tkm.rpc.server import Server
+from tkm.sandbox import calls, privileges
 
 log = logging.getLogger("ike")
 
@@ -67,15 +69,16 @@ def _parser() -> argparse.ArgumentParser:
         help="UDP port on both sides for ESP, and for IKE where there is a NAT (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--user", metavar="NAME",
-        help="become this user once all sockets are there; all that is kept of root's rights is to "
-        "bind ports",
+        "--user", metavar="USER", type=privileges.user,
+        help="become this user once all sockets are there; in any case all that is kept of root's "
+        "rights is to bind ports",
     )  # fmt: skip
     parser.add_argument(
         "--warm-up", "--rehearse", action="store_true",
         help="before anything else, set up an IKE SA with ourselves, so that the first real one "
         "does not have to wait for pages and caches",
     )  # fmt: skip
+    sandbox.add_option(parser)
     return parser
 
 
@@ -141,8 +144,11 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace) -> None:
         # Last of all: who waits for us waits for this.
         server = Server(arguments.ees_socket, ees.dispatcher(engine), service.selector)
         stack.enter_context(contextlib.closing(server))
-        if arguments.user:
-            privileges.drop(arguments.user)
+        # Exempting sockets from the policies took CAP_NET_ADMIN; ports are also for addresses that
+        # a control client adds. Nothing has been read from anybody yet.
+        kept = privileges.give_up(arguments.user, privileges.NET_BIND_SERVICE)
+        log.info("running as %s", kept)
+        log.info("sandbox %s", sandbox.enter(arguments.sandbox, calls.DAEMON | calls.NETWORK))
         for connection in configuration.connections:
             service.start(connection)
         service.run()

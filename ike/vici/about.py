@@ -3,12 +3,12 @@
 
 import os
 import time
-from functools import cache
 
 from ike.engine.states import State
 from ike.message.numbers import Encryption, Integrity, KeMethod, Prf
 from ike.vici.control import Control
 from ike.vici.message import Section
+from tkm import VERSION
 
 _PRIORITIES = ("critical", "high", "medium", "low")
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
@@ -20,21 +20,11 @@ def show_version(_control: Control, _request: Section) -> Section:
     system = os.uname()
     return {
         "daemon": "tkm_iked",
-        "version": _our_version(),
+        "version": VERSION,
         "sysname": system.sysname,
         "release": system.release,
         "machine": system.machine,
     }
-
-
-@cache
-def _our_version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # slow, and hardly ever needed
-
-    try:
-        return version("tkm-lab")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def stats(control: Control, _request: Section) -> Section:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Distinguished names for people, as in ``C=CH, O=Linux strongSwan, CN=alice``."""
 
+from cryptography import x509
+
 
 def subject(der: bytes) -> str:
     """The subject of a certificate, the most general part first; empty if it cannot be read."""
-    from cryptography import x509  # takes a while, and only people who look at lists need it
-
     try:
         name = x509.load_der_x509_certificate(der).subject
     except ValueError:

@@ -7,6 +7,7 @@ import dataclasses
 import time
 
 import click
+from rich.markup import escape
 
 from lab.cli import complete
 from lab.cli.common import ike_option, json_option, lab_option_as, print_json
@@ -152,4 +153,4 @@ def doctor(as_json: bool) -> None:
         show.doctor(findings)
     choice = choose()
     if not as_json:
-        click.echo(f"A lab here runs on {choice.kernel}: {choice.reason}.")
+        show.prose(escape(f"A lab here runs on {choice.kernel}: {choice.reason}."))

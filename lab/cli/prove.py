@@ -18,10 +18,11 @@ def check(name: str | None, as_json: bool) -> None:
     from lab import check as checking
     from lab.cli import show
 
+    lab = the_lab(name)
     with show.busy("looking at the policies") as report:
-        proofs = checking.check(the_lab(name), report)
+        proofs = checking.check(lab, report)
     if as_json:
         print_json({p.link: p.verdict.to_json() | {"lost": p.lost} for p in proofs})
     else:
-        show.proofs(proofs)
+        show.proofs(lab.name, proofs)
     sys.exit(0 if all(proof.verdict.ok for proof in proofs) else 1)

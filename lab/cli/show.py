@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab import which
+from lab.cli.layout import Listing
 
 if TYPE_CHECKING:
     from lab.build import Step
@@ -24,9 +26,20 @@ if TYPE_CHECKING:
     from lab.report import LogLine
     from lab.topology import Topology
 
-out = Console(highlight=False, soft_wrap=True, width=1000)
-"""As wide as anything is: a terminal wraps what is too long for it, and nothing is ever cut."""
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+_UNLIMITED = 100_000
+"""Columns of what is not a terminal: a program finds a row on one line, and nothing is cut."""
+
+
+def _console(*, errors: bool) -> Console:
+    stream = sys.stderr if errors else sys.stdout
+    terminal = stream is not None and stream.isatty()
+    return Console(
+        stderr=errors, highlight=False, soft_wrap=True, width=None if terminal else _UNLIMITED
+    )
+
+
+out = _console(errors=False)
+err = _console(errors=True)
 
 _COLORS = ("cyan", "magenta", "yellow", "green", "blue", "red")
 """Of nodes."""
@@ -36,14 +49,54 @@ _REASONS = 10
 
 @contextmanager
 def busy(what: str) -> Iterator[Callable[[str], None]]:
-    """Say what is being done while it lasts; call what it gives when that is something else."""
-    with err.status(f"{what} …") as spinner:
-        yield lambda now: spinner.update(f"{escape(now)} …")
+    """Show what is being done while it lasts; call the result when that changes.
+
+    Nothing of it is shown where there is no terminal. The console that shows the spinner must own
+    the terminal meanwhile: it is `out`, if that is a terminal, so that lines are printed above
+    the spinner, and the spinner is never part of a line.
+    """
+    owner = out if out.is_terminal else err
+    with owner.status(_spinner(what, owner)) as spinner:
+        yield lambda now: spinner.update(_spinner(now, owner))
+
+
+def _spinner(what: str, console: Console) -> Text:
+    """The text beside a spinner: on one line, since a terminal would keep any others."""
+    text = Text(f"{what} …")
+    text.truncate(max(console.width - 4, 1), overflow="ellipsis")
+    return text
+
+
+def prose(text: str | Text) -> None:
+    """Print a line; on a terminal it wraps at spaces, and a longer word stays whole."""
+    out.print(text, soft_wrap=False, no_wrap=False, overflow="ignore", crop=False)
 
 
 def step(done: Step) -> None:
     """A line of ``up``."""
-    out.print(f"  [bold]{done.name:<9}[/] {escape(done.what):<60} [dim]{done.seconds:5.1f} s[/]")
+    line(f"[bold]{done.name:<9}[/]", escape(done.what), done.seconds, 60)
+
+
+def line(head: str, what: str, seconds: float, width: int) -> None:
+    """A line with a head, what was done, and how long it took; only what was done wraps.
+
+    Args:
+        head: rich's markup.
+        what: rich's markup.
+        seconds: how long it took.
+        width: the cells of `what`; less in a narrow terminal.
+    """
+    first, times = Text.from_markup(head), Text(f"{seconds:5.1f} s", "dim")
+    rest = first.cell_len + times.cell_len + 4
+    row = Table.grid(padding=(0, 1, 0, 0))
+    row.add_column(width=2 + first.cell_len)
+    if out.width < _UNLIMITED:
+        row.add_column(width=max(min(width, out.width - rest), 1), overflow="fold")
+    else:
+        row.add_column(min_width=width, no_wrap=True)
+    row.add_column(no_wrap=True)
+    row.add_row(Text("  ") + first, what, times)
+    out.print(row)
 
 
 def up(name: str, seconds: float, nodes: Sequence[str]) -> None:
@@ -52,15 +105,9 @@ def up(name: str, seconds: float, nodes: Sequence[str]) -> None:
     commands: list[tuple[str, ...]] = [("ping", first, rest[0])] if rest else []
     commands += [("check",), ("status",), ("down",)]
     out.print(f"[bold green]{escape(name)} is up[/] in {seconds:.1f} s")
-    out.print(f"  [dim]next:[/] {', '.join(which.command(name, *each) for each in commands)}")
-
-
-def table(*columns: str, right: Iterable[str] = ()) -> Table:
-    """An empty table in our style."""
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", no_wrap=True)
-    return made
+    for number, words in enumerate(commands):  # a line each, or a terminal would break one
+        label = "[dim]next:[/]" if number == 0 else " " * len("next:")
+        out.print(f"  {label} {escape(which.command(name, *words))}")
 
 
 def clock(seconds: float) -> str:
@@ -75,7 +122,7 @@ def mark(good: bool) -> Text:
 
 def topologies(found: Iterable[Topology]) -> None:
     """What ``topologies`` lists."""
-    listing = table("TOPOLOGY", "WHAT", "NODES")
+    listing = Listing("TOPOLOGY", "WHAT", "NODES", prose=("WHAT", "NODES"))
     for topology in found:
         nodes = ", ".join(topology.nodes)
         listing.add_row(f"[bold]{topology.name}[/]", escape(topology.title), nodes)
@@ -84,43 +131,44 @@ def topologies(found: Iterable[Topology]) -> None:
 
 def doctor(findings: Iterable[Finding]) -> None:
     """What ``doctor`` has found."""
-    listing = table("", "", "")
-    listing.show_header = False
     for finding in findings:
-        listing.add_row(mark(finding.good), finding.subject, escape(finding.text))
+        listing = Listing("", "", "", prose=("",))
+        listing.add_row(mark(finding.good), f"{finding.subject:<15}", escape(finding.text))
+        out.print(listing)
         if finding.mend and not finding.good:
-            listing.add_row("", "", f"[bold]mend it:[/] {escape(finding.mend)}")
-    out.print(listing)
+            out.print(f"   [bold]mend it:[/] {escape(finding.mend)}")
 
 
-def proofs(found: Sequence[Proof]) -> None:
+def proofs(lab: str, found: Sequence[Proof]) -> None:
     """The verdict on each link; those on which hosts talk come with what was sent."""
     for number, each in enumerate(found):
         if number:
             out.print()
-        _proof(each)
+        _proof(lab, each)
 
 
-def _proof(found: Proof) -> None:
+def _proof(lab: str, found: Proof) -> None:
     verdict = found.verdict
     beside = ", ".join(f"{count} {kind}" for kind, count in verdict.other.items()) or "nothing"
     when = "in this check" if found.lost else "since it is up"
     seen = f"{verdict.frames} frames {when}: {len(verdict.esp)} ESP; beside them {beside}"
-    out.print(f"[bold]{found.link}[/]  [dim]{seen}[/]")
+    prose(f"[bold]{found.link}[/]  [dim]{seen}[/]")
     if found.lost:
-        out.print(f"[dim]not before it, for the lab has forgotten {found.lost}[/]")
+        prose(f"[dim]not before it, for the lab has forgotten {found.lost}[/]")
     out.print()
-    rows = table("SENT", "", "ESP SPI", "SEQ", "FRAME", "ICV", "INSIDE", right=("SEQ", "FRAME"))
+    columns = ("SENT", "", "ESP SPI", "SEQ", "FRAME", "ICV", "INSIDE")
+    rows = Listing(*columns, right=("SEQ", "FRAME"), prose=("SENT",))
     for delivery in verdict.deliveries:
         rows.add_row(*_delivery(delivery, found.places))
     if rows.row_count:
         out.print(rows)
         out.print()
     for failure in verdict.failures[:_REASONS]:
-        out.print(f"[bold red]✗[/] {escape(str(failure))}")
+        prose(f"[bold red]✗[/] {escape(str(failure))}")
     if len(verdict.failures) > _REASONS:
-        out.print(f"[dim]… and {len(verdict.failures) - _REASONS} more: tkm-lab check --json[/]")
-    out.print(_conclusion(verdict, red=found.red))
+        again = escape(which.command(lab, "check", "--json"))
+        out.print(f"[dim]… and {len(verdict.failures) - _REASONS} more: {again}[/]")
+    prose(_conclusion(verdict, red=found.red))
 
 
 def _conclusion(verdict: Verdict, *, red: bool) -> str:
@@ -162,11 +210,11 @@ class LogPainter:
     def line(self, line: LogLine) -> None:
         """Show one."""
         if self._alone:
-            out.print(escape(line.text))
+            prose(escape(line.text))
             return
         when = f"{clock(line.time)}.{int(line.time % 1 * 1000):03}"
         who = f"[bold {self._nodes[line.node]}]{line.node:<{self._width}}[/]"
-        out.print(f"[dim]{when}[/] {who} [dim]{line.daemon:<14}[/] {escape(line.message)}")
+        prose(f"[dim]{when}[/] {who} [dim]{line.daemon:<14}[/] {escape(line.message)}")
 
 
 def hint(text: str) -> None:

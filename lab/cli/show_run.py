@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from lab.cli.show import busy, out, table
+from lab.cli.layout import Listing
+from lab.cli.show import busy, line, out, prose
 from lab.scenario.engine import Done, State
 from lab.scenario.report import Outcome
 
@@ -29,7 +30,8 @@ _COLOURS = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.NOT_RUN: "ye
 
 def listing(scenarios: Sequence[Scenario]) -> None:
     """What ``run --list`` shows."""
-    rows = table("SCENARIO", "WHAT", "TOPOLOGY", "FAR")
+    columns = ("SCENARIO", "WHAT", "TOPOLOGY", "FAR")
+    rows = Listing(*columns, prose=("WHAT", "FAR"))
     for one in scenarios:
         name, far = f"[bold]{one.name}[/]", ", ".join(one.far)
         rows.add_row(name, escape(one.title), one.topology.name, far)
@@ -41,7 +43,7 @@ def head(scenario: Scenario) -> None:
     backends = {n.name: n.ike for n in scenario.topology.nodes.values() if n.ike != "none"}
     kinds = set(backends.values())
     who = kinds if len(kinds) == 1 else (f"{node} {ike}" for node, ike in backends.items())
-    out.print(f"[bold]{scenario.name}[/]  {escape(scenario.title)}  [dim]{', '.join(who)}[/]")
+    prose(f"[bold]{scenario.name}[/]  {escape(scenario.title)}  [dim]{', '.join(who)}[/]")
 
 
 @contextmanager
@@ -55,25 +57,23 @@ def step_done(done: Done) -> None:
     """A line for a step that was reached; its reason below it, if it has failed."""
     if done.state is State.SKIPPED:
         return
-    what = f"{escape(_short(str(done.step))):<{_WIDTH}}"
-    out.print(f"  {_MARKS[done.state]} {what} [dim]{done.seconds:5.1f} s[/]")
+    line(_MARKS[done.state], escape(_short(str(done.step))), done.seconds, _WIDTH)
     if done.state is State.FAILED:
-        out.print(f"      [red]{escape(done.words)}[/]")
+        prose(f"      [red]{escape(done.words)}[/]")
 
 
 def result(found: Result, *, whole: bool) -> None:
     """The last line about a scenario; with `whole` all about it, if it has not passed."""
     colour = _COLOURS[found.outcome]
     if whole:
-        line = f"[bold {colour}]{found.outcome:<13}[/] {found.name:<44}"
-        out.print(f"{line} [dim]{found.seconds:5.1f} s[/]")
+        line(f"[bold {colour}]{found.outcome:<13}[/]", escape(found.name), found.seconds, 44)
         if found.outcome is Outcome.FAILED:
             for done in found.steps:
                 step_done(done)
     else:
         out.print(f"  [bold {colour}]{found.outcome}[/] [dim]in {found.seconds:.1f} s[/]")
     if found.outcome is Outcome.NOT_RUN:
-        out.print(f"      [yellow]{escape(found.reason)}[/]")
+        prose(f"      [yellow]{escape(found.reason)}[/]")
     if found.kept:
         out.print(f"      [dim]all that was to be seen: {escape(str(found.kept))}[/]")
     if not whole:

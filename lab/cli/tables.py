@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How ``status`` looks: a lab, its hosts with their daemons, IKE SAs, Child SAs.
 
-Columns are in the order of what one looks for first: the last ones may wrap in a narrow terminal.
+In a narrow terminal a row has two lines: the order of the columns then puts what belongs together,
+such as SPI in and SPI out, below each other.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from lab import which
-from lab.cli.show import clock, out, table
+from lab.cli.layout import Listing
+from lab.cli.show import clock, out, prose
 
 if TYPE_CHECKING:
     from lab.report import NodeStatus, Status, Summary
@@ -29,18 +31,20 @@ def status(state: Status, states: Mapping[str, HostState], topology: Topology | 
     what = [topology.title] if topology else []
     age = _span(int(time.time() - summary.started))
     what += [f"kernel {summary.kernel}", f"up for {age}", f"{state.frames} frames on the wire"]
-    out.print(f"[bold]{escape(summary.name)}[/]  [dim]{escape(', '.join(what))}[/]\n")
+    prose(f"[bold]{escape(summary.name)}[/]  [dim]{escape(', '.join(what))}[/]\n")
     _hosts(state.nodes)
     _ike_sas(states)
     _child_sas(states)
     for node, host in states.items():
         if host.trouble:
             logs = which.command(summary.name, "logs", node)
-            out.print(f"\n[red]✗[/] {escape(host.trouble)} [dim]({logs})[/]")
+            prose(f"\n[red]✗[/] {escape(host.trouble)}")
+            out.print(f"  [dim]{escape(logs)}[/]")
 
 
 def _hosts(nodes: Iterable[NodeStatus]) -> None:
-    hosts = table("NODE", "ADDRESS", "DAEMON", "PID", "STATE", "MEMORY", right=("PID", "MEMORY"))
+    columns = ("NODE", "ADDRESS", "DAEMON", "PID", "STATE", "MEMORY")
+    hosts = Listing(*columns, right=("PID", "MEMORY"))
     for node in nodes:
         addresses = [f"{a} {i.link}" for i in node.interfaces for a in i.addresses]
         for number in range(max(len(addresses), len(node.daemons), 1)):
@@ -59,7 +63,8 @@ def _daemon(node: NodeStatus, number: int) -> tuple[str, str, str, str]:
 
 
 def _ike_sas(states: Mapping[str, HostState]) -> None:
-    rows = table("NODE", "IKE SA", "STATE", "AGE", "REKEY", "PEER", "SPI i", "SPI r")
+    columns = ("NODE", "IKE SA", "AGE", "SPI i", "PEER", "STATE", "REKEY", "SPI r")
+    rows = Listing(*columns, prose=("PEER",))
     for node, host in states.items():
         for sa in host.ike_sas:
             rows.add_row(f"[bold]{node}[/]", *_ike(sa))
@@ -72,13 +77,14 @@ def _ike(sa: Ike) -> tuple[str, ...]:
     name = escape(f"{sa.name}[{sa.id}]")
     own = 0 if sa.initiator else 1
     spis = [spi if number == own else f"[dim]{spi}[/]" for number, spi in enumerate(sa.spis)]
-    times = (_span(sa.age), _span(sa.rekey_in))
-    return (name, _state(sa.state), *times, escape(sa.remote), *spis)
+    first = (name, _span(sa.age), spis[0], escape(sa.remote))
+    return (*first, _state(sa.state), _span(sa.rekey_in), spis[1])
 
 
 def _child_sas(states: Mapping[str, HostState]) -> None:
-    columns = ("NODE", "CHILD SA", "STATE", "SPI in", "IN", "SPI out", "OUT", "REKEY", "EXPIRES")
-    rows = table(*columns, "PROTECTS", right=("IN", "OUT"))
+    first = ("CHILD SA", "SPI in", "IN", "REKEY", "PROTECTS")
+    second = ("STATE", "SPI out", "OUT", "EXPIRES", "MODE")
+    rows = Listing("NODE", *first, *second, right=("IN", "OUT"), prose=("PROTECTS",))
     for node, host in states.items():
         for child in host.child_sas:
             rows.add_row(f"[bold]{node}[/]", *_child(child))
@@ -94,11 +100,10 @@ def _child(child: Child) -> tuple[str, ...]:
         selector.removesuffix("/32").removesuffix("/128") for selector in child.selectors
     )
     return (
-        *(child.name, _state(child.state)),
-        *(child.spi_in or "-", str(child.packets[0])),
-        *(child.spi_out or "-", str(child.packets[1])),
-        *(_span(child.rekey_in), _span(child.expires_in)),
-        f"{here} ⇄ {there} [dim]{child.mode}[/]",
+        *(escape(child.name), child.spi_in or "-", str(child.packets[0]), _span(child.rekey_in)),
+        f"{here} ⇄ {there}",
+        *(_state(child.state), child.spi_out or "-", str(child.packets[1])),
+        *(_span(child.expires_in), f"[dim]{child.mode}[/]"),
     )
 
 
@@ -120,7 +125,7 @@ def _span(seconds: int | None) -> str:
 
 def labs(summaries: Iterable[Summary]) -> None:
     """Several labs, a line each."""
-    listing = table("LAB", "KERNEL", "SINCE", "STATE")
+    listing = Listing("LAB", "KERNEL", "SINCE", "STATE")
     for summary in summaries:
         kept = "up" if summary.kept else "up while its builder is"
         listing.add_row(f"[bold]{summary.name}[/]", summary.kernel, clock(summary.started), kept)

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Container, Sequence
 from contextlib import suppress
 
-from tkm import VERSION, logs, notify
+from tkm import VERSION, logs, notify, sandbox
 from tkm.errors import KernelError
 from tkm.proxy.events import Event, rehearse, translate
 from tkm.reactor import Reactor
 from tkm.rpc.client import Client, connect, user_id
 from tkm.rpc.ees import EES, EES_SOCKET, EsaAcquire
 from tkm.rpc.result import FieldError, Refused, RpcError
+from tkm.sandbox import calls, privileges
 from tkm.xfrm.messages import Group, Type
 from tkm.xfrm.netlink import NetlinkSocket
 
@@ -115,22 +116,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="a user, beside root and ourselves, whose process may be the IKE daemon",
     )  # fmt: skip
     parser.add_argument(
+        "--user", metavar="USER", type=privileges.user,
+        help="become this user once the kernel's events are subscribed to; capabilities go in any "
+        "case",
+    )  # fmt: skip
+    parser.add_argument(
         "--log", metavar="WHERE", default=logs.STDERR, help="stderr, syslog or a file"
     )
+    sandbox.add_option(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     arguments = parser.parse_args(argv)
     try:
         logs.to(arguments.log, program=parser.prog)
         log.info("XFRM Proxy starting (%s)", VERSION)
+    except OSError as error:
+        parser.exit(1, f"{parser.prog}: {arguments.log}: {error.strerror}\n")
+    try:
         proxy = Proxy(arguments.socket, arguments.server_user)
+        # Joining the groups took CAP_NET_ADMIN, with which one also reads keys of ESP.
+        log.info("Running as %s", privileges.give_up(arguments.user))
     except KernelError as error:
         log.critical("%s", error)
         return 1
     except OSError as error:
-        parser.exit(1, f"{parser.prog}: {arguments.log}: {error.strerror}\n")
+        log.critical("%s: %s", error.filename, error.strerror)
+        return 1
     with Reactor(logs.reopen) as reactor:
         reactor.selector.register(proxy, selectors.EVENT_READ, proxy.forward)
         rehearse()
+        notify.connect()
+        allowed = calls.DAEMON | calls.UNIX_CLIENT | calls.reopening(logs.open_flags())
+        log.info("Sandbox %s", sandbox.enter(arguments.sandbox, allowed))
         log.info("Initialization complete, waiting for kernel events")
         notify.tell("READY=1")
         reactor.run(proxy.try_again)

@@ -8,7 +8,7 @@ import os
 import socket
 import struct
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,8 @@ class Listener:
             self._socket.close()
             raise OSError(error.errno, error.strerror, path) from error
         self._inode = _inode(self._path)
-        self._spare = _spare()
+        self._spare = self._socket.dup()
+        """A descriptor that is there to be given up."""
 
     def _bind(self, mode: int) -> None:
         if self._path.is_socket():
@@ -99,7 +100,7 @@ class Listener:
             self._spare.close()
             client, _ = self._socket.accept()
             client.close()
-            self._spare = _spare()
+            self._spare = self._socket.dup()
 
     def close(self) -> None:
         """Take the name away, unless somebody else has taken it over, or we may not any more."""
@@ -108,11 +109,6 @@ class Listener:
         if _inode(self._path) == self._inode:
             with contextlib.suppress(PermissionError):
                 self._path.unlink(missing_ok=True)
-
-
-def _spare() -> BinaryIO:
-    """A descriptor that is there to be given up."""
-    return Path(os.devnull).open("rb")
 
 
 def _is_served(path: Path) -> bool:
