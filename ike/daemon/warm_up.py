@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from ike.config.model import Configuration, Connection
 from ike.engine.engine import Ike
-from ike.errors import PeerError
+from ike.message.errors import PeerError
 from ike.message.header import Header
 from ike.message.ke import KeyExchange
 from ike.message.message import Message

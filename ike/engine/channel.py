@@ -10,9 +10,9 @@ from ike.engine.context import Arrival, EngineContext
 from ike.engine.fragmentation import Reassembly, Whole
 from ike.engine.route import Route
 from ike.engine.window import Datagrams, Requests, Responses
-from ike.errors import PeerError, TrustedRefusal, Unauthenticated
 from ike.message.chain import decode_chain, encode_chain
 from ike.message.encrypted import Encrypted, EncryptedFragment
+from ike.message.errors import PeerError, TrustedRefusal, Unauthenticated
 from ike.message.header import NO_SPI, Header
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType

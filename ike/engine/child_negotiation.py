@@ -9,7 +9,7 @@ from ike.engine import negotiation, selectors
 from ike.engine.child_sa import Agreement
 from ike.engine.exchange import ExchangeContext
 from ike.engine.selectors import Selectors
-from ike.errors import NoProposalChosen, TsUnacceptable
+from ike.message.errors import NoProposalChosen, TsUnacceptable
 from ike.message.message import Message
 from ike.message.notify import Notify
 from ike.message.numbers import NotifyType, Protocol

@@ -16,7 +16,7 @@ from ike.engine.followup_ke import conclude
 from ike.engine.informational import DeleteSpi
 from ike.engine.key_exchange_state import KeyExchangeState
 from ike.engine.states import State
-from ike.errors import PeerError, TemporaryFailure
+from ike.message.errors import PeerError, TemporaryFailure
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType, NotifyType
 from ike.message.payload import Payload

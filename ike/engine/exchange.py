@@ -27,7 +27,7 @@ from ike.engine.lifetime import Lifetime
 from ike.engine.peer import Peer
 from ike.engine.route import Route
 from ike.engine.states import State, Trigger
-from ike.errors import PeerError
+from ike.message.errors import PeerError
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType
 from ike.message.payload import Payload

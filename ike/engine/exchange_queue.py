@@ -6,7 +6,7 @@ from types import GeneratorType
 from typing import NamedTuple
 
 from ike.engine.exchange import Exchange, IkeSaContext, Steps
-from ike.errors import PeerError
+from ike.message.errors import PeerError
 
 
 class Outstanding(NamedTuple):

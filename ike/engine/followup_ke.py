@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from ike.engine.exchange import ExchangeContext, Request, Steps
 from ike.engine.key_exchange_state import KeyExchangeState, PendingKeyExchanges
-from ike.errors import MalformedMessage, PeerError, StateNotFound
+from ike.message.errors import MalformedMessage, PeerError, StateNotFound
 from ike.message.message import Message
 from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType

@@ -12,9 +12,9 @@ from ike.engine.create_child_sa import report_failure
 from ike.engine.exchange import Request, SetupContext, Steps
 from ike.engine.informational import DeleteIkeSa, DeleteSpi
 from ike.engine.states import Trigger
-from ike.errors import AuthenticationFailed, MalformedMessage, PeerError, TrustedRefusal
 from ike.identity import Identity
 from ike.message.auth import Authentication
+from ike.message.errors import AuthenticationFailed, MalformedMessage, PeerError, TrustedRefusal
 from ike.message.identification import IdInitiator, IdResponder
 from ike.message.message import Message
 from ike.message.notify import Notify

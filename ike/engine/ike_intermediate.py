@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ike.engine import negotiation
 from ike.engine.exchange import Request, SetupContext, Steps
-from ike.errors import MalformedMessage, PeerError
+from ike.message.errors import MalformedMessage, PeerError
 from ike.message.ke import KeyExchange as KeyExchangePayload
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType

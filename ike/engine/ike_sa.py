@@ -26,7 +26,8 @@ from ike.engine.peer import Peer
 from ike.engine.registry import Registry
 from ike.engine.route import Route
 from ike.engine.states import IKE_SA, State, Trigger, advance
-from ike.errors import LocalError, TrustedRefusal
+from ike.errors import LocalError
+from ike.message.errors import TrustedRefusal
 from ike.tkm_client import ChildKeys, IkeKeys, KeyExchange, KeyInputs
 
 log = logging.getLogger("ike")

@@ -9,7 +9,7 @@ from ike.engine import authentication, extensions, nat, negotiation
 from ike.engine.exchange import Request, SetupContext, Steps, StillWaiting
 from ike.engine.key_exchange_state import KeyExchangeState
 from ike.engine.states import Trigger
-from ike.errors import Declined, MalformedMessage, NoProposalChosen, PeerError
+from ike.message.errors import Declined, MalformedMessage, NoProposalChosen, PeerError
 from ike.message.header import NO_SPI
 from ike.message.message import Message
 from ike.message.notify import Notify

@@ -12,8 +12,8 @@ from ike.engine.ike_sa import IkeSa
 from ike.engine.peer import Peer
 from ike.engine.registry import Registry
 from ike.engine.states import State
-from ike.errors import InvalidMajorVersion, PeerError
 from ike.message.chain import decode_chain
+from ike.message.errors import InvalidMajorVersion, PeerError
 from ike.message.header import NO_SPI, Header
 from ike.message.message import Message
 from ike.message.notify import Notify

@@ -5,7 +5,7 @@ from ike.config.model import ChildConfig
 from ike.engine import ike_auth, ike_intermediate, ike_sa_init
 from ike.engine.create_child_sa import report_failure
 from ike.engine.exchange import Exchange, SetupContext, Steps
-from ike.errors import PeerError
+from ike.message.errors import PeerError
 
 
 class Initiate(Exchange[SetupContext]):

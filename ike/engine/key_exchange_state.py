@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 from ike.engine import negotiation
-from ike.errors import InvalidKePayload, MalformedMessage
+from ike.message.errors import InvalidKePayload, MalformedMessage
 from ike.message.ke import KeyExchange as KeyExchangePayload
 from ike.message.message import Message
 from ike.message.nonce import Nonce as NoncePayload

@@ -7,7 +7,7 @@ No key exchange is done twice: the methods of one proposal all differ (RFC 9370,
 from collections.abc import Sequence
 
 from ike.config.proposals import Suite, is_additional
-from ike.errors import InvalidKePayload, NoProposalChosen
+from ike.message.errors import InvalidKePayload, NoProposalChosen
 from ike.message.ke import KeyExchange
 from ike.message.message import Message
 from ike.message.numbers import KeMethod, Protocol, TransformType

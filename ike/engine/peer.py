@@ -13,7 +13,7 @@ from ike.engine.child_sa import ChildSa
 from ike.engine.context import EngineContext
 from ike.engine.events import ChildSaInstalled, ChildSaRemoved
 from ike.engine.states import ChildTrigger
-from ike.errors import TrustedRefusal
+from ike.message.errors import TrustedRefusal
 from ike.tkm_client import AuthenticatedEndpoint
 
 log = logging.getLogger("ike")

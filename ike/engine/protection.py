@@ -8,9 +8,9 @@ Encrypted Fragment payload that is protected for itself.
 from collections.abc import Sequence
 
 from ike.engine.window import Datagrams
-from ike.errors import MalformedMessage
 from ike.message.chain import GENERIC_HEADER, decode_chain, encode_chain, generic_header
 from ike.message.encrypted import Encrypted, EncryptedFragment
+from ike.message.errors import MalformedMessage
 from ike.message.header import Header
 from ike.message.message import Message
 from ike.message.numbers import PayloadType

@@ -17,7 +17,7 @@ from ike.engine.ike_sa_init_responder import InitResponder
 from ike.engine.registry import Registry
 from ike.engine.route import KEEPALIVE
 from ike.engine.states import State
-from ike.errors import InvalidMajorVersion, MalformedMessage, PeerError, Unauthenticated
+from ike.message.errors import InvalidMajorVersion, MalformedMessage, PeerError, Unauthenticated
 from ike.message.header import Header
 from ike.message.message import Message
 from ike.message.notify import Notify

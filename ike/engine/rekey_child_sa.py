@@ -16,7 +16,7 @@ from ike.engine.create_child_sa import CreateChildSa
 from ike.engine.exchange import Exchange, ExchangeContext, Steps
 from ike.engine.informational import DeleteChildSa
 from ike.engine.states import ChildState, ChildTrigger
-from ike.errors import PeerError, TemporaryFailure
+from ike.message.errors import PeerError, TemporaryFailure
 from ike.message.message import Message
 from ike.message.notify import Notify
 from ike.message.numbers import NotifyType, Protocol

@@ -16,7 +16,7 @@ from ike.engine.informational import delete_ike_sa
 from ike.engine.key_exchange_state import KeyExchangeState
 from ike.engine.lifetime import PATIENCE
 from ike.engine.states import State
-from ike.errors import PeerError, TemporaryFailure
+from ike.message.errors import PeerError, TemporaryFailure
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType, NotifyType, Protocol
 from ike.message.payload import Payload

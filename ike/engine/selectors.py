@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ike import address
 from ike.address import Network
-from ike.errors import TsUnacceptable
+from ike.message.errors import TsUnacceptable
 from ike.message.numbers import TsType
 from ike.message.ts import TrafficSelector
 

@@ -14,7 +14,7 @@ from ike.engine.exchange_queue import Outstanding
 from ike.engine.ike_sa import IkeSa
 from ike.engine.informational import delete_ike_sa
 from ike.engine.states import State
-from ike.errors import MalformedMessage, PeerError, TrustedRefusal
+from ike.message.errors import MalformedMessage, PeerError, TrustedRefusal
 from ike.message.message import Message
 from ike.message.payload import Payload
 

@@ -4,12 +4,12 @@
 from collections.abc import Sequence
 from struct import Struct
 
-from ike.errors import UnsupportedCriticalPayload
 from ike.message.auth import Authentication
 from ike.message.cert import Certificate
 from ike.message.certreq import CertificateRequest
 from ike.message.delete import Delete
 from ike.message.encrypted import Encrypted, EncryptedFragment
+from ike.message.errors import UnsupportedCriticalPayload
 from ike.message.identification import IdInitiator, IdResponder
 from ike.message.ke import KeyExchange
 from ike.message.nonce import Nonce

@@ -4,7 +4,7 @@
 from struct import Struct
 from typing import Self
 
-from ike.errors import InvalidMajorVersion, MalformedMessage
+from ike.message.errors import InvalidMajorVersion, MalformedMessage
 from ike.value import Value
 
 _LAYOUT = Struct(">8s8sBBBBII")

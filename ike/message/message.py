@@ -4,8 +4,8 @@
 from collections.abc import Iterator
 from typing import Self, TypeVar
 
-from ike.errors import Declined, MalformedMessage
 from ike.message.chain import decode_chain, encode_chain
+from ike.message.errors import Declined, MalformedMessage
 from ike.message.header import Header
 from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType, name

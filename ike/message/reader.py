@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Reading octets with every bound checked, and the error in words."""
 
-from ike.errors import MalformedMessage
+from ike.message.errors import MalformedMessage
 
 
 class Reader:

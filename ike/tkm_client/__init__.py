@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The trusted side, as the IKE engine sees it: the one place that talks to the TKM.
+"""The client of the TKM; nothing else in ``ike`` calls it.
 
-Each context of the TKM that we hold is an object here. It has taken a number when it was made, and
-gives it back when it is freed or when the TKM has used it up; what cannot be made has taken none.
-Whoever holds such an object owns it, and frees it on every path.
+Each context of the TKM that we hold is an object here. It takes a number when it is created, and
+returns it when it is freed or when the TKM has used it up; an object that cannot be created has
+taken none. The holder of such an object owns it, and frees it on every path.
 
-The TKM's refusals come out as :class:`~ike.errors.TrustedRefusal`, which knows the Notify that
-tells the peer. So does that it is gone: then all objects here are void, and everything is refused
-until another TKM is found (``ike.daemon.reconnect``).
+Refusals of the TKM are raised as :class:`~ike.message.errors.TrustedRefusal`, which has the Notify
+for the peer. So is the loss of the TKM: then all objects here are void, and everything is refused
+until another TKM is found (:mod:`ike.daemon.reconnect`).
 """
 
 from ike.tkm_client.client import TkmClient

@@ -4,7 +4,8 @@
 import logging
 from typing import Any, TypeVar
 
-from ike.errors import LocalError, OutOfContexts, TrustedRefusal
+from ike.errors import LocalError
+from ike.message.errors import OutOfContexts, TrustedRefusal
 from ike.message.numbers import NotifyType
 from tkm.rpc import rpc2
 from tkm.rpc.client import Client

@@ -1,12 +1,37 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What commands act on."""
 
+import selectors
 import time
 from collections.abc import Callable
+from typing import Any, Protocol
 
 from ike.config.model import Authority, Configuration, Connection
-from ike.daemon.service import Service
+from ike.engine.engine import Ike
+from ike.engine.events import Event
 from ike.x509 import Certificate
+
+
+class Loop(Protocol):
+    """The event loop of the daemon, as far as the control interface needs it."""
+
+    @property
+    def engine(self) -> Ike: ...
+    @property
+    def selector(self) -> selectors.BaseSelector: ...
+    @property
+    def listeners(self) -> list[Callable[[Event], None]]:
+        """Called with each event."""
+
+    @property
+    def timers(self) -> list[Any]:
+        """Objects with ``next_timer`` and ``handle_timer``."""
+
+    def listen(self, host: str) -> None:
+        """Receive at one of our addresses."""
+
+    def start(self, connection: Connection) -> None:
+        """Set up the Child SAs of a connection that are to be set up at once."""
 
 
 class Control:
@@ -18,7 +43,7 @@ class Control:
     :ivar authorities: CAs by the names that clients gave them.
     """
 
-    def __init__(self, service: Service, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, service: Loop, clock: Callable[[], float] = time.monotonic) -> None:
         self.service = service
         self.engine = service.engine
         self.clock = clock

@@ -12,7 +12,7 @@ from ike.engine import ike_intermediate, negotiation
 from ike.engine.channel import Channel
 from ike.engine.context import Datagram
 from ike.engine.events import ChildSaFailed, IkeSaClosed
-from ike.errors import NoProposalChosen
+from ike.message.errors import NoProposalChosen
 from ike.message.header import Header
 from ike.message.ke import KeyExchange
 from ike.message.message import Message

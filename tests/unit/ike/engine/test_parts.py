@@ -11,7 +11,8 @@ from ike.engine import nat, negotiation, selectors
 from ike.engine.route import Nats
 from ike.engine.states import CHILD_SA, IKE_SA, ChildState, ChildTrigger, State, Trigger, advance
 from ike.engine.window import Requests, Responses, Retransmission
-from ike.errors import InvalidKePayload, LocalError, NoProposalChosen, TsUnacceptable
+from ike.errors import LocalError
+from ike.message.errors import InvalidKePayload, NoProposalChosen, TsUnacceptable
 from ike.message.header import Header
 from ike.message.ke import KeyExchange
 from ike.message.message import Message

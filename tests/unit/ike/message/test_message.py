@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ike.errors import (
+from ike.message.chain import decode_chain
+from ike.message.errors import (
     Declined,
     InvalidMajorVersion,
     MalformedMessage,
     PeerError,
     UnsupportedCriticalPayload,
 )
-from ike.message.chain import decode_chain
 from ike.message.header import Header
 from ike.message.ke import KeyExchange
 from ike.message.message import Message

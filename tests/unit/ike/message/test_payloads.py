@@ -4,13 +4,13 @@
 import pytest
 from hypothesis import given
 
-from ike.errors import MalformedMessage
 from ike.message.auth import Authentication
 from ike.message.cert import Certificate
 from ike.message.certreq import CertificateRequest
 from ike.message.chain import PAYLOADS
 from ike.message.delete import Delete
 from ike.message.encrypted import Encrypted, EncryptedFragment
+from ike.message.errors import MalformedMessage
 from ike.message.identification import IdInitiator, IdResponder
 from ike.message.ke import KeyExchange
 from ike.message.nonce import Nonce

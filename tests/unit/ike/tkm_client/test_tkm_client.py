@@ -3,7 +3,8 @@
 
 import pytest
 
-from ike.errors import LocalError, NoAdditionalSas, OutOfContexts, TrustedRefusal
+from ike.errors import LocalError
+from ike.message.errors import NoAdditionalSas, OutOfContexts, TrustedRefusal
 from ike.message.numbers import NotifyType
 from ike.tkm_client import AuthenticatedEndpoint, IkeKeys, KeyExchange, KeyInputs, Nonce, TkmClient
 from ike.tkm_client.client import Pool

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from ike.engine.events import ChildSaInstalled
-from ike.errors import OutOfContexts
+from ike.message.errors import OutOfContexts
 from ike.vici.message import Section
 from tests.unit.ike.vici.client import Client
 
