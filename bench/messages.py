@@ -23,11 +23,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from ike.engine import protection
 from ike.message.chain import encode_chain
-from ike.message.encrypted import Encrypted
 from ike.message.header import Header
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType
-from ike.message.payload import Payload
+from ike.message.payloads import Encrypted, Payload
 from lab.cli import show
 from lab.cli.layout import Listing
 from tests.unit.ike.network import Network

@@ -2,8 +2,8 @@
 """Identities, as configurations write them and as Identification payloads carry them."""
 
 from ike import address
-from ike.message.identification import Identification
 from ike.message.numbers import IdType, name
+from ike.message.payloads import Identification
 from ike.value import Value
 
 

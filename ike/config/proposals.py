@@ -10,7 +10,7 @@ from ike.message.numbers import (
     Protocol,
     TransformType,
 )
-from ike.message.sa import Transform
+from ike.message.substructures import Transform
 
 Suite = tuple[Transform, ...]
 """Algorithms, of which any of each transform type may be chosen, the first one rather."""

@@ -20,10 +20,9 @@ from ike.config.model import Configuration, Connection
 from ike.engine.engine import Ike
 from ike.message.errors import PeerError
 from ike.message.header import Header
-from ike.message.ke import KeyExchange
 from ike.message.message import Message
-from ike.message.nonce import Nonce
 from ike.message.numbers import ExchangeType
+from ike.message.payloads import KeyExchange, Nonce
 from ike.tkm_client import TkmClient
 
 log = logging.getLogger("ike")

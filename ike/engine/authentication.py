@@ -8,13 +8,11 @@ import logging
 from collections.abc import Sequence
 
 from ike.engine.exchange import SetupContext
-from ike.message.auth import Authentication
-from ike.message.cert import Certificate as CertificatePayload
-from ike.message.certreq import CertificateRequest
 from ike.message.errors import AuthenticationFailed
 from ike.message.message import Message
 from ike.message.numbers import CertEncoding
-from ike.message.payload import Payload
+from ike.message.payloads import Authentication, CertificateRequest, Payload
+from ike.message.payloads import Certificate as CertificatePayload
 from ike.x509 import Certificate, in_order
 
 log = logging.getLogger(__name__)

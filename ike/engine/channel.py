@@ -11,12 +11,11 @@ from ike.engine.fragmentation import Reassembly, Whole
 from ike.engine.route import Route
 from ike.engine.window import Datagrams, Requests, Responses
 from ike.message.chain import decode_chain, encode_chain
-from ike.message.encrypted import Encrypted, EncryptedFragment
 from ike.message.errors import PeerError, TrustedRefusal, Unauthenticated
 from ike.message.header import NO_SPI, Header
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType
-from ike.message.payload import Payload
+from ike.message.payloads import Encrypted, EncryptedFragment, Payload
 from ike.tkm_client import IkeKeys
 
 log = logging.getLogger("ike")

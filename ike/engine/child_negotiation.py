@@ -11,11 +11,9 @@ from ike.engine.exchange import ExchangeContext
 from ike.engine.selectors import Selectors
 from ike.message.errors import NoProposalChosen, TsUnacceptable
 from ike.message.message import Message
-from ike.message.notify import Notify
 from ike.message.numbers import NotifyType, Protocol
-from ike.message.payload import Payload
-from ike.message.sa import Proposal, SecurityAssociation
-from ike.message.ts import TsInitiator, TsResponder
+from ike.message.payloads import Notify, Payload, SecurityAssociation, TsInitiator, TsResponder
+from ike.message.substructures import Proposal
 from ike.tkm_client import EspOptions
 
 _SPI_SIZE = 4

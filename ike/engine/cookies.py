@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from ike.address import Endpoint
 from ike.message.message import Message
-from ike.message.nonce import Nonce
 from ike.message.numbers import NotifyType
+from ike.message.payloads import Nonce
 
 _LIFETIME = 60.0
 

@@ -19,8 +19,7 @@ from ike.engine.states import State
 from ike.message.errors import PeerError, TemporaryFailure
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType, NotifyType
-from ike.message.payload import Payload
-from ike.message.sa import SecurityAssociation
+from ike.message.payloads import Payload, SecurityAssociation
 from ike.tkm_client import ChildKeys, KeyInputs
 
 log = logging.getLogger("ike")

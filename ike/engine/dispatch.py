@@ -21,8 +21,7 @@ from ike.engine.exchange import IkeSaContext
 from ike.engine.states import State
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType, NotifyType, Protocol
-from ike.message.payload import Payload
-from ike.message.sa import SecurityAssociation
+from ike.message.payloads import Payload, SecurityAssociation
 
 
 class Rule(NamedTuple):

@@ -30,7 +30,7 @@ from ike.engine.states import State, Trigger
 from ike.message.errors import PeerError
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType
-from ike.message.payload import Payload
+from ike.message.payloads import Payload
 from ike.tkm_client import ChildKeys, IkeKeys, KeyExchange, KeyInputs
 
 log = logging.getLogger("ike")

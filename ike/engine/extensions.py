@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ike.config import proposals
 from ike.engine.exchange import SetupContext
 from ike.message.message import Message
-from ike.message.notify import Notify
 from ike.message.numbers import NotifyType
+from ike.message.payloads import Notify
 
 log = logging.getLogger("ike")
 

@@ -12,9 +12,8 @@ from ike.engine.exchange import ExchangeContext, Request, Steps
 from ike.engine.key_exchange_state import KeyExchangeState, PendingKeyExchanges
 from ike.message.errors import MalformedMessage, PeerError, StateNotFound
 from ike.message.message import Message
-from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType
-from ike.message.payload import Payload
+from ike.message.payloads import Notify, Payload
 
 _LINK = 8
 """Octets of a link."""

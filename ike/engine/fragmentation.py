@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ike import address
 from ike.engine.context import Settings
-from ike.message.encrypted import EncryptedFragment
+from ike.message.payloads import EncryptedFragment
 
 log = logging.getLogger("ike")
 

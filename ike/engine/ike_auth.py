@@ -13,14 +13,17 @@ from ike.engine.exchange import Request, SetupContext, Steps
 from ike.engine.informational import DeleteIkeSa, DeleteSpi
 from ike.engine.states import Trigger
 from ike.identity import Identity
-from ike.message.auth import Authentication
 from ike.message.errors import AuthenticationFailed, MalformedMessage, PeerError, TrustedRefusal
-from ike.message.identification import IdInitiator, IdResponder
 from ike.message.message import Message
-from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType
-from ike.message.payload import Payload
-from ike.message.sa import SecurityAssociation
+from ike.message.payloads import (
+    Authentication,
+    IdInitiator,
+    IdResponder,
+    Notify,
+    Payload,
+    SecurityAssociation,
+)
 from ike.tkm_client import ChildKeys
 
 log = logging.getLogger("ike")

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from ike.engine import negotiation
 from ike.engine.exchange import Request, SetupContext, Steps
 from ike.message.errors import MalformedMessage, PeerError
-from ike.message.ke import KeyExchange as KeyExchangePayload
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType
-from ike.message.payload import Payload
+from ike.message.payloads import KeyExchange as KeyExchangePayload
+from ike.message.payloads import Payload
 from ike.tkm_client import KeyExchange
 
 

@@ -12,10 +12,9 @@ from ike.engine.states import Trigger
 from ike.message.errors import Declined, MalformedMessage, NoProposalChosen, PeerError
 from ike.message.header import NO_SPI
 from ike.message.message import Message
-from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, HashAlgorithm, NotifyType, Protocol
-from ike.message.payload import Payload
-from ike.message.sa import Proposal, SecurityAssociation
+from ike.message.payloads import Notify, Payload, SecurityAssociation
+from ike.message.substructures import Proposal
 from ike.tkm_client import IkeKeys
 
 log = logging.getLogger("ike")

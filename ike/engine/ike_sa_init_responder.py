@@ -16,8 +16,8 @@ from ike.message.chain import decode_chain
 from ike.message.errors import InvalidMajorVersion, PeerError
 from ike.message.header import NO_SPI, Header
 from ike.message.message import Message
-from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType
+from ike.message.payloads import Notify
 
 log = logging.getLogger("ike")
 

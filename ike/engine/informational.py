@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from ike.engine.child_sa import ChildSa
 from ike.engine.exchange import Exchange, ExchangeContext, Request, Scope, Steps
 from ike.engine.states import ChildState, ChildTrigger, State, Trigger
-from ike.message.delete import Delete
 from ike.message.errors import PeerError
 from ike.message.message import Message
-from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType, Protocol, name
-from ike.message.payload import Payload
+from ike.message.payloads import Delete, Notify, Payload
 
 log = logging.getLogger("ike")
 

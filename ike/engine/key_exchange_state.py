@@ -6,11 +6,11 @@ from typing import Self
 
 from ike.engine import negotiation
 from ike.message.errors import InvalidKePayload, MalformedMessage
-from ike.message.ke import KeyExchange as KeyExchangePayload
 from ike.message.message import Message
-from ike.message.nonce import Nonce as NoncePayload
-from ike.message.payload import Payload
-from ike.message.sa import Proposal
+from ike.message.payloads import KeyExchange as KeyExchangePayload
+from ike.message.payloads import Nonce as NoncePayload
+from ike.message.payloads import Payload
+from ike.message.substructures import Proposal
 from ike.tkm_client import KeyExchange, KeyInputs, Nonce, TkmClient
 from tkm.rpc.fields import LEAST_NONCE
 

@@ -9,8 +9,8 @@ from ike.address import Endpoint, Path
 from ike.config.model import Connection
 from ike.engine.route import Nats, Route
 from ike.message.message import Message
-from ike.message.notify import Notify
 from ike.message.numbers import NotifyType
+from ike.message.payloads import Notify
 
 log = logging.getLogger("ike")
 

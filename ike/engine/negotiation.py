@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from ike.config.proposals import Suite, is_additional
 from ike.message.errors import InvalidKePayload, NoProposalChosen
-from ike.message.ke import KeyExchange
 from ike.message.message import Message
 from ike.message.numbers import KeMethod, Protocol, TransformType
-from ike.message.sa import Proposal, SecurityAssociation, Transform
+from ike.message.payloads import KeyExchange, SecurityAssociation
+from ike.message.substructures import Proposal, Transform
 
 
 def offer(suites: Sequence[Suite], protocol: Protocol, spi: bytes = b"") -> SecurityAssociation:

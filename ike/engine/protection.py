@@ -9,12 +9,11 @@ from collections.abc import Sequence
 
 from ike.engine.window import Datagrams
 from ike.message.chain import GENERIC_HEADER, decode_chain, encode_chain, generic_header
-from ike.message.encrypted import Encrypted, EncryptedFragment
 from ike.message.errors import MalformedMessage
 from ike.message.header import Header
 from ike.message.message import Message
 from ike.message.numbers import PayloadType
-from ike.message.payload import Payload
+from ike.message.payloads import Encrypted, EncryptedFragment, Payload
 from ike.tkm_client import IkeKeys
 
 Container = Encrypted | EncryptedFragment

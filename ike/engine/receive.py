@@ -20,9 +20,8 @@ from ike.engine.states import State
 from ike.message.errors import InvalidMajorVersion, MalformedMessage, PeerError, Unauthenticated
 from ike.message.header import Header
 from ike.message.message import Message
-from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType, name
-from ike.message.payload import Payload
+from ike.message.payloads import Notify, Payload
 
 log = logging.getLogger("ike")
 

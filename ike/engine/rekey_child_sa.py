@@ -18,9 +18,8 @@ from ike.engine.informational import DeleteChildSa
 from ike.engine.states import ChildState, ChildTrigger
 from ike.message.errors import PeerError, TemporaryFailure
 from ike.message.message import Message
-from ike.message.notify import Notify
 from ike.message.numbers import NotifyType, Protocol
-from ike.message.payload import Payload
+from ike.message.payloads import Notify, Payload
 from ike.tkm_client import KeyInputs
 
 log = logging.getLogger("ike")

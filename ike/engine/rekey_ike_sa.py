@@ -19,8 +19,8 @@ from ike.engine.states import State
 from ike.message.errors import PeerError, TemporaryFailure
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType, NotifyType, Protocol
-from ike.message.payload import Payload
-from ike.message.sa import Proposal, SecurityAssociation
+from ike.message.payloads import Payload, SecurityAssociation
+from ike.message.substructures import Proposal
 from ike.tkm_client import KeyInputs
 
 log = logging.getLogger("ike")

@@ -7,7 +7,7 @@ from ike import address
 from ike.address import Network
 from ike.message.errors import TsUnacceptable
 from ike.message.numbers import TsType
-from ike.message.ts import TrafficSelector
+from ike.message.substructures import TrafficSelector
 
 Selectors = tuple[TrafficSelector, ...]
 

@@ -16,7 +16,7 @@ from ike.engine.informational import delete_ike_sa
 from ike.engine.states import State
 from ike.message.errors import MalformedMessage, PeerError, TrustedRefusal
 from ike.message.message import Message
-from ike.message.payload import Payload
+from ike.message.payloads import Payload
 
 log = logging.getLogger("ike")
 

@@ -4,23 +4,28 @@
 from collections.abc import Sequence
 from struct import Struct
 
-from ike.message.auth import Authentication
-from ike.message.cert import Certificate
-from ike.message.certreq import CertificateRequest
-from ike.message.delete import Delete
-from ike.message.encrypted import Encrypted, EncryptedFragment
 from ike.message.errors import UnsupportedCriticalPayload
-from ike.message.identification import IdInitiator, IdResponder
-from ike.message.ke import KeyExchange
-from ike.message.nonce import Nonce
-from ike.message.notify import Notify
 from ike.message.numbers import PayloadType
-from ike.message.payload import Payload
+from ike.message.payloads import (
+    Authentication,
+    Certificate,
+    CertificateRequest,
+    Delete,
+    Encrypted,
+    EncryptedFragment,
+    IdInitiator,
+    IdResponder,
+    KeyExchange,
+    Nonce,
+    Notify,
+    Payload,
+    SecurityAssociation,
+    TsInitiator,
+    TsResponder,
+    Unknown,
+    VendorId,
+)
 from ike.message.reader import Reader
-from ike.message.sa import SecurityAssociation
-from ike.message.ts import TsInitiator, TsResponder
-from ike.message.unknown import Unknown
-from ike.message.vendor import VendorId
 
 PAYLOADS: tuple[type[Payload], ...] = (
     SecurityAssociation,

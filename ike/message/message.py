@@ -7,9 +7,8 @@ from typing import Self, TypeVar
 from ike.message.chain import decode_chain, encode_chain
 from ike.message.errors import Declined, MalformedMessage
 from ike.message.header import Header
-from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType, name
-from ike.message.payload import Payload
+from ike.message.payloads import Notify, Payload
 from ike.value import Value
 
 P = TypeVar("P", bound=Payload)

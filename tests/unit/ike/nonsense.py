@@ -12,7 +12,7 @@ from ike.engine import protection
 from ike.errors import UnknownName
 from ike.message import chain
 from ike.message.header import Header
-from ike.message.payload import Payload
+from ike.message.payloads import Payload
 from ike.vici import message as vici
 from ike.vici.commands import COMMANDS, EVENTS
 from ike.vici.control import Control

@@ -13,7 +13,7 @@ from ike.config.swanctl import load
 from ike.errors import ConfigError
 from ike.identity import Identity
 from ike.message.numbers import Protocol
-from ike.message.sa import Transform
+from ike.message.substructures import Transform
 from tests.unit.trusted import pki
 
 CONFIG = """\

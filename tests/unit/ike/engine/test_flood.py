@@ -9,9 +9,8 @@ from ike.address import Endpoint
 from ike.engine.context import Datagram, Settings
 from ike.message.header import NO_SPI, Header
 from ike.message.message import Message
-from ike.message.nonce import Nonce
-from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType
+from ike.message.payloads import Nonce, Notify
 from tests.unit.ike.engine.test_setup import put
 from tests.unit.ike.network import Network
 

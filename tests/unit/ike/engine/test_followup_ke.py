@@ -10,9 +10,9 @@ from ike.engine.context import Datagram
 from ike.engine.followup_ke import conclude
 from ike.engine.key_exchange_state import KeyExchangeState
 from ike.message.header import Header
-from ike.message.ke import KeyExchange
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType
+from ike.message.payloads import KeyExchange
 from tests.unit.ike.engine.test_key_exchanges import FULL, ONE, TWO, exchanges, secrets, up
 from tests.unit.ike.network import Network, Side, Weather, rekey_ike_sa, soft_expire
 

@@ -9,10 +9,10 @@ import pytest
 from ike.engine import fragmentation
 from ike.engine.context import Arrival, Datagram, Settings
 from ike.engine.fragmentation import LONGEST, MOST_FRAGMENTS, Reassembly, Whole
-from ike.message.encrypted import Encrypted, EncryptedFragment
 from ike.message.header import Header
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType, NotifyType
+from ike.message.payloads import Encrypted, EncryptedFragment
 from tests.unit.ike.engine.test_setup import put
 from tests.unit.ike.network import Network, Side, Weather
 

@@ -14,10 +14,10 @@ from ike.engine.context import Datagram
 from ike.engine.events import ChildSaFailed, IkeSaClosed
 from ike.message.errors import NoProposalChosen
 from ike.message.header import Header
-from ike.message.ke import KeyExchange
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType, NotifyType, Protocol
-from ike.message.sa import Proposal, SecurityAssociation, Transform
+from ike.message.payloads import KeyExchange, SecurityAssociation
+from ike.message.substructures import Proposal, Transform
 from tests.unit.ike.engine.test_setup import put
 from tests.unit.ike.network import FINE, STORM, Network, Side
 

@@ -12,9 +12,9 @@ from ike.engine import child_negotiation, selectors
 from ike.engine.child_sa import ChildSa
 from ike.engine.events import ChildSaFailed
 from ike.message.header import Header
-from ike.message.notify import Notify
 from ike.message.numbers import NotifyType
-from ike.message.ts import TrafficSelector
+from ike.message.payloads import Notify
+from ike.message.substructures import TrafficSelector
 from tests.unit.ike.engine.test_setup import put
 from tests.unit.ike.network import IPV4, IPV6, Network, Side
 

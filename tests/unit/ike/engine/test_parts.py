@@ -14,11 +14,10 @@ from ike.engine.window import Requests, Responses, Retransmission
 from ike.errors import LocalError
 from ike.message.errors import InvalidKePayload, NoProposalChosen, TsUnacceptable
 from ike.message.header import Header
-from ike.message.ke import KeyExchange
 from ike.message.message import Message
 from ike.message.numbers import Protocol
-from ike.message.sa import Proposal, SecurityAssociation, Transform
-from ike.message.ts import TrafficSelector
+from ike.message.payloads import KeyExchange, SecurityAssociation
+from ike.message.substructures import Proposal, TrafficSelector, Transform
 
 AES, PRF, SHA = Transform(1, 12, 256), Transform(2, 7), Transform(3, 14)
 MODP3072, MODP4096 = Transform(4, 15), Transform(4, 16)

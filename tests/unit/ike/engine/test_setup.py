@@ -12,14 +12,10 @@ from ike.engine.context import Datagram, Settings
 from ike.engine.events import ChildSaFailed, ChildSaInstalled, IkeSaClosed, IkeSaEstablished
 from ike.engine.ike_sa import IkeSa
 from ike.errors import UnknownName
-from ike.message.auth import Authentication
 from ike.message.header import Header
-from ike.message.ke import KeyExchange
 from ike.message.message import Message
-from ike.message.nonce import Nonce
-from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType
-from ike.message.payload import Payload
+from ike.message.payloads import Authentication, KeyExchange, Nonce, Notify, Payload
 from ike.x509 import Certificate
 from lab.pki import CA
 from tests.unit import trusted

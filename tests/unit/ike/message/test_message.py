@@ -17,13 +17,9 @@ from ike.message.errors import (
     UnsupportedCriticalPayload,
 )
 from ike.message.header import Header
-from ike.message.ke import KeyExchange
 from ike.message.message import Message
-from ike.message.nonce import Nonce
-from ike.message.notify import Notify
 from ike.message.numbers import NotifyType
-from ike.message.sa import SecurityAssociation
-from ike.message.unknown import Unknown
+from ike.message.payloads import KeyExchange, Nonce, Notify, SecurityAssociation, Unknown
 from tests.unit.ike.message.strategies import messages
 
 HEADER = Header(bytes(range(8)), bytes(8), 34, True, False, 0)

@@ -4,22 +4,28 @@
 import pytest
 from hypothesis import given
 
-from ike.message.auth import Authentication
-from ike.message.cert import Certificate
-from ike.message.certreq import CertificateRequest
 from ike.message.chain import PAYLOADS
-from ike.message.delete import Delete
-from ike.message.encrypted import Encrypted, EncryptedFragment
 from ike.message.errors import MalformedMessage
-from ike.message.identification import IdInitiator, IdResponder
-from ike.message.ke import KeyExchange
-from ike.message.nonce import Nonce
-from ike.message.notify import Notify
-from ike.message.payload import Payload
+from ike.message.payloads import (
+    Authentication,
+    Certificate,
+    CertificateRequest,
+    Delete,
+    Encrypted,
+    EncryptedFragment,
+    IdInitiator,
+    IdResponder,
+    KeyExchange,
+    Nonce,
+    Notify,
+    Payload,
+    SecurityAssociation,
+    TsInitiator,
+    TsResponder,
+    VendorId,
+)
 from ike.message.reader import Reader
-from ike.message.sa import Proposal, SecurityAssociation, Transform
-from ike.message.ts import TrafficSelector, TsInitiator, TsResponder
-from ike.message.vendor import VendorId
+from ike.message.substructures import Proposal, TrafficSelector, Transform
 from tests.unit.ike.message.strategies import known
 
 AES = Transform(1, 12, 256)

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Security Association payload: proposals, transforms, attributes (RFC 7296, 3.3)."""
+"""What SA and Traffic Selector payloads consist of (RFC 7296, 3.3 and 3.13.1)."""
 
 from struct import pack
 from typing import Self
 
-from ike.message.numbers import AttributeType, PayloadType
-from ike.message.payload import Payload
+from ike.message.numbers import AttributeType, TsType
 from ike.message.reader import Reader
 from ike.value import Value
 
 _LAST, _MORE_PROPOSALS, _MORE_TRANSFORMS = 0, 2, 3
 _TV = 0x8000
+_ADDRESS_SIZES = {TsType.IPV4_ADDR_RANGE: 4, TsType.IPV6_ADDR_RANGE: 16}
+_HEAD = 8
 
 
 class Transform(Value):
@@ -107,35 +108,6 @@ class Proposal(Value):
         return cls(number, protocol, spi, transforms)
 
 
-class SecurityAssociation(Payload):
-    """What the sender offers, or which proposal it has chosen."""
-
-    type = PayloadType.SA
-    label = "SA"
-    proposals: tuple[Proposal, ...]
-
-    def encode(self) -> bytes:
-        final = len(self.proposals) - 1
-        return b"".join(
-            proposal.encode(last=position == final)
-            for position, proposal in enumerate(self.proposals)
-        )
-
-    @classmethod
-    def decode(cls, body: Reader) -> Self:
-        proposals = []
-        while len(body):
-            proposals.append(Proposal.decode(body, last=_is_last(body)))
-        if not proposals:
-            raise body.fail("no proposal")
-        return cls(tuple(proposals))
-
-
-def _is_last(body: Reader) -> bool:
-    """The next substructure fills the body."""
-    return body.peek(2, 2) == len(body)
-
-
 def _substructure(body: Reader, what: str, *, last: bool, more: int) -> Reader:
     """The octets of the next substructure, behind its length field."""
     mark = body.integer(1)
@@ -146,3 +118,41 @@ def _substructure(body: Reader, what: str, *, last: bool, more: int) -> Reader:
     if length < 8:
         raise body.fail(f"a {what} of {length} octets")
     return Reader(body.take(length - 4), f"{body.what}, {what}")
+
+
+class TrafficSelector(Value):
+    """A range of addresses and ports; the bounds belong to it.
+
+    :ivar kind: 7 for IPv4, 8 for IPv6.
+    :ivar protocol: IP protocol, 0 for any.
+    :ivar first_port: for ICMP type and code; 65535 with a ``last_port`` of 0 is OPAQUE.
+    :ivar first: the lowest address, 4 or 16 octets.
+    """
+
+    kind: int
+    protocol: int
+    first_port: int
+    last_port: int
+    first: bytes
+    last: bytes
+
+    def encode(self) -> bytes:
+        """The selector's octets."""
+        length = _HEAD + len(self.first) + len(self.last)
+        head = pack(">BBHHH", self.kind, self.protocol, length, self.first_port, self.last_port)
+        return head + self.first + self.last
+
+    @classmethod
+    def decode(cls, body: Reader) -> Self | None:
+        """The next selector of a payload; ``None`` if its type is unknown, to be passed over."""
+        kind, protocol, length = body.integer(1), body.integer(1), body.integer(2)
+        if length < _HEAD:
+            raise body.fail(f"a selector of {length} octets")
+        selector = Reader(body.take(length - 4), body.what)
+        if kind not in _ADDRESS_SIZES:
+            return None
+        size = _ADDRESS_SIZES[TsType(kind)]
+        if length != _HEAD + 2 * size:
+            raise body.fail(f"a selector of type {kind} and {length} octets")
+        first_port, last_port = selector.integer(2), selector.integer(2)
+        return cls(kind, protocol, first_port, last_port, selector.take(size), selector.rest())
