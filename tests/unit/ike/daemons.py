@@ -108,8 +108,13 @@ class Node:
     def start(self, around: Sequence[str] = (), *options: str) -> subprocess.Popen[bytes]:
         """Run the daemon until its services answer."""
         process = self.spawn(around, *options)
-        wait_for((self.folder / "ees").exists, process)
+        wait_for(self.serves, process)
         return process
+
+    def serves(self) -> bool:
+        """Whether the daemon's last service accepts connections; its socket is there earlier."""
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(self.folder / "ees")) == 0
 
     def spawn(self, around: Sequence[str] = (), *options: str) -> subprocess.Popen[bytes]:
         """Run the daemon.

@@ -229,7 +229,7 @@ def test_the_program_goes_on(alone: Node, octets: int) -> None:
     cutter = Cutter(alone.folder / "cut", alone.folder / "rpc", 4, octets)
     process = alone.spawn((), f"--rpc-socket={alone.folder}/cut")
     try:
-        wait_for((alone.folder / "ees").exists, process)
+        wait_for(alone.serves, process)
         ask(alone, EsaAcquire(sp_id=1))  # nc_create is the fourth request
         wait_for(cutter.has_cut.is_set, process)
         wait_for(lambda: "there is a TKM again" in alone.log.read_text(), process)
