@@ -19,7 +19,7 @@ from lab.client import Lab
 from lab.errors import Hangup
 from lab.host_files import File
 from lab.identities import issue, keys_needed
-from lab.kernel.plan import guest_memory
+from lab.kernel.plan import CAPTURE, guest_memory
 from lab.kernel.probe import Kernel
 from lab.pki import KeyStock
 from lab.topology import Topology
@@ -53,13 +53,15 @@ def up(
     image: str = "",
     modules: str = "",
     memory: str = "",
+    capture: int = CAPTURE,
 ) -> Lab:
     """Build a lab. It lives on when this process ends (`keep`); if it cannot be, nothing stays.
 
     `identities` says who everybody is, if not who the topology says, under one root CA. With
     `expose_ike_keys` the Key Managers write what Wireshark needs to open IKE (`tkm.expose`).
     `image` and `modules` are of the kernel that QEMU boots, see `Lab.start`. `memory` is a guest's,
-    such as `2G`; empty: as much as its hosts need.
+    such as `2G`; empty: as much as its hosts and the capture need. `capture` is how many octets of
+    memory the captured frames may take.
 
     Raises LabError: it could not be built, and why.
     """
@@ -67,8 +69,15 @@ def up(
     network.check_installed(topology)
     with KeyStock(keys_needed(topology)) as stock:
         began = time.monotonic()
-        memory = memory or guest_memory(len(topology.nodes))
-        lab = Lab.start(name, kernel, wait=False, memory=memory, image=image, modules=modules)
+        lab = Lab.start(
+            name,
+            kernel,
+            wait=False,
+            memory=memory or guest_memory(len(topology.nodes), capture),
+            capture=capture,
+            image=image,
+            modules=modules,
+        )
         try:
             lab.ready()
             report(Step("kernel", _kernel(lab), time.monotonic() - began))

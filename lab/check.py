@@ -73,6 +73,27 @@ class Proof(NamedTuple):
     """Plain text is normal here."""
 
 
+class Whole(NamedTuple):
+    """What the proofs of all links say together."""
+
+    ok: bool
+    """No link refuses."""
+    refused: tuple[str, ...]
+    """The links that do."""
+    proven: tuple[str, ...]
+    """Those on which ESP was verified; the rest is silent or red."""
+    lost: str
+    """As in `Evidence`: what the proofs say nothing about."""
+
+
+def whole(proofs: Sequence[Proof]) -> Whole:
+    """One verdict for all links: it holds if each link's does."""
+    refused = tuple(proof.link for proof in proofs if not proof.verdict.ok)
+    proven = tuple(p.link for p in proofs if p.verdict.ok and p.verdict.esp and not p.red)
+    lost = next((proof.lost for proof in proofs if proof.lost), "")
+    return Whole(not refused, refused, proven, lost)
+
+
 def check(lab: Lab, report: Report = lambda _: None) -> list[Proof]:
     """Send, capture, verify; a proof for each link.
 

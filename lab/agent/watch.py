@@ -58,7 +58,7 @@ async def frames(channel: AgentChannel, capture: Capture, request: dict[str, Any
         more = capture.news.next()
         about, pcap = capture.fetch(request["link"], since)
         since = about["next"]
-        if about["frames"]:
+        if about["frames"] or about["lost"]:
             channel.send({"event": "frames"} | about, pcap)
             await channel.room()
         await more.wait()

@@ -40,7 +40,8 @@ def capture(
 ) -> None:
     """Write what was sent on LINK, or on all links, since the lab is up, as pcapng.
 
-    A frame's interface is the port that sent it, such as alice-eth0.
+    A frame's interface is the port that sent it, such as alice-eth0. If frames are missing, a line
+    on standard error and the statistics of the interface any-port count them.
 
     \b
       tkm-lab capture -f | wireshark -k -i -
@@ -51,6 +52,7 @@ def capture(
     with those of IKE if the lab was started with --expose-ike-keys. With -f the folder is kept up
     to date; Wireshark reads it when it starts, and when it opens a file.
     """
+    from lab.cli import show
     from lab.seeing import recording
 
     lab = the_lab(name)
@@ -62,6 +64,11 @@ def capture(
         for octets in pieces:
             sink.write(octets)
             sink.flush()
+    if recorder.lost:
+        show.warn(
+            f"the capture is not complete: {recorder.lost} frames are missing; "
+            "more are kept after tkm-lab up --capture SIZE"
+        )
 
 
 def _end(output: str | None) -> int | None:

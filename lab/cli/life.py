@@ -40,6 +40,23 @@ def checked_memory(size: str) -> str:
     return size
 
 
+def checked_capture(size: str) -> int:
+    """The octets of a value of --capture.
+
+    Raises:
+        UsageError: it is not a size, or nothing.
+    """
+    from lab.kernel.plan import mebibytes
+
+    try:
+        megabytes = mebibytes(size)
+    except ValueError as trouble:
+        raise UsageError(f"--capture: {trouble}") from trouble
+    if not megabytes:
+        raise UsageError(f"--capture {size}: a capture needs at least 1M")
+    return megabytes << 20
+
+
 @click.command(short_help="Build a lab from a topology.")
 @click.argument("topology", shell_complete=complete.topologies)
 @click.option("--name", metavar="NAME", help="Of the lab; else that of the topology.")
@@ -56,6 +73,14 @@ def checked_memory(size: str) -> str:
     default="",
     callback=lambda _context, _option, size: checked_memory(size),
     help="Of a guest, such as 2G or 768M; else as much as its hosts need.",
+)
+@click.option(
+    "--capture",
+    metavar="SIZE",
+    default="64M",
+    show_default=True,
+    callback=lambda _context, _option, size: checked_capture(size),
+    help="Memory for captured frames; when it is full, the oldest are forgotten.",
 )
 @click.option("--image", metavar="PATH", default="", help="The kernel that QEMU boots.")
 @click.option(
@@ -76,6 +101,7 @@ def up(
     name: str | None,
     kernel: str,
     memory: str,
+    capture: int,
     image: str,
     modules: str,
     parameters: tuple[str, ...],
@@ -104,6 +130,7 @@ def up(
             *(plan, name, kernel, report),
             expose_ike_keys=expose_ike_keys,
             memory=memory,
+            capture=capture,
             image=image,
             modules=modules,
         )

@@ -21,8 +21,10 @@ def check(name: str | None, as_json: bool) -> None:
     lab = the_lab(name)
     with show.busy("looking at the policies") as report:
         proofs = checking.check(lab, report)
+    whole = checking.whole(proofs)
     if as_json:
-        print_json({p.link: p.verdict.to_json() | {"lost": p.lost} for p in proofs})
+        links = {p.link: p.verdict.to_json() | {"lost": p.lost} for p in proofs}
+        print_json(whole._asdict() | {"links": links})
     else:
-        show.proofs(lab.name, proofs)
-    sys.exit(0 if all(proof.verdict.ok for proof in proofs) else 1)
+        show.proofs(lab.name, proofs, whole)
+    sys.exit(0 if whole.ok else 1)

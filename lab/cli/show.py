@@ -19,10 +19,10 @@ from lab.cli.layout import Listing
 
 if TYPE_CHECKING:
     from lab.build import Step
-    from lab.check import Proof
+    from lab.check import Proof, Whole
     from lab.kernel.probe import Finding
     from lab.pairs import Places
-    from lab.proof import Delivery, Verdict
+    from lab.proof import Delivery
     from lab.report import LogLine
     from lab.topology import Topology
 
@@ -55,7 +55,10 @@ def busy(what: str) -> Iterator[Callable[[str], None]]:
     the terminal meanwhile: it is `out`, if that is a terminal, so that lines are printed above
     the spinner, and the spinner is never part of a line.
     """
-    owner = out if out.is_terminal else err
+    owner = out if sys.stdout.isatty() else err
+    if not owner.file.isatty():
+        yield lambda now: None
+        return
     with owner.status(_spinner(what, owner)) as spinner:
         yield lambda now: spinner.update(_spinner(now, owner))
 
@@ -139,12 +142,30 @@ def doctor(findings: Iterable[Finding]) -> None:
             out.print(f"   [bold]mend it:[/] {escape(finding.mend)}")
 
 
-def proofs(lab: str, found: Sequence[Proof]) -> None:
-    """The verdict on each link; those on which hosts talk come with what was sent."""
+def proofs(lab: str, found: Sequence[Proof], whole: Whole) -> None:
+    """The verdict on each link, and as the last line the one on all of them.
+
+    Links on which hosts talk come with what was sent.
+    """
     for number, each in enumerate(found):
         if number:
             out.print()
         _proof(lab, each)
+    if len(found) > 1:
+        out.print()
+        prose(_together(whole, len(found)))
+
+
+def _together(whole: Whole, count: int) -> str:
+    """The last line of ``check`` on several links."""
+    if not whole.ok:
+        refused = escape(", ".join(whole.refused))
+        return f"[bold red]refused:[/] {len(whole.refused)} of {count} links: {refused}"
+    if not whole.proven:
+        return f"[bold]no link of {count} refuses, and on none ESP was to be seen[/]"
+    proven = escape(", ".join(whole.proven))
+    since = f", but only for this check: the lab has forgotten {whole.lost}" if whole.lost else ""
+    return f"[bold green]proven:[/] no link of {count} refuses, ESP on {proven}{since}"
 
 
 def _proof(lab: str, found: Proof) -> None:
@@ -168,14 +189,15 @@ def _proof(lab: str, found: Proof) -> None:
     if len(verdict.failures) > _REASONS:
         again = escape(which.command(lab, "check", "--json"))
         out.print(f"[dim]… and {len(verdict.failures) - _REASONS} more: {again}[/]")
-    prose(_conclusion(verdict, red=found.red))
+    prose(_conclusion(found))
 
 
-def _conclusion(verdict: Verdict, *, red: bool) -> str:
+def _conclusion(found: Proof) -> str:
+    verdict = found.verdict
     if not verdict.ok:
         count = len(verdict.failures)
         return f"[bold red]refused[/] for {'this reason' if count == 1 else f'{count} reasons'}"
-    if red:
+    if found.red:
         return "[bold red]red:[/] plain text is normal here; ESP protects what leaves for elsewhere"
     if not verdict.deliveries and not verdict.esp:
         return "[bold green]silent:[/] nobody is to talk here, and nobody did"
@@ -183,7 +205,8 @@ def _conclusion(verdict: Verdict, *, red: bool) -> str:
     others = len(verdict.esp) - len(carriers)
     more = f"; {others} more ESP packets verified" if others else ""
     messages = f"ESP carried all {len(verdict.deliveries)} messages{more}; no plain text"
-    return f"[bold green]proven:[/] {messages}"
+    since = ", in this check; nothing is known of what came before" if found.lost else ""
+    return f"[bold green]proven:[/] {messages}{since}"
 
 
 def _delivery(delivery: Delivery, places: Places) -> tuple[str | Text, ...]:
@@ -220,6 +243,11 @@ class LogPainter:
 def hint(text: str) -> None:
     """A word on standard error about what to do next."""
     err.print(f"[dim]{escape(text)}[/]")
+
+
+def warn(text: str) -> None:
+    """What a person should know of a result: one line on standard error."""
+    err.print(f"[yellow]tkm-lab: {escape(text)}[/]")
 
 
 def trouble(text: str) -> None:

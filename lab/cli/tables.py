@@ -32,6 +32,9 @@ def status(state: Status, states: Mapping[str, HostState], topology: Topology | 
     age = _span(int(time.time() - summary.started))
     what += [f"kernel {summary.kernel}", f"up for {age}", f"{state.frames} frames on the wire"]
     prose(f"[bold]{escape(summary.name)}[/]  [dim]{escape(', '.join(what))}[/]\n")
+    lost = " and ".join(f"{count} {what}" for what, count in state.forgotten.items() if count)
+    if lost:
+        prose(f"[yellow]the capture is not complete: {lost} are missing[/]\n")
     _hosts(state.nodes)
     _ike_sas(states)
     _child_sas(states)

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+CAPTURE = 64 << 20
+"""Octets of memory that captured frames take at most, if nothing else is asked for."""
 LEASH = 3
 """The keeper's descriptor of the leash, see `lab.kernel.keeper`."""
 PORT = "tkm-lab"
@@ -30,8 +32,8 @@ class Plan(NamedTuple):
     """Name of each warm program -> `module:function`."""
     memory: str = "1G"
     """Of a guest."""
-    capture: int = 64 << 20
-    """Octets of frames that are remembered."""
+    capture: int = CAPTURE
+    """Octets of memory that captured frames take at most."""
     image: str = ""
     """The path of the kernel that QEMU boots."""
     modules: str = ""
@@ -67,9 +69,11 @@ def mebibytes(size: str) -> int:
     return int(number) << (10 if unit == "G" else 0)
 
 
-def guest_memory(hosts: int) -> str:
+def guest_memory(hosts: int, capture: int = CAPTURE) -> str:
     """What a guest of that many hosts is given; the host lends it only when it is touched.
 
-    A host takes 25 to 40 MB, the agent, the captured frames and the kernel some 300.
+    A host takes 25 to 40 MB, the agent, the captured frames and the kernel some 300. A capture
+    larger than the usual is added twice: what is fetched is copied on its way out.
     """
-    return f"{max(1024, 640 + 48 * hosts)}M"
+    more = max(0, capture - CAPTURE) >> 20
+    return f"{max(1024, 640 + 48 * hosts) + 2 * more}M"

@@ -13,22 +13,29 @@ from collections.abc import Iterable
 
 from lab.report import Port
 
-_SECTION, _INTERFACE, _PACKET = 0x0A0D0D0A, 1, 6
+_SECTION, _INTERFACE, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 5, 6
 """Types of blocks."""
 _SYSTEM, _APPLICATION = 3, 4
 """Options of a section."""
 _NAME, _DESCRIPTION = 2, 3
 """Options of an interface."""
+_DROPPED = 5
+"""Option isb_ifdrop of an Interface Statistics Block: frames dropped for lack of resources."""
+LOSS = Port("any", "", "port")
+"""The interface of the frames that were lost: of what port each was is not known."""
 _BYTE_ORDER = 0x1A2B3C4D
 _ETHERNET = 1
+_END = bytes(4)
+"""The option that ends the others."""
 _NO_LIMIT = 0
 
 
 class Writer:
-    """Makes a file's octets: `begin`, then `packet` for each frame."""
+    """Makes a file's octets: `begin`, then `packet` for each frame, and `loss` of some."""
 
     def __init__(self) -> None:
         self._ports: dict[Port, int] = {}
+        self._lost = 0
 
     def begin(self, lab: str, kernel: str) -> bytes:
         """The head of the file; it says which lab this was."""
@@ -46,11 +53,27 @@ class Writer:
         )
         return before + _block(_PACKET, fixed + _padded(octets))
 
+    def loss(self, time: float, count: int) -> bytes:
+        """That `count` more frames are missing (time in seconds since 1970); b"" for none.
+
+        The statistics of an interface of its own, any-port, hold the number of all so far.
+        """
+        if not count:
+            return b""
+        before = b"" if LOSS in self._ports else self._interface(LOSS)
+        self._lost += count
+        micros = round(time * 1_000_000)
+        fixed = struct.pack("<III", self._ports[LOSS], micros >> 32, micros & 0xFFFFFFFF)
+        dropped = struct.pack("<HHQ", _DROPPED, 8, self._lost)
+        return before + _block(_STATISTICS, fixed + dropped + _END)
+
     def _interface(self, port: Port) -> bytes:
         self._ports[port] = len(self._ports)
         fixed = struct.pack("<HHI", _ETHERNET, 0, _NO_LIMIT)
         name = f"{port.node}-{port.interface}"
         about = f"{port.interface} of {port.node}, on the link {port.link}"
+        if port == LOSS:
+            about = "frames that the capture has lost, of any port"
         return _block(_INTERFACE, fixed + _options([(_NAME, name), (_DESCRIPTION, about)]))
 
 
@@ -65,7 +88,7 @@ def _options(options: Iterable[tuple[int, str]]) -> bytes:
     for code, text in options:
         octets = text.encode()
         parts.append(struct.pack("<HH", code, len(octets)) + _padded(octets))
-    return b"".join([*parts, bytes(4)])
+    return b"".join([*parts, _END])
 
 
 def _padded(octets: bytes) -> bytes:

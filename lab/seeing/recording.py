@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ class Recorder:
         self._keys = keys
         self._written: Mapping[str, str] = {}
         self._writer = Writer()
+        self.lost = 0
+        """Frames that are missing in what was given so far."""
 
     def all(self, since: int = 0) -> bytes:
         """What was sent by now, from the frame numbered `since` on."""
@@ -55,7 +58,9 @@ class Recorder:
     def _packets(self, captured: CaptureFile) -> bytes:
         frames = read_pcap(captured.pcap, captured.senders)
         pairs = zip(captured.ports, frames, strict=True)
-        return b"".join(self._writer.packet(f.time, port, f.octets) for port, f in pairs)
+        packets = b"".join(self._writer.packet(f.time, port, f.octets) for port, f in pairs)
+        self.lost += captured.lost
+        return packets + self._writer.loss(time.time(), captured.lost)
 
     def _write_keys(self) -> None:
         if self._keys is None:

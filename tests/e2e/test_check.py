@@ -160,6 +160,7 @@ def test_each_link_gets_its_verdict(by_hand: Lab) -> None:
     shown = tkm_lab("check", "--lab", by_hand.name)
     assert shown.code == 0
     assert "silent: nobody is to talk here, and nobody did" in shown.out
+    assert shown.out.splitlines()[-1] == "proven: no link of 2 refuses, ESP on west"
 
     ping(by_hand, EAST["bob"])
     west, east = check.check(by_hand)
@@ -168,6 +169,7 @@ def test_each_link_gets_its_verdict(by_hand: Lab) -> None:
     shown = tkm_lab("check", "--lab", by_hand.name)
     assert shown.code == 1
     assert "refused for 6 reasons" in shown.out
+    assert shown.out.splitlines()[-1] == "refused: 1 of 2 links: east"
 
 
 def test_a_leak_in_the_past_is_refused(by_hand: Lab) -> None:
@@ -206,6 +208,12 @@ def test_what_was_forgotten_is_told(by_hand: Lab) -> None:
     assert shown.code == 0, shown
     assert "8 frames in this check: 8 ESP" in shown.out
     assert re.search(r"not before it, for the lab has forgotten \d+ frames", shown.out)
+    assert "nothing is known of what came before" in shown.out
+
+    told = tkm_lab("capture", "-o", os.devnull, "--lab", by_hand.name).complaint
+    assert re.search(r"not complete: \d+ frames are missing", told)
+    shown = tkm_lab("status", "--lab", by_hand.name)
+    assert re.search(r"not complete: \d+ frames are missing", shown.out)
 
 
 # --- what check says when nothing comes through ----------------------------------------------

@@ -58,3 +58,4 @@ def test_what_is_not_a_size(size: str) -> None:
 def test_a_guest_has_more_memory_for_more_hosts() -> None:
     assert mebibytes(guest_memory(2)) == 1024
     assert mebibytes(guest_memory(101)) >= 101 * 40 + 640
+    assert mebibytes(guest_memory(2, 512 << 20)) >= 1024 + 448
