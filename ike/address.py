@@ -37,7 +37,8 @@ class Network(NamedTuple):
     def parse(cls, text: str) -> "Network":
         """An address, or one with a prefix length behind a slash.
 
-        :raises ValueError: it is neither.
+        Raises:
+            ValueError: It is neither.
         """
         host, slash, prefix = text.partition("/")
         address = pack(host)
@@ -54,7 +55,8 @@ class Network(NamedTuple):
 def pack(host: str) -> bytes:
     """The octets of an address; a zone (``%eth0``, RFC 4007) is not part of them.
 
-    :raises ValueError: ``host`` is not an address.
+    Raises:
+        ValueError: ``host`` is not an address.
     """
     try:
         return socket.inet_pton(family(host), host.partition("%")[0])

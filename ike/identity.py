@@ -13,8 +13,9 @@ class Identity(Value):
     The TKM builds the same octets from its own configuration when it signs and verifies: a mail
     address is one with an ``@`` in it, everything else is a domain name.
 
-    :ivar kind: ID type.
-    :ivar data: as the type lays it out.
+    Attributes:
+        kind: ID type.
+        data: As the type lays it out.
     """
 
     kind: int

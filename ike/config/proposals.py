@@ -47,7 +47,8 @@ _TABLES = {
 def parse(text: str, protocol: Protocol) -> tuple[Suite, ...]:
     """The suites of a list that is separated by commas.
 
-    :raises ValueError: a word is unknown, or an algorithm is missing.
+    Raises:
+        ValueError: A word is unknown, or an algorithm is missing.
     """
     return tuple(_suite(item.strip(), protocol) for item in text.split(","))
 

@@ -51,8 +51,11 @@ class _Token(NamedTuple):
 def parse(text: str, source: str) -> Section:
     """The sections of a file, in one without a name.
 
-    :param source: what errors call the file.
-    :raises ConfigError: it breaks the syntax, with the line.
+    Args:
+        source: What errors call the file.
+
+    Raises:
+        ConfigError: It breaks the syntax, with the line.
     """
     return _Parser(text, source).parse()
 

@@ -60,9 +60,12 @@ business, and `expire` events tell us; here they are only shown."""
 def load(path: Path, authorities: Sequence[tuple[Path, int]] = ()) -> Configuration:
     """Read a ``swanctl.conf`` with the certificates in ``x509`` and ``x509ca`` beside it.
 
-    :param authorities: CA certificates, each with the number that the TKM's configuration gives it.
-        By default those in ``x509ca``, which then has to be one: number 1.
-    :raises ConfigError: something cannot be read, or not be used.
+    Args:
+        authorities: CA certificates, each with the number that the TKM's configuration gives it. By
+            default those in ``x509ca``, which then has to be one: number 1.
+
+    Raises:
+        ConfigError: Something cannot be read, or not be used.
     """
     reader = Reader(path)
     root = parse(_read(path).decode("utf-8", "replace"), str(path))
@@ -80,7 +83,8 @@ def load(path: Path, authorities: Sequence[tuple[Path, int]] = ()) -> Configurat
 def certificate(path: Path) -> Certificate:
     """A certificate file, DER or PEM.
 
-    :raises ConfigError: it is not readable, or none.
+    Raises:
+        ConfigError: It is not readable, or none.
     """
     try:
         return parse_certificate(_read(path))
@@ -91,7 +95,8 @@ def certificate(path: Path) -> Certificate:
 def parse_certificate(octets: bytes) -> Certificate:
     """A certificate, DER or PEM.
 
-    :raises ValueError: it is none.
+    Raises:
+        ValueError: It is none.
     """
     pem = re.search(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", octets, re.S)
     try:
@@ -172,7 +177,8 @@ class Reader:
     def connection(self, section: Section) -> Connection:
         """A connection.
 
-        :raises ConfigError: something cannot be used.
+        Raises:
+            ConfigError: Something cannot be used.
         """
         self.check(section, "connection")
         self.value(section, "version", _one_of("2"), "2")

@@ -85,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
 def _authorities(specification: str) -> list[tuple[Path, int]]:
     """``file[:number][,…]``, as tkm_keymanager takes it.
 
-    :raises ConfigError: a number is none.
+    Raises:
+        ConfigError: A number is none.
     """
     authorities = []
     for part in specification.split(",") if specification else ():
@@ -158,7 +159,8 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace) -> None:
 def _vici(path: str | None, control: Control) -> ViciServer | None:
     """The control interface. We do without it where nobody asked for it, and it cannot be.
 
-    :raises OSError: it was asked for, and cannot be.
+    Raises:
+        OSError: It was asked for, and cannot be.
     """
     if path:
         return ViciServer(path, control)

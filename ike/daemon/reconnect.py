@@ -27,8 +27,9 @@ _INTERVAL = 0.2
 class TkmReconnect:
     """Watches the connection to the TKM, as one of a service's timers.
 
-    :param transport: the connection; from now on ours to close.
-    :param connect: connects to the next TKM; raises ``Disconnected`` while there is none.
+    Args:
+        transport: The connection; from now on ours to close.
+        connect: Connects to the next TKM; raises ``Disconnected`` while there is none.
     """
 
     def __init__(

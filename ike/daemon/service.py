@@ -43,10 +43,15 @@ class Timed(Protocol):
 class Service:
     """Runs an engine on sockets, until a signal comes.
 
-    :param hosts: our addresses.
-    :ivar listeners: called with each event.
-    :ivar timers: the engine, and what else joins in.
-    :raises ConfigError: an address is not ours, or its port is taken.
+    Args:
+        hosts: Our addresses.
+
+    Attributes:
+        listeners: Called with each event.
+        timers: The engine, and what else joins in.
+
+    Raises:
+        ConfigError: An address is not ours, or its port is taken.
     """
 
     def __init__(self, engine: Ike, hosts: Iterable[str]) -> None:
@@ -65,7 +70,8 @@ class Service:
     def listen(self, host: str) -> None:
         """Receive at one of our addresses, on both ports; again is no error.
 
-        :raises ConfigError: it is not ours, or a port is taken.
+        Raises:
+            ConfigError: It is not ours, or a port is taken.
         """
         ports = self.engine.context.ports
         self._listen(Endpoint(host, ports.ike), takes_esp=False)

@@ -47,8 +47,11 @@ def _exemption(family: socket.AddressFamily, direction: int) -> bytes:
 class UdpSocket:
     """A socket on one local address.
 
-    :param takes_esp: let the kernel take ESP in UDP from it, and answer to no keepalives.
-    :raises ConfigError: the address is not ours, or the port is taken.
+    Args:
+        takes_esp: Let the kernel take ESP in UDP from it, and answer to no keepalives.
+
+    Raises:
+        ConfigError: The address is not ours, or the port is taken.
     """
 
     def __init__(self, local: Endpoint, *, takes_esp: bool = False) -> None:

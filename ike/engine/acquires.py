@@ -49,7 +49,8 @@ class Acquires:
     def reauthenticate(self, old: IkeSa) -> None:
         """Put another IKE SA from scratch in the place of one.
 
-        :raises UnknownName: that is under way already, or nothing to set up is configured.
+        Raises:
+            UnknownName: That is under way already, or nothing to set up is configured.
         """
         connection, child = subject(old)
         check(self._registry, old)

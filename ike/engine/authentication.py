@@ -46,9 +46,12 @@ def prove(sa: SetupContext) -> Authentication:
 def verify(sa: SetupContext, message: Message, remote_id: int) -> None:
     """Have the peer's certificates and AUTH payload judged.
 
-    :param remote_id: the TKM's number of the identity that it must have.
-    :raises AuthenticationFailed: it cannot be who it should.
-    :raises TrustedRefusal: the TKM says that it is not.
+    Args:
+        remote_id: The TKM's number of the identity that it must have.
+
+    Raises:
+        AuthenticationFailed: It cannot be who it should.
+        TrustedRefusal: The TKM says that it is not.
     """
     auth = message.find(Authentication)
     if auth is None:

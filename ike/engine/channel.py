@@ -24,13 +24,14 @@ log = logging.getLogger("ike")
 class Channel:
     """Builds and reads the messages of an IKE SA, and keeps its window.
 
-    :ivar route: where its messages go.
-    :ivar initiator: we are the original initiator of the IKE SA.
-    :ivar spi_local: our SPI; ``spi_remote``: the peer's, zero until it is known.
-    :ivar keys: from IKE_SA_INIT on.
-    :ivar init_local: our IKE_SA_INIT message, and ``init_remote`` the peer's: AUTH covers them.
-    :ivar fragment_limit: octets of a datagram, above which messages are cut; ``None``: never, and
-        the peer's are not either.
+    Attributes:
+        route: Where its messages go.
+        initiator: We are the original initiator of the IKE SA.
+        spi_local: Our SPI; ``spi_remote``: the peer's, zero until it is known.
+        keys: From IKE_SA_INIT on.
+        init_local: Our IKE_SA_INIT message, and ``init_remote`` the peer's: AUTH covers them.
+        fragment_limit: Octets of a datagram, above which messages are cut; ``None``: never, and the
+            peer's are not either.
     """
 
     def __init__(self, context: EngineContext, path: Path, spi: bytes, *, initiator: bool) -> None:
@@ -108,7 +109,8 @@ class Channel:
     def _cover(self, keys: IkeKeys, datagram: bytes, chain: bytes, *, received: bool) -> None:
         """Let AUTH cover an IKE_INTERMEDIATE message.
 
-        :param datagram: the message, or its first fragment.
+        Args:
+            datagram: The message, or its first fragment.
         """
         sealed = self._container(Header.decode(datagram)[1], datagram)
         keys.cover(protection.covered(datagram, sealed, chain), received=received)
@@ -180,8 +182,9 @@ class Channel:
     def open(self, arrival: Arrival) -> Message | None:
         """The message in a datagram; ``None`` if there are fragments of it still to come.
 
-        :raises Unauthenticated: it is not the peer's: nothing may come of it.
-        :raises PeerError: it is the peer's, but breaks the format.
+        Raises:
+            Unauthenticated: It is not the peer's: nothing may come of it.
+            PeerError: It is the peer's, but breaks the format.
         """
         header, first, datagram, _ = arrival
         if header.exchange == ExchangeType.IKE_SA_INIT:
@@ -213,7 +216,8 @@ class Channel:
     def _container(first: int, datagram: bytes) -> protection.Container:
         """What is encrypted in a datagram.
 
-        :raises Unauthenticated: nothing is.
+        Raises:
+            Unauthenticated: Nothing is.
         """
         payloads = _decode(first, datagram)
         sealed = payloads[-1] if payloads else None
@@ -224,8 +228,9 @@ class Channel:
     def _opened(self, sealed: protection.Container, datagram: bytes) -> bytes:
         """What is inside.
 
-        :raises Unauthenticated: it is not the peer's.
-        :raises MalformedMessage: it is, but not as it should be.
+        Raises:
+            Unauthenticated: It is not the peer's.
+            MalformedMessage: It is, but not as it should be.
         """
         if self.keys is None:
             raise Unauthenticated("there are no keys")

@@ -22,7 +22,8 @@ _SPI_SIZE = 4
 class ChildOffer:
     """What we, as initiator of the exchange, want of a Child SA.
 
-    :param suites: what to offer; for IKE_AUTH without key exchanges.
+    Args:
+        suites: What to offer; for IKE_AUTH without key exchanges.
     """
 
     def __init__(self, sa: ExchangeContext, config: ChildConfig, suites: Sequence[Suite]) -> None:
@@ -43,7 +44,8 @@ class ChildOffer:
     def accept(self, message: Message) -> tuple[Agreement, Proposal]:
         """What the peer has made of it.
 
-        :raises PeerError: something that we do not want.
+        Raises:
+            PeerError: Something that we do not want.
         """
         chosen = negotiation.check(self._sa_payload, message.need(SecurityAssociation), _SPI_SIZE)
         local_ts, remote_ts = _as_seen(
@@ -73,9 +75,12 @@ class ChildOffer:
 class ChildAnswer:
     """What we, as responder, make of the peer's offer.
 
-    :param configs: the Child SAs that are possible; the first that fits is it.
-    :param adapt: what a suite becomes in this exchange.
-    :raises PeerError: none fits.
+    Args:
+        configs: The Child SAs that are possible; the first that fits is it.
+        adapt: What a suite becomes in this exchange.
+
+    Raises:
+        PeerError: None fits.
     """
 
     def __init__(
@@ -123,7 +128,8 @@ def find(
 ) -> tuple[ChildConfig, Selectors, Selectors]:
     """The first Child SA whose traffic selectors meet the peer's, and what they have in common.
 
-    :raises TsUnacceptable: there is none.
+    Raises:
+        TsUnacceptable: There is none.
     """
     asked = message.need(TsResponder).selectors, message.need(TsInitiator).selectors
     for config in configs:

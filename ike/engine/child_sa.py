@@ -16,8 +16,9 @@ from ike.value import Value
 class Agreement(Value):
     """What both sides have agreed on.
 
-    :ivar transforms: one of each type.
-    :ivar spi_local: our inbound SPI, ``spi_remote`` the peer's.
+    Attributes:
+        transforms: One of each type.
+        spi_local: Our inbound SPI, ``spi_remote`` the peer's.
     """
 
     config: ChildConfig
@@ -37,9 +38,10 @@ class Agreement(Value):
 class ChildSa:
     """A Child SA.
 
-    :ivar id: its number in this process.
-    :ivar installed_at: when.
-    :ivar successor: the one that takes its place, as soon as there is one.
+    Attributes:
+        id: Its number in this process.
+        installed_at: When.
+        successor: The one that takes its place, as soon as there is one.
     """
 
     def __init__(self, number: int, agreement: Agreement, keys: ChildKeys, now: float) -> None:

@@ -29,8 +29,9 @@ class Datagram(NamedTuple):
 class Arrival(NamedTuple):
     """An IKE message, or a fragment of one, that has come.
 
-    :ivar first: type of its first payload.
-    :ivar octets: all of it, as it begins with the header.
+    Attributes:
+        first: Type of its first payload.
+        octets: All of it, as it begins with the header.
     """
 
     header: Header
@@ -42,17 +43,18 @@ class Arrival(NamedTuple):
 class Settings(Value):
     """How patient the engine is, and how much it bears. Times are in seconds.
 
-    :ivar half_open: how long a peer may take from IKE_SA_INIT to IKE_AUTH.
-    :ivar linger: how long an IKE SA that is over still repeats its last response.
-    :ivar retry: what a request that the peer refuses for the time being waits, up to twice that.
-    :ivar acquire_grace: an acquire for a Child SA younger than this has crossed its installation.
-    :ivar acquire_patience: an acquire waits so long for a negotiation that the peer has begun.
-    :ivar cookie_threshold: half-open IKE SAs from which on peers must return a cookie first.
-    :ivar half_open_limit: IKE SAs of peers that are not authenticated, from which on another one
-        has to go for each new one.
-    :ivar ipv4_datagram: octets of the longest IP datagram that IKE sends in one piece, if the peer
-        understands fragments; ``ipv6_datagram``: over IPv6 (RFC 7383, 2.5.1).
-    :ivar keepalive: silence after which our NAT is reminded of us; 0: never (RFC 3948, 4).
+    Attributes:
+        half_open: How long a peer may take from IKE_SA_INIT to IKE_AUTH.
+        linger: How long an IKE SA that is over still repeats its last response.
+        retry: What a request that the peer refuses for the time being waits, up to twice that.
+        acquire_grace: An acquire for a Child SA younger than this has crossed its installation.
+        acquire_patience: An acquire waits so long for a negotiation that the peer has begun.
+        cookie_threshold: Half-open IKE SAs from which on peers must return a cookie first.
+        half_open_limit: IKE SAs of peers that are not authenticated, from which on another one has
+            to go for each new one.
+        ipv4_datagram: Octets of the longest IP datagram that IKE sends in one piece, if the peer
+            understands fragments; ``ipv6_datagram``: over IPv6 (RFC 7383, 2.5.1).
+        keepalive: Silence after which our NAT is reminded of us; 0: never (RFC 3948, 4).
     """
 
     retransmission: Retransmission = Retransmission()
@@ -71,12 +73,15 @@ class Settings(Value):
 class EngineContext:
     """What all IKE SAs of an engine share.
 
-    :param random: gives that many random octets, unpredictable ones.
-    :param ports: our UDP ports.
-    :ivar now: the time, in seconds from anywhere; never goes back.
-    :ivar outbox: datagrams to send.
-    :ivar events: what has happened.
-    :ivar children: Child SAs by our inbound SPI.
+    Args:
+        random: Gives that many random octets, unpredictable ones.
+        ports: Our UDP ports.
+
+    Attributes:
+        now: The time, in seconds from anywhere; never goes back.
+        outbox: Datagrams to send.
+        events: What has happened.
+        children: Child SAs by our inbound SPI.
     """
 
     def __init__(

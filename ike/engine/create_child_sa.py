@@ -133,7 +133,8 @@ class CreateChildSa(Exchange[ExchangeContext]):
 def check_collision(sa: ExchangeContext) -> None:
     """No new Child SA while the IKE SA is on its way out (2.25.2).
 
-    :raises TemporaryFailure: it is.
+    Raises:
+        TemporaryFailure: It is.
     """
     outstanding = sa.outstanding
     is_going = outstanding is not None and outstanding.scope is Scope.IKE_SA
@@ -152,9 +153,12 @@ def answer(
 ) -> Sequence[Payload]:
     """Set up the Child SA that the peer asks for: the response.
 
-    :param check: raises when it cannot be; key exchanges may follow, and much happen meanwhile.
-    :param installed: called with it, and what it came of.
-    :raises PeerError: it cannot be; nothing has changed.
+    Args:
+        check: Raises when it cannot be; key exchanges may follow, and much happen meanwhile.
+        installed: Called with it, and what it came of.
+
+    Raises:
+        PeerError: It cannot be; nothing has changed.
     """
     check()
     reply = ChildAnswer(sa, message, configs)

@@ -34,8 +34,9 @@ def limit(host: str, settings: Settings) -> int:
 class Whole(NamedTuple):
     """What a message has inside.
 
-    :ivar first: type of the first payload.
-    :ivar chain: octets of all.
+    Attributes:
+        first: Type of the first payload.
+        chain: Octets of all.
     """
 
     first: int
@@ -45,8 +46,9 @@ class Whole(NamedTuple):
 class Reassembly:
     """Puts the messages of one direction together, one at a time.
 
-    :ivar leader: the datagram with the first fragment of the message; by it a repetition of the
-        message is known. Empty as long as it is not there.
+    Attributes:
+        leader: The datagram with the first fragment of the message; by it a repetition of the
+            message is known. Empty as long as it is not there.
     """
 
     def __init__(self) -> None:

@@ -18,7 +18,8 @@ from tkm.rpc.fields import LEAST_NONCE
 class KeyExchangeState:
     """What we have taken from the TKM for an exchange; as a context manager it gives it back.
 
-    :param method: of the key exchange; 0: none.
+    Args:
+        method: Of the key exchange; 0: none.
     """
 
     def __init__(self, tkm: TkmClient, method: int) -> None:
@@ -63,9 +64,12 @@ class KeyExchangeState:
     ) -> KeyInputs:
         """Take the peer's half from its message.
 
-        :param chosen: the proposal.
-        :param spis: of the new SA, ours and the peer's.
-        :raises PeerError: there is none, or it is no good.
+        Args:
+            chosen: The proposal.
+            spis: Of the new SA, ours and the peer's.
+
+        Raises:
+            PeerError: There is none, or it is no good.
         """
         peer_nonce = message.need(NoncePayload).octets
         if len(peer_nonce) < LEAST_NONCE:
@@ -91,7 +95,8 @@ class KeyExchangeState:
     def take(self, message: Message, method: int) -> None:
         """Take the peer's half of the key exchange; it belongs to the shares from now on.
 
-        :raises PeerError: it is no good, but another may follow; or ours is of another method.
+        Raises:
+            PeerError: It is no good, but another may follow; or ours is of another method.
         """
         exchange = self._key_exchange
         public_value = negotiation.public_value(message, method)

@@ -15,9 +15,10 @@ PATIENCE = 60.0
 class Lifetime:
     """When what is due. ``None``: never, or no more.
 
-    :ivar rekey_at: it is rekeyed.
-    :ivar reauthenticate_at: it is reauthenticated.
-    :ivar over_at: it is deleted, whatever has become of the others.
+    Attributes:
+        rekey_at: It is rekeyed.
+        reauthenticate_at: It is reauthenticated.
+        over_at: It is deleted, whatever has become of the others.
     """
 
     def __init__(self) -> None:
@@ -30,7 +31,8 @@ class Lifetime:
     ) -> None:
         """It is established.
 
-        :param predecessor: of the IKE SA whose place it takes: rekeying authenticates nobody.
+        Args:
+            predecessor: Of the IKE SA whose place it takes: rekeying authenticates nobody.
         """
         rekey_time, reauth_time = connection.rekey_time, connection.reauth_time
         over_time = _first(connection.over_time, max(rekey_time, reauth_time) / 10)

@@ -21,8 +21,9 @@ _NOWHERE = 0
 def payloads(spis: tuple[bytes, bytes], path: Path, *, faked: bool = False) -> list[Notify]:
     """The two Notifies that tell the peer which addresses and ports we see.
 
-    :param spis: of the IKE SA's initiator and responder, as in the header of this message.
-    :param faked: let the peer think that we are behind a NAT.
+    Args:
+        spis: Of the IKE SA's initiator and responder, as in the header of this message.
+        faked: Let the peer think that we are behind a NAT.
     """
     source = path.local._replace(port=_NOWHERE) if faked else path.local
     return [
@@ -34,8 +35,11 @@ def payloads(spis: tuple[bytes, bytes], path: Path, *, faked: bool = False) -> l
 def detect(message: Message, path: Path) -> Nats | None:
     """Where there is a NAT, by what the peer's message says it saw.
 
-    :param path: along which the message has come.
-    :returns: ``None`` if the peer does not say, for then it cannot traverse one.
+    Args:
+        path: Along which the message has come.
+
+    Returns:
+        ``None`` if the peer does not say, for then it cannot traverse one.
     """
     spis = (message.header.spi_i, message.header.spi_r)
     behind = []

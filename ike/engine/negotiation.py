@@ -28,7 +28,8 @@ def choose(
 ) -> Proposal:
     """The first of our suites that is offered: one transform of each type, the peer's SPI.
 
-    :raises NoProposalChosen: none is.
+    Raises:
+        NoProposalChosen: None is.
     """
     for suite in suites:
         for proposal in offered.proposals:
@@ -74,7 +75,8 @@ def _methods(transforms: Sequence[Transform]) -> list[int]:
 def check(offered: SecurityAssociation, answer: SecurityAssociation, spi_size: int) -> Proposal:
     """The proposal that the peer has chosen from ours, with its SPI.
 
-    :raises NoProposalChosen: we have offered no such thing.
+    Raises:
+        NoProposalChosen: We have offered no such thing.
     """
     if len(answer.proposals) != 1:
         raise NoProposalChosen(f"the peer has chosen {len(answer.proposals)} proposals")
@@ -116,7 +118,8 @@ def _kind(transform: Transform) -> int:
 def public_value(message: Message, group: int) -> bytes:
     """The peer's public value, of the group that was agreed on.
 
-    :raises InvalidKePayload: its KE payload is of another group.
+    Raises:
+        InvalidKePayload: Its KE payload is of another group.
     """
     payload = message.need(KeyExchange)
     if payload.method != group:

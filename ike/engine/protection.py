@@ -26,7 +26,8 @@ def seal(
 ) -> Datagrams:
     """The datagrams of a message whose payloads are all protected.
 
-    :param limit: octets of the longest datagram, if the peer understands fragments.
+    Args:
+        limit: Octets of the longest datagram, if the peer understands fragments.
     """
     first, chain = encode_chain(payloads)
     whole = Encrypted(first, b"")
@@ -77,8 +78,9 @@ def _seal(keys: IkeKeys, header: Header, container: Container, plain: bytes) -> 
 def open_sealed(keys: IkeKeys, sealed: Container, datagram: bytes) -> bytes:
     """The octets of the chain of payloads inside, or of the fragment's part of it.
 
-    :raises TrustedRefusal: the message is not the peer's, so nothing may come of it.
-    :raises MalformedMessage: it is the peer's, but the padding is wrong.
+    Raises:
+        TrustedRefusal: The message is not the peer's, so nothing may come of it.
+        MalformedMessage: It is the peer's, but the padding is wrong.
     """
     associated = datagram[: len(datagram) - len(sealed.protected)]
     plain = keys.decrypt(associated, sealed.protected)
@@ -95,8 +97,9 @@ def covered(datagram: bytes, sealed: Container, chain: bytes) -> bytes:
 
     That is the message as if it were neither encrypted nor cut.
 
-    :param datagram: the message, or its first fragment; ``sealed``: what is encrypted in it.
-    :param chain: the octets of all payloads inside.
+    Args:
+        datagram: The message, or its first fragment; ``sealed``: what is encrypted in it.
+        chain: The octets of all payloads inside.
     """
     head = datagram[: len(datagram) - len(sealed.encode())]
     if len(head) == Header.LENGTH + GENERIC_HEADER:
@@ -109,8 +112,11 @@ def covered(datagram: bytes, sealed: Container, chain: bytes) -> bytes:
 def inside(header: Header, first: int, chain: bytes) -> Message:
     """The message of the payloads that were protected.
 
-    :param first: type of the first of them.
-    :raises MalformedMessage: a payload breaks the format.
-    :raises UnsupportedCriticalPayload: a critical one is of unknown type.
+    Args:
+        first: Type of the first of them.
+
+    Raises:
+        MalformedMessage: A payload breaks the format.
+        UnsupportedCriticalPayload: A critical one is of unknown type.
     """
     return Message(header, decode_chain(first, chain))

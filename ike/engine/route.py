@@ -38,9 +38,10 @@ PORTS = Ports()
 class Nats(NamedTuple):
     """The NATs between two hosts.
 
-    :ivar local: we are behind one.
-    :ivar remote: the peer is.
-    :ivar faked: we make the peer believe that we are (``encap = yes``).
+    Attributes:
+        local: We are behind one.
+        remote: The peer is.
+        faked: We make the peer believe that we are (``encap = yes``).
     """
 
     local: bool = False
@@ -51,9 +52,10 @@ class Nats(NamedTuple):
 class Route:
     """The way to the peer: shared by the IKE SAs that take each other's place.
 
-    :ivar path: our end and the peer's, as we see them.
-    :ivar nats: what is between them.
-    :ivar sent_at: when something was last sent along it.
+    Attributes:
+        path: Our end and the peer's, as we see them.
+        nats: What is between them.
+        sent_at: When something was last sent along it.
     """
 
     def __init__(self, path: Path) -> None:

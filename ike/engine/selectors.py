@@ -41,7 +41,8 @@ def readdressed(selectors: Selectors, host: str) -> Selectors:
 def narrow(ours: Selectors, theirs: Selectors) -> Selectors:
     """What is in both, in the peer's order.
 
-    :raises TsUnacceptable: nothing is.
+    Raises:
+        TsUnacceptable: Nothing is.
     """
     common = dict.fromkeys(
         both for their in theirs for our in ours if (both := _intersection(our, their))

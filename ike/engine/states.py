@@ -123,7 +123,8 @@ T = TypeVar("T", bound=Enum)
 def advance(table: Mapping[S, Mapping[T, S]], state: S, trigger: T) -> S:
     """The state after ``trigger``.
 
-    :raises LocalError: the table does not have it.
+    Raises:
+        LocalError: The table does not have it.
     """
     try:
         return table[state][trigger]

@@ -14,7 +14,8 @@ Datagrams = tuple[bytes, ...]
 class Retransmission(Value):
     """When a request is repeated: after ``first`` seconds, and each time ``factor`` times later.
 
-    :ivar tries: how often, before the peer is given up.
+    Attributes:
+        tries: How often, before the peer is given up.
     """
 
     first: float = 1.0
@@ -29,8 +30,9 @@ class Retransmission(Value):
 class Requests:
     """Our requests: one at a time, repeated until it is answered or given up.
 
-    :ivar next_id: message id of the next new request.
-    :ivar deadline: when the one that is out is due again; ``None`` if none is out.
+    Attributes:
+        next_id: Message id of the next new request.
+        deadline: When the one that is out is due again; ``None`` if none is out.
     """
 
     def __init__(self, retransmission: Retransmission, next_id: int = 0) -> None:
@@ -79,7 +81,8 @@ class Requests:
 class Responses:
     """The peer's requests, in their order, and the last response, for when it gets lost.
 
-    :ivar expected: message id of the peer's next request.
+    Attributes:
+        expected: Message id of the peer's next request.
     """
 
     def __init__(self, expected: int = 0) -> None:

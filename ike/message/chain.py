@@ -62,8 +62,9 @@ def type_of(payload: Payload) -> int:
 def generic_header(following: int, body: int) -> bytes:
     """A payload's generic header.
 
-    :param following: type of the next payload.
-    :param body: length of the body in octets.
+    Args:
+        following: Type of the next payload.
+        body: Length of the body in octets.
     """
     return _GENERIC.pack(following, 0, GENERIC_HEADER + body)
 
@@ -84,8 +85,9 @@ def encode_chain(payloads: Sequence[Payload]) -> tuple[int, bytes]:
 def decode_chain(first: int, octets: bytes) -> tuple[Payload, ...]:
     """The payloads in ``octets``, of which the first is of type ``first``.
 
-    :raises MalformedMessage: a payload breaks the format, or does not end where it should.
-    :raises UnsupportedCriticalPayload: a critical one is of unknown type.
+    Raises:
+        MalformedMessage: A payload breaks the format, or does not end where it should.
+        UnsupportedCriticalPayload: A critical one is of unknown type.
     """
     reader = Reader(octets, "message")
     payloads: list[Payload] = []

@@ -11,8 +11,9 @@ from ike.message.numbers import NotifyType
 class PeerError(IkeError):
     """The peer did something that it must not, or that we do not want.
 
-    :ivar notify: the Notify message type that answers it (RFC 7296, 3.10.1).
-    :ivar data: the Notify's data.
+    Attributes:
+        notify: The Notify message type that answers it (RFC 7296, 3.10.1).
+        data: The Notify's data.
     """
 
     notify: int = NotifyType.INVALID_SYNTAX
@@ -91,7 +92,8 @@ class StateNotFound(PeerError):
 class Declined(PeerError):
     """The peer answered our request with an error Notify.
 
-    :ivar notify: its type.
+    Attributes:
+        notify: Its type.
     """
 
     def __init__(self, notify: int, reason: str, *, data: bytes = b"") -> None:
@@ -102,7 +104,8 @@ class Declined(PeerError):
 class TrustedRefusal(PeerError):
     """The TKM does not accept what the peer gave; nothing has changed.
 
-    :ivar result: the TKM's result code.
+    Attributes:
+        result: The TKM's result code.
     """
 
     def __init__(self, notify: int, reason: str, result: int) -> None:

@@ -29,7 +29,8 @@ class Message(Value):
     def decode(cls, datagram: bytes) -> Self:
         """The message in a datagram; what is encrypted stays so.
 
-        :raises PeerError: it is none.
+        Raises:
+            PeerError: It is none.
         """
         header, first = Header.decode(datagram)
         return cls(header, decode_chain(first, datagram[Header.LENGTH :]))
@@ -41,7 +42,8 @@ class Message(Value):
     def find(self, kind: type[P]) -> P | None:
         """The payload of a class, if there is one.
 
-        :raises MalformedMessage: there are several.
+        Raises:
+            MalformedMessage: There are several.
         """
         found = list(self.all(kind))
         if len(found) > 1:
@@ -51,7 +53,8 @@ class Message(Value):
     def need(self, kind: type[P]) -> P:
         """The payload of a class.
 
-        :raises MalformedMessage: there is none, or there are several.
+        Raises:
+            MalformedMessage: There is none, or there are several.
         """
         found = self.find(kind)
         if found is None:
@@ -65,7 +68,8 @@ class Message(Value):
     def raise_error(self) -> None:
         """Raise the first error Notify of a response, if there is one.
 
-        :raises Declined: with the Notify's type and data.
+        Raises:
+            Declined: With the Notify's type and data.
         """
         for notify in self.all(Notify):
             if NotifyType.is_error(notify.kind):

@@ -21,8 +21,9 @@ _SPI_SIZES = {Protocol.IKE: 0, Protocol.AH: 4, Protocol.ESP: 4}
 class Payload(Value, ABC):
     """A payload's body.
 
-    :cvar type: its payload type; :class:`Unknown` has one per instance.
-    :cvar label: what log lines call it.
+    Attributes:
+        type: Its payload type; :class:`Unknown` has one per instance.
+        label: What log lines call it.
     """
 
     type: ClassVar[int]
@@ -37,7 +38,8 @@ class Payload(Value, ABC):
     def decode(cls, body: Reader) -> Self:
         """Read a whole body.
 
-        :raises MalformedMessage: it breaks the format.
+        Raises:
+            MalformedMessage: It breaks the format.
         """
 
     def summary(self) -> str:
@@ -74,8 +76,9 @@ class SecurityAssociation(Payload):
 class KeyExchange(Payload):
     """A public value.
 
-    :ivar method: key exchange method (transform type 4), 16 for MODP-4096.
-    :ivar public_value: as the method lays it out, for MODP as long as the prime.
+    Attributes:
+        method: Key exchange method (transform type 4), 16 for MODP-4096.
+        public_value: As the method lays it out, for MODP as long as the prime.
     """
 
     type = PayloadType.KE
@@ -98,8 +101,9 @@ class KeyExchange(Payload):
 class Identification(Payload):
     """Who one is.
 
-    :ivar kind: ID type, 2 for a domain name, 3 for a mail address.
-    :ivar data: as the type lays it out.
+    Attributes:
+        kind: ID type, 2 for a domain name, 3 for a mail address.
+        data: As the type lays it out.
     """
 
     kind: int
@@ -128,7 +132,8 @@ class IdResponder(Identification):
 class Certificate(Payload):
     """A certificate, or something like it.
 
-    :ivar encoding: 4 for an X.509 certificate, DER.
+    Attributes:
+        encoding: 4 for an X.509 certificate, DER.
     """
 
     type = PayloadType.CERT
@@ -150,9 +155,10 @@ class Certificate(Payload):
 class CertificateRequest(Payload):
     """The CAs that the sender trusts.
 
-    :ivar encoding: 4 for X.509 certificates.
-    :ivar authorities: for X.509, SHA-1 over the SubjectPublicKeyInfo of each CA, 20 octets each,
-        one behind the other; for other encodings anything.
+    Attributes:
+        encoding: 4 for X.509 certificates.
+        authorities: For X.509, SHA-1 over the SubjectPublicKeyInfo of each CA, 20 octets each, one
+            behind the other; for other encodings anything.
     """
 
     type = PayloadType.CERTREQ
@@ -174,8 +180,9 @@ class CertificateRequest(Payload):
 class Authentication(Payload):
     """Proof of the sender's identity.
 
-    :ivar method: 1 for RSA with SHA-1, 14 for a signature that names its algorithm.
-    :ivar data: for method 14 the length and the AlgorithmIdentifier lead it.
+    Attributes:
+        method: 1 for RSA with SHA-1, 14 for a signature that names its algorithm.
+        data: For method 14 the length and the AlgorithmIdentifier lead it.
     """
 
     type = PayloadType.AUTH
@@ -213,10 +220,11 @@ class Nonce(Payload):
 class Notify(Payload):
     """An error, or a status.
 
-    :ivar kind: Notify message type.
-    :ivar data: as the type lays it out.
-    :ivar protocol: of the SA that it is about; 0 if it is about none, or the IKE SA.
-    :ivar spi: of that SA, 4 octets for ESP; empty if there is none.
+    Attributes:
+        kind: Notify message type.
+        data: As the type lays it out.
+        protocol: Of the SA that it is about; 0 if it is about none, or the IKE SA.
+        spi: Of that SA, 4 octets for ESP; empty if there is none.
     """
 
     type = PayloadType.NOTIFY
@@ -242,8 +250,9 @@ class Notify(Payload):
 class Delete(Payload):
     """SAs that the sender has closed.
 
-    :ivar protocol: 1 for this very IKE SA, 3 for ESP.
-    :ivar spis: the sender's inbound SPIs, 4 octets each; none for the IKE SA.
+    Attributes:
+        protocol: 1 for this very IKE SA, 3 for ESP.
+        spis: The sender's inbound SPIs, 4 octets each; none for the IKE SA.
     """
 
     type = PayloadType.DELETE
@@ -318,8 +327,9 @@ class TsResponder(TrafficSelectors):
 class Encrypted(Payload):
     """A chain of payloads, protected.
 
-    :ivar first: type of the first payload inside.
-    :ivar protected: IV | ciphertext | integrity check value.
+    Attributes:
+        first: Type of the first payload inside.
+        protected: IV | ciphertext | integrity check value.
     """
 
     type = PayloadType.SK
@@ -338,9 +348,10 @@ class Encrypted(Payload):
 class EncryptedFragment(Payload):
     """A piece of such a chain.
 
-    :ivar first: type of the first payload inside, in the first fragment; 0 in the others.
-    :ivar number: 1 for the first fragment.
-    :ivar total: how many there are.
+    Attributes:
+        first: Type of the first payload inside, in the first fragment; 0 in the others.
+        number: 1 for the first fragment.
+        total: How many there are.
     """
 
     type = PayloadType.SKF
@@ -369,7 +380,8 @@ class EncryptedFragment(Payload):
 class Unknown(Payload):
     """Any octets.
 
-    :ivar kind: its payload type.
+    Attributes:
+        kind: Its payload type.
     """
 
     type = PayloadType.NONE

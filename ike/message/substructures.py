@@ -17,11 +17,12 @@ _HEAD = 8
 class Transform(Value):
     """One algorithm.
 
-    :ivar kind: transform type, 1 for encryption.
-    :ivar id: the algorithm, in the registry of its type.
-    :ivar key_length: in bits; ``None`` if the algorithm has only one.
-    :ivar others: attributes that we do not know, as (type with the AF bit, value); whoever chooses
-        among transforms leaves one with such attributes alone (3.3.6).
+    Attributes:
+        kind: Transform type, 1 for encryption.
+        id: The algorithm, in the registry of its type.
+        key_length: In bits; ``None`` if the algorithm has only one.
+        others: Attributes that we do not know, as (type with the AF bit, value); whoever chooses
+            among transforms leaves one with such attributes alone (3.3.6).
     """
 
     kind: int
@@ -60,10 +61,11 @@ class Transform(Value):
 class Proposal(Value):
     """One suite of algorithms, or several in one: any transform of each type (3.3.1).
 
-    :ivar number: 1 for the first; an answer repeats the number of the one that was chosen.
-    :ivar protocol: 1 for IKE, 3 for ESP.
-    :ivar spi: the sender's inbound SPI: empty in IKE_SA_INIT, 8 octets in an IKE SA's rekeying,
-        4 for ESP.
+    Attributes:
+        number: 1 for the first; an answer repeats the number of the one that was chosen.
+        protocol: 1 for IKE, 3 for ESP.
+        spi: The sender's inbound SPI: empty in IKE_SA_INIT, 8 octets in an IKE SA's rekeying, 4 for
+            ESP.
     """
 
     number: int
@@ -123,10 +125,11 @@ def _substructure(body: Reader, what: str, *, last: bool, more: int) -> Reader:
 class TrafficSelector(Value):
     """A range of addresses and ports; the bounds belong to it.
 
-    :ivar kind: 7 for IPv4, 8 for IPv6.
-    :ivar protocol: IP protocol, 0 for any.
-    :ivar first_port: for ICMP type and code; 65535 with a ``last_port`` of 0 is OPAQUE.
-    :ivar first: the lowest address, 4 or 16 octets.
+    Attributes:
+        kind: 7 for IPv4, 8 for IPv6.
+        protocol: IP protocol, 0 for any.
+        first_port: For ICMP type and code; 65535 with a ``last_port`` of 0 is OPAQUE.
+        first: The lowest address, 4 or 16 octets.
     """
 
     kind: int

@@ -43,7 +43,8 @@ class Pool:
     def take(self) -> int:
         """A number that is not in use.
 
-        :raises OutOfContexts: all are.
+        Raises:
+            OutOfContexts: All are.
         """
         if self._returned:
             return self._returned.pop()
@@ -65,10 +66,13 @@ class Pool:
 class TkmClient:
     """The TKM at the other end of ``client``; all its contexts are reset first.
 
-    :raises LocalError: it speaks another generation of the protocol.
-    :param local_id: number of our identity in the TKM's configuration (``lc``).
-    :param ike_algorithms: that of the algorithms of IKE SAs (``ia``).
-    :param esp_algorithms: that of the algorithms of Child SAs (``ea``).
+    Args:
+        local_id: Number of our identity in the TKM's configuration (``lc``).
+        ike_algorithms: That of the algorithms of IKE SAs (``ia``).
+        esp_algorithms: That of the algorithms of Child SAs (``ea``).
+
+    Raises:
+        LocalError: It speaks another generation of the protocol.
     """
 
     def __init__(
@@ -82,8 +86,9 @@ class TkmClient:
     def find(self, client: Client) -> None:
         """A TKM answers, the first one or another; what was made before is void.
 
-        :raises LocalError: it speaks another generation of the protocol.
-        :raises RpcError: it does not answer, after all.
+        Raises:
+            LocalError: It speaks another generation of the protocol.
+            RpcError: It does not answer, after all.
         """
         generation = client.call(rpc2.TkmVersion()).version
         if generation != rpc2.VERSION:
@@ -109,7 +114,8 @@ class TkmClient:
     def require(self) -> Client:
         """The way to the TKM.
 
-        :raises TrustedRefusal: there is none.
+        Raises:
+            TrustedRefusal: There is none.
         """
         if self._client is None:
             raise TrustedRefusal(_LATER, "there is no TKM", Result.ABORTED)
@@ -128,7 +134,8 @@ class TkmClient:
         A TKM whose answer cannot be read is given up like one that has ended: whether the request
         was carried out is unknown, and the next answer would be as doubtful.
 
-        :raises TrustedRefusal: it says no, and nothing has changed; or there is none any more.
+        Raises:
+            TrustedRefusal: It says no, and nothing has changed; or there is none any more.
         """
         try:
             return self.require().call(request)
@@ -148,7 +155,8 @@ class TkmClient:
 class Context:
     """A context of the TKM, ours until it is freed.
 
-    :ivar id: its number.
+    Attributes:
+        id: Its number.
     """
 
     kind: str

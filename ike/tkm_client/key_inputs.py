@@ -12,7 +12,8 @@ from tkm.rpc.interface import Request
 class Nonce(Context):
     """A nonce of ours, good for one derivation.
 
-    :ivar octets: the nonce.
+    Attributes:
+        octets: The nonce.
     """
 
     kind = "nc"
@@ -28,8 +29,9 @@ class Nonce(Context):
 class KeyExchange(Context):
     """Our half of a key exchange, good for one derivation.
 
-    :ivar method: its number in transform type 4.
-    :ivar public_value: what the peer needs.
+    Attributes:
+        method: Its number in transform type 4.
+        public_value: What the peer needs.
     """
 
     kind = "ke"
@@ -42,7 +44,8 @@ class KeyExchange(Context):
     def complete(self, public_value: bytes) -> None:
         """Take the peer's half.
 
-        :raises TrustedRefusal: its public value is not acceptable; another may be tried.
+        Raises:
+            TrustedRefusal: Its public value is not acceptable; another may be tried.
         """
         self.tkm.call(rpc2.KeSet(ke=self.id, method=self.method, public_value=public_value))
 
@@ -53,12 +56,13 @@ class KeyExchange(Context):
 class KeyInputs:
     """What a derivation takes from both sides.
 
-    :ivar nonce: ours, used up by it.
-    :ivar peer_nonce: the peer's.
-    :ivar key_exchanges: completed ones in their order, used up by it; none: no key exchange.
-    :ivar initiator: we have sent the exchange's request.
-    :ivar spi_local: our inbound SPI of the new SA.
-    :ivar spi_remote: the peer's.
+    Attributes:
+        nonce: Ours, used up by it.
+        peer_nonce: The peer's.
+        key_exchanges: Completed ones in their order, used up by it; none: no key exchange.
+        initiator: We have sent the exchange's request.
+        spi_local: Our inbound SPI of the new SA.
+        spi_remote: The peer's.
     """
 
     def __init__(

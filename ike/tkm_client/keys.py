@@ -23,9 +23,10 @@ class AuthenticatedEndpoint(Context):
 class IkeKeys(Context):
     """The keys of an IKE SA: they stay in the TKM, and work from here.
 
-    :ivar block: cipher block size in octets.
-    :ivar iv: length of the initialization vector.
-    :ivar icv: length of the integrity check value.
+    Attributes:
+        block: Cipher block size in octets.
+        iv: Length of the initialization vector.
+        icv: Length of the integrity check value.
     """
 
     kind = "isa"
@@ -38,7 +39,8 @@ class IkeKeys(Context):
     def create(cls, endpoint: AuthenticatedEndpoint, key_inputs: KeyInputs) -> Self:
         """Of IKE_SA_INIT (RFC 7296, 2.14).
 
-        :raises TrustedRefusal: the shares are as they were.
+        Raises:
+            TrustedRefusal: The shares are as they were.
         """
         keys = cls(endpoint.tkm)
         request = rpc2.IsaCreate(
@@ -55,7 +57,8 @@ class IkeKeys(Context):
     def successor(self, key_inputs: KeyInputs) -> Self:
         """Of an IKE SA that takes this one's place (RFC 7296, 2.18).
 
-        :raises TrustedRefusal: the shares are as they were.
+        Raises:
+            TrustedRefusal: The shares are as they were.
         """
         keys = type(self)(self.tkm)
         request = rpc2.IsaCreateChild(
@@ -72,8 +75,9 @@ class IkeKeys(Context):
     def sign(self, init_message: bytes, hash_algorithms: Sequence[int]) -> tuple[int, bytes]:
         """Method and data of our AUTH payload.
 
-        :param init_message: our first message, the IKE_SA_INIT that was answered or answers.
-        :param hash_algorithms: those that the peer has announced (RFC 7427).
+        Args:
+            init_message: Our first message, the IKE_SA_INIT that was answered or answers.
+            hash_algorithms: Those that the peer has announced (RFC 7427).
         """
         reply = self.tkm.call(
             rpc2.IsaSign(
@@ -96,12 +100,15 @@ class IkeKeys(Context):
     ) -> None:
         """Authenticate the peer.
 
-        :param authority: number and certificate of a CA.
-        :param chain: certificates from below the CA to the peer's, DER.
-        :param remote_id: number of the remote identity (``ri``), that of the policy.
-        :param init_message: the peer's IKE_SA_INIT message.
-        :param auth: method and data of its AUTH payload.
-        :raises TrustedRefusal: this is not the peer.
+        Args:
+            authority: Number and certificate of a CA.
+            chain: Certificates from below the CA to the peer's, DER.
+            remote_id: Number of the remote identity (``ri``), that of the policy.
+            init_message: The peer's IKE_SA_INIT message.
+            auth: Method and data of its AUTH payload.
+
+        Raises:
+            TrustedRefusal: This is not the peer.
         """
         link = _Chain(self.tkm)
         call = self.tkm.call
@@ -127,8 +134,9 @@ class IkeKeys(Context):
     def cover(self, octets: bytes, *, received: bool) -> None:
         """Let AUTH cover an IKE_INTERMEDIATE message, too (RFC 9242, 3.3.2).
 
-        :param octets: IntAuth_*A | IntAuth_*P.
-        :param received: it is the peer's.
+        Args:
+            octets: IntAuth_*A | IntAuth_*P.
+            received: It is the peer's.
         """
         self.tkm.call(rpc2.IsaIntAuth(isa=self.id, verify=received, message=octets))
 
@@ -151,7 +159,8 @@ class IkeKeys(Context):
     def decrypt(self, associated: bytes, protected: bytes) -> bytes:
         """The padded plain text of IV | ciphertext | ICV.
 
-        :raises TrustedRefusal: the message does not come from the peer.
+        Raises:
+            TrustedRefusal: The message does not come from the peer.
         """
         request = rpc2.IsaDecrypt(
             isa=self.id, aad_length=len(associated), message=associated + protected
@@ -174,8 +183,9 @@ class _Chain(Context):
 class EspOptions(Value):
     """How the packets of a Child SA are framed.
 
-    :ivar esn: with extended sequence numbers.
-    :ivar encap: the UDP ports that they are in, ours and the peer's; none if in no UDP.
+    Attributes:
+        esn: With extended sequence numbers.
+        encap: The UDP ports that they are in, ours and the peer's; none if in no UDP.
     """
 
     esn: bool = False
@@ -193,8 +203,9 @@ class ChildKeys(Context):
     ) -> Self:
         """Of IKE_AUTH.
 
-        :param policy: number of the policy (``sp``), the reqid.
-        :param spis: ours and the peer's.
+        Args:
+            policy: Number of the policy (``sp``), the reqid.
+            spis: Ours and the peer's.
         """
         child = cls(keys.tkm)
         child._made_by(
@@ -217,7 +228,8 @@ class ChildKeys(Context):
     ) -> Self:
         """Of CREATE_CHILD_SA (RFC 7296, 2.17).
 
-        :raises TrustedRefusal: the shares are as they were.
+        Raises:
+            TrustedRefusal: The shares are as they were.
         """
         child = cls(keys.tkm)
         common = {

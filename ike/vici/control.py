@@ -37,10 +37,13 @@ class Loop(Protocol):
 class Control:
     """A running daemon, and what clients have brought to it.
 
-    :param clock: seconds from anywhere; the engine's time.
-    :ivar loaded: names of connections that came from clients.
-    :ivar certificates: certificates that came from clients.
-    :ivar authorities: CAs by the names that clients gave them.
+    Args:
+        clock: Seconds from anywhere; the engine's time.
+
+    Attributes:
+        loaded: Names of connections that came from clients.
+        certificates: Certificates that came from clients.
+        authorities: CAs by the names that clients gave them.
     """
 
     def __init__(self, service: Loop, clock: Callable[[], float] = time.monotonic) -> None:
@@ -66,7 +69,8 @@ class Control:
     def put(self, connection: Connection) -> None:
         """Configure a connection, in place of the one of its name; IKE SAs stay as they are.
 
-        :raises ConfigError: one of its addresses cannot be used.
+        Raises:
+            ConfigError: One of its addresses cannot be used.
         """
         for host in connection.local_addrs:
             self.service.listen(host)

@@ -21,8 +21,9 @@ def _group(text: str) -> str:
 class LogHandler(logging.Handler):
     """Hands each log line on.
 
-    :param tell: takes the line's level and message. Levels are charon's: 0 is what always is told,
-        1 is what happens.
+    Args:
+        tell: Takes the line's level and message. Levels are charon's: 0 is what always is told, 1
+            is what happens.
     """
 
     def __init__(self, tell: Callable[[int, Section], None]) -> None:

@@ -41,7 +41,8 @@ def text(value: bytes) -> str:
 def encode(message: Section) -> bytes:
     """A message's octets.
 
-    :raises TooLong: a name is longer than 255 octets, or a value longer than 65,535.
+    Raises:
+        TooLong: A name is longer than 255 octets, or a value longer than 65,535.
     """
     return b"".join(_elements(message))
 
@@ -73,7 +74,8 @@ def _sized(value: bytes, width: int) -> bytes:
 def decode(body: bytes) -> Section:
     """The message that ``body`` is.
 
-    :raises BrokenMessage: it is none.
+    Raises:
+        BrokenMessage: It is none.
     """
     return _Decoder(body).decode()
 

@@ -26,7 +26,8 @@ class Selection(Value):
     def of(cls, request: Section) -> "Selection":
         """From a request.
 
-        :raises Refused: a number is none.
+        Raises:
+            Refused: A number is none.
         """
         ike, child = value(request, "ike"), value(request, "child")
         return cls(ike, number(request, "ike-id"), child, number(request, "child-id"))

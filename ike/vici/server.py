@@ -32,7 +32,8 @@ SOCKET = "/var/run/charon.vici"
 class ViciServer:
     """Serves the control interface on a Unix socket.
 
-    :raises OSError: somebody serves it, or the name cannot be taken.
+    Raises:
+        OSError: Somebody serves it, or the name cannot be taken.
     """
 
     def __init__(self, path: str, control: Control) -> None:
