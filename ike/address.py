@@ -35,7 +35,7 @@ class Network(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Network":
-        """An address, or one with a prefix length behind a slash.
+        """Parse an address, or one with a prefix length after a slash.
 
         Raises:
             ValueError: It is neither.
@@ -48,7 +48,7 @@ class Network(NamedTuple):
             raise ValueError(f"{text}: no prefix is {length} bits long")
         number, span = int.from_bytes(address, "big"), (1 << bits - length) - 1
         if number & span:
-            raise ValueError(f"{text}: bits behind the prefix are set")
+            raise ValueError(f"{text}: bits after the prefix are set")
         return cls(address, (number | span).to_bytes(len(address), "big"))
 
 

@@ -8,7 +8,7 @@ from ike.value import Value
 
 
 class Identity(Value):
-    """Who somebody is.
+    """An identity (RFC 7296, 3.5).
 
     The TKM builds the same octets from its own configuration when it signs and verifies: a mail
     address is one with an ``@`` in it, everything else is a domain name.

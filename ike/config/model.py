@@ -18,17 +18,18 @@ class Mode(Enum):
 
 
 class ChildConfig(Value):
-    """A Child SA that may be.
+    """A Child SA that is configured.
 
     Attributes:
         reqid: Number of its policy in the TKM (``sp``); also that of the remote identity.
         proposals: ESP suites; those with groups are rekeyed with a key exchange (PFS).
         local_ts: Networks on our side; ``None``: our address of the IKE SA.
         remote_ts: Those on the peer's side.
-        rekey_time: Age at which the TKM has it rekeyed, ``life_time``: removed; 0: not said here.
+        rekey_time: Age at which the TKM has it rekeyed, ``life_time``: removed; 0: not configured.
         dpd_action: ``trap`` when the peer is dead, ``close_action`` when it has deleted the Child
-            SA: what the TKM's policies do anyway. ``none`` asks for nothing.
-        start_action: ``trap``: the TKM's policies raise it; ``start``: the daemon does at once.
+            SA: what the TKM's policies do anyway; ``none``: nothing.
+        start_action: ``trap``: traffic sets it up, by the TKM's policies; ``start``: the daemon
+            does so when it starts.
     """
 
     name: str
@@ -45,11 +46,11 @@ class ChildConfig(Value):
 
 
 class Connection(Value):
-    """A peer, and how to speak with it.
+    """A peer, and how to set up SAs with it.
 
     Attributes:
-        local_addrs: Our addresses; the first one is where we initiate from.
-        remote_addrs: The peer's; the first one is where we initiate to.
+        local_addrs: Our addresses; we initiate from the first one.
+        remote_addrs: The peer's; we initiate to the first one.
         proposals: IKE suites.
         certificates: Ours, then intermediate CAs that the peer may need.
         rekey_time: Age at which an IKE SA is rekeyed; 0: never.
@@ -84,7 +85,7 @@ class Connection(Value):
 
     @property
     def identities(self) -> tuple[Identity, Identity]:
-        """Ours and the peer's: what stays the same when it is configured anew."""
+        """Ours and the peer's: they stay the same when it is configured again."""
         return self.local_id, self.remote_id
 
 

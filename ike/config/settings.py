@@ -26,7 +26,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 
 class Entry(NamedTuple):
-    """A value, and the line that it stands in."""
+    """A value and its line."""
 
     value: str
     line: int
@@ -115,7 +115,7 @@ class _Parser:
         elif following.kind == "equals":
             section.values[name.text] = Entry(self._value(), name.line)
         else:
-            raise self._error(name.line, f"'=' or '{{' expected behind {name.text}")
+            raise self._error(name.line, f"'=' or '{{' expected after {name.text}")
 
     def _value(self) -> str:
         words = []

@@ -54,11 +54,11 @@ _KNOWN: dict[str, tuple[set[str], set[str]]] = {
     ),
 }
 """Keys and sections that each kind of section may have. Lifetimes of Child SAs are the TKM's
-business, and `expire` events tell us; here they are only shown."""
+business, and `expire` events report them; here they are only shown."""
 
 
 def load(path: Path, authorities: Sequence[tuple[Path, int]] = ()) -> Configuration:
-    """Read a ``swanctl.conf`` with the certificates in ``x509`` and ``x509ca`` beside it.
+    """Read a ``swanctl.conf`` with the certificates in ``x509`` and ``x509ca`` next to it.
 
     Args:
         authorities: CA certificates, each with the number that the TKM's configuration gives it. By
@@ -116,7 +116,7 @@ def _only_authority(folder: Path) -> list[tuple[Path, int]]:
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     if len(files) != 1:
         raise ConfigError(
-            f"{folder}: {len(files)} CA certificates; say with -r ca.der:1 which are the TKM's"
+            f"{folder}: {len(files)} CA certificates; list those of the TKM with -r ca.der:1"
         )
     return [(files[0], 1)]
 
@@ -132,7 +132,7 @@ def _unique_reqids(path: Path, connections: Iterable[Connection]) -> None:
 
 
 class Reader:
-    """Turns sections into values; knows the file, for errors and for certificates beside it."""
+    """Turns sections into values; it has the file's path, for errors and for certificates."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -315,5 +315,5 @@ def _reqid(text: str) -> int:
 def _seconds(text: str) -> float:
     match = re.fullmatch(r"(\d+)\s*([smhd]?)", text, re.ASCII)
     if not match:
-        raise ValueError(f"{text!r} is no time, like 7200s or 2h")
+        raise ValueError(f"{text!r} is not a time, such as 7200s or 2h")
     return float(match[1]) * _UNITS[match[2]]

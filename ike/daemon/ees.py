@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The ESA event service: what xfrm_proxy tells of the kernel goes to the engine."""
+"""The ESA event service: passes the kernel events that xfrm_proxy reports on to the engine."""
 
 import time
 

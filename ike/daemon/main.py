@@ -35,11 +35,11 @@ log = logging.getLogger("ike")
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tkm_iked",
-        description="Speak IKEv2 with peers. All keys are in the Trusted Key Manager.",
+        description="Do IKEv2 with peers. All keys are in the Trusted Key Manager.",
     )
     parser.add_argument(
         "-c", dest="config", metavar="SWANCTL.CONF", type=Path, required=True,
-        help="connections; tkm_cfgtool writes it. Certificates are in x509/ and x509ca/ beside it",
+        help="connections; tkm_cfgtool writes it. Certificates are in x509/ and x509ca/ next to it",
     )  # fmt: skip
     parser.add_argument(
         "-r", dest="ca", metavar="CA.DER[:ID][,…]", default="",
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--server-user", metavar="USER", type=user_id, action="append", default=[],
-        help="a user, beside root and ourselves, whose process may be the TKM",
+        help="a user other than root and our own whose process may be the TKM",
     )  # fmt: skip
     parser.add_argument(
         "--ees-socket", metavar="PATH", default=EES_SOCKET,
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--vici-socket", metavar="PATH",
-        help=f"where to serve swanctl (default: {SOCKET}, if we may and nobody else does)",
+        help=f"where to serve swanctl (default: {SOCKET}, if it is permitted and free)",
     )  # fmt: skip
     parser.add_argument(
         "--port", type=int, default=PORTS.ike, help="UDP port on both sides (%(default)s)"
@@ -100,7 +100,7 @@ def _authorities(specification: str) -> list[tuple[Path, int]]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT. Exit codes: 0 stopped, 1 could not go on, 2 wrong use."""
+    """Run until SIGTERM or SIGINT. Exit codes: 0 stopped, 1 fatal error, 2 wrong use."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(
         level=logging.INFO,
@@ -142,11 +142,11 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace) -> None:
         stack.enter_context(contextlib.closing(reconnect))
         if vici := _vici(arguments.vici_socket, Control(service)):
             stack.enter_context(contextlib.closing(vici))
-        # Last of all: who waits for us waits for this.
+        # Last of all: other processes take this socket as the sign that we are ready.
         server = Server(arguments.ees_socket, ees.dispatcher(engine), service.selector)
         stack.enter_context(contextlib.closing(server))
         # Exempting sockets from the policies took CAP_NET_ADMIN; ports are also for addresses that
-        # a control client adds. Nothing has been read from anybody yet.
+        # a control client adds. Nothing has been read from a peer or a client yet.
         kept = privileges.give_up(arguments.user, privileges.NET_BIND_SERVICE)
         log.info("running as %s", kept)
         log.info("sandbox %s", sandbox.enter(arguments.sandbox, calls.DAEMON | calls.NETWORK))
@@ -157,10 +157,10 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace) -> None:
 
 
 def _vici(path: str | None, control: Control) -> ViciServer | None:
-    """The control interface. We do without it where nobody asked for it, and it cannot be.
+    """Create the control interface; without ``path`` it is optional.
 
     Raises:
-        OSError: It was asked for, and cannot be.
+        OSError: Its socket cannot be created.
     """
     if path:
         return ViciServer(path, control)

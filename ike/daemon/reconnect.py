@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The TKM has ended: all our SAs are void with it, and the next TKM is waited for.
+"""Waits for another TKM after one has ended; all SAs are void with it.
 
 The sockets stay as they are, for we may have given up the right to make them. What the kernel has
 outlives the TKM; the next one takes it away when it starts.
@@ -21,7 +21,7 @@ from tkm.rpc.rpc2 import RPC2
 log = logging.getLogger("ike")
 
 _INTERVAL = 0.2
-"""Seconds between two looks whether there is a TKM again."""
+"""Seconds between two tries to connect."""
 
 
 class TkmReconnect:
@@ -64,24 +64,24 @@ class TkmReconnect:
         return time.monotonic() if self._tkm.is_lost and self._due is None else self._due
 
     def handle_timer(self, now: float) -> None:
-        """Part from a TKM that has ended; look for the next one."""
+        """Close the connection to a TKM that has ended; try to connect to the next one."""
         if self._due is None:
             if self._tkm.is_lost:
-                self._part(now)
+                self._disconnect(now)
         elif now >= self._due:
-            self._due = None if self._meet() else now + _INTERVAL
+            self._due = None if self._connects() else now + _INTERVAL
 
-    def _part(self, now: float) -> None:
+    def _disconnect(self, now: float) -> None:
         log.warning("the TKM is gone, and with it all SAs; waiting for another one")
         self._unwatch()
         self._service.engine.close("the TKM is gone", now)
         self._due = now + _INTERVAL
 
-    def _meet(self) -> bool:
+    def _connects(self) -> bool:
         """Whether there is a TKM: one that answers, and in our generation of the protocol."""
         try:
             self._transport = self._connect()
-            self._tkm.find(Client(RPC2, self._transport))
+            self._tkm.attach(Client(RPC2, self._transport))
         except (RpcError, LocalError) as error:
             self._transport.close()
             self._report(str(error))
@@ -98,6 +98,6 @@ class TkmReconnect:
         self._reason = reason
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._due is None:
             self._unwatch()

@@ -26,15 +26,15 @@ from tkm.rpc.server import describe_fault
 
 log = logging.getLogger("ike")
 
-_FAREWELL = 1.0
-"""Seconds in which peers may confirm that their IKE SAs are deleted."""
+_DELETE_TIMEOUT = 1.0
+"""Seconds in which peers may confirm, at the end, that their IKE SAs are deleted."""
 
 
 class Timed(Protocol):
-    """What has something to do at times."""
+    """An object that has something to do at certain times."""
 
     def next_timer(self) -> float | None:
-        """When; ``None``: not before something else happens."""
+        """Return when; ``None``: not before something else happens."""
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
@@ -48,7 +48,7 @@ class Service:
 
     Attributes:
         listeners: Called with each event.
-        timers: The engine, and what else joins in.
+        timers: The engine, and others.
 
     Raises:
         ConfigError: An address is not ours, or its port is taken.
@@ -68,7 +68,7 @@ class Service:
             self.listen(host)
 
     def listen(self, host: str) -> None:
-        """Receive at one of our addresses, on both ports; again is no error.
+        """Receive at one of our addresses, on both ports; doing so again is not an error.
 
         Raises:
             ConfigError: It is not ours, or a port is taken.
@@ -119,17 +119,17 @@ class Service:
             self.engine.receive_datagram(octets, udp.local, remote, time.monotonic())
 
     def run(self) -> None:
-        """Serve, until SIGTERM or SIGINT; then delete all IKE SAs, and give peers a moment."""
+        """Serve until SIGTERM or SIGINT; then delete all IKE SAs, and wait for peers shortly."""
         self.flush()
         while not self._is_over():
-            for key, _events in self.selector.select(self._patience()):
+            for key, _events in self.selector.select(self._timeout()):
                 self._guarded(key.data)
             now = time.monotonic()
             for timed in self.timers:
                 self._guarded(partial(timed.handle_timer, now))
             if self._signals and self._stopping_until is None:
                 log.info("shutting down")
-                self._stopping_until = now + _FAREWELL
+                self._stopping_until = now + _DELETE_TIMEOUT
                 self.engine.terminate("shutting down", now)
             self.flush()
         self.engine.close("shutting down", time.monotonic())
@@ -140,14 +140,14 @@ class Service:
         over = time.monotonic() >= self._stopping_until or self._signals > 1
         return over or self.engine.is_idle
 
-    def _patience(self) -> float | None:
+    def _timeout(self) -> float | None:
         """Seconds until something is due."""
         times = (self._stopping_until, *(timed.next_timer() for timed in self.timers))
         due = min((moment for moment in times if moment is not None), default=None)
         return None if due is None else max(0.0, due - time.monotonic())
 
     def flush(self) -> None:
-        """Send what the engine has to send, tell what has happened."""
+        """Send what the engine has to send, and report its events."""
         for datagram in self.engine.datagrams_to_send():
             self._sockets[datagram.local].send(datagram)
         for event in self.engine.take_events():
@@ -155,7 +155,7 @@ class Service:
                 self._guarded(partial(listener, event))
 
     def _guarded(self, work: Callable[[], object]) -> None:
-        """Do one thing. A fault of ours costs the IKE SA that it was about, not the daemon."""
+        """Call something; an unexpected exception closes the IKE SA concerned, not the daemon."""
         try:
             work()
         except Exception as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The UDP sockets of IKE, exempt from the very policies that they serve.
+"""The UDP sockets of IKE, exempt from IPsec policies.
 
 The TKM's policies cover all traffic between two hosts; without an exemption IKE itself would wait
 for the Child SA that it is to bring up. The kernel takes one per socket: a policy that allows
@@ -48,7 +48,7 @@ class UdpSocket:
     """A socket on one local address.
 
     Args:
-        takes_esp: Let the kernel take ESP in UDP from it, and answer to no keepalives.
+        takes_esp: Let the kernel take ESP in UDP from it, and drop keepalives.
 
     Raises:
         ConfigError: The address is not ours, or the port is taken.
@@ -74,7 +74,7 @@ class UdpSocket:
             for direction in (_IN, _OUT):
                 self._socket.setsockopt(level, option, _exemption(family, direction))
         except OSError as error:
-            # Without CAP_NET_ADMIN somebody else has to see to it.
+            # Without CAP_NET_ADMIN another process has to install an exemption.
             log.warning("%s is not exempt from IPsec policies: %s", self.local, error.strerror)
 
     def _take_esp(self) -> None:
@@ -88,7 +88,7 @@ class UdpSocket:
         return self._socket.fileno()
 
     def receive(self) -> tuple[bytes, Endpoint] | None:
-        """The next datagram and where it comes from; ``None`` if there is none."""
+        """Return the next datagram and its source; ``None`` if there is none."""
         try:
             octets, source = self._socket.recvfrom(_LONGEST)
         except BlockingIOError:
@@ -99,7 +99,7 @@ class UdpSocket:
         return octets, Endpoint(source[0], source[1])
 
     def send(self, datagram: Datagram) -> None:
-        """Send, if the kernel can; what it cannot is as good as lost on the way."""
+        """Send a datagram; if the kernel cannot, it counts as lost."""
         try:
             self._socket.sendto(datagram.octets, (datagram.remote.host, datagram.remote.port))
         except OSError as error:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Set up an IKE SA with ourselves, before the first peer comes, and give everything back.
+"""Set up an IKE SA with ourselves, before the first peer comes, and free everything again.
 
 What runs for the first time is slow: pages of memory are not there yet, libraries look for their
 algorithms, caches are empty. In User-Mode Linux a page costs 0.1 ms, and a first handshake needs
-two thousand of them, on a processor that both hosts share. So all of that is got over with while
-nobody waits: our engine speaks with another one whose configuration is ours in a mirror. The TKM
-accepts none of its own nonces and public values as a peer's, so each side gets those of the other
-one changed in a bit. Therefore their keys differ, and it ends where one would have to read what the
-other has encrypted.
+two thousand of them, on a processor that both hosts share. So all of that is done while nothing
+waits for it: our engine sets up an IKE SA with another one, whose configuration is ours mirrored.
+The TKM accepts none of its own nonces and public values as a peer's, so each side gets those of the
+other one changed in a bit. Therefore their keys differ, and it ends where one would have to read
+what the other has encrypted.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from ike.tkm_client import TkmClient
 
 log = logging.getLogger("ike")
 
-_REASON = "the rehearsal is over"
+_REASON = "the warm-up is over"
 _MOST_ROUNDS = 20
 
 
@@ -37,7 +37,7 @@ def warm_up(tkm: TkmClient, configuration: Configuration) -> None:
     if not children:
         return
     began = time.monotonic()
-    with _unheard(), contextlib.suppress(PeerError):
+    with _discarding_logs(), contextlib.suppress(PeerError):
         mirrored = tuple(map(_mirrored, configuration.connections))
         # It knows no authorities, so the TKM is not asked whether we are our own peer.
         engines = Ike(tkm, configuration), Ike(tkm, Configuration(mirrored, ()))
@@ -46,7 +46,7 @@ def warm_up(tkm: TkmClient, configuration: Configuration) -> None:
         for engine in engines:
             engine.close(_REASON, 0.0)
     tkm.reset()
-    log.info("rehearsed an IKE_SA with ourselves in %.0f ms", (time.monotonic() - began) * 1000)
+    log.info("warmed up by an IKE_SA with ourselves in %.0f ms", (time.monotonic() - began) * 1000)
 
 
 def _mirrored(connection: Connection) -> Connection:
@@ -58,7 +58,7 @@ def _mirrored(connection: Connection) -> Connection:
 
 
 def _carry(one: Ike, other: Ike) -> None:
-    """Let the two speak with each other, until they have nothing to say."""
+    """Exchange the datagrams of two engines, until there are none."""
     for _ in range(_MOST_ROUNDS):
         for source, target in ((one, other), (other, one)):
             for datagram in source.datagrams_to_send():
@@ -79,8 +79,8 @@ def _changed(datagram: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def _unheard() -> Iterator[None]:
-    """What is logged is put together as ever, and goes nowhere."""
+def _discarding_logs() -> Iterator[None]:
+    """Format what is logged, and discard it."""
     streams = [each for each in logging.getLogger().handlers if hasattr(each, "setStream")]
     before = [handler.setStream(io.StringIO()) for handler in streams]
     try:

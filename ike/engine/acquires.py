@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Traffic waits for a Child SA: who has to do what, so that there is one, and not two.
+"""Traffic waits for a Child SA: set one up, and not two.
 
 The kernel repeats itself, both sides can be asked at once, and an acquire can cross the
 installation of what it asks for. So an acquire does nothing while a negotiation for its policy is
-under way or has just ended; and if the peer has begun one, that gets a moment to succeed.
+under way or has just ended; and if the peer has started one, that gets some time to succeed.
 """
 
 from collections.abc import Iterator
@@ -32,19 +32,19 @@ class Acquires:
         """By reqid, when patience with the peer's own negotiation ends."""
 
     def acquire(self, connection: Connection, child: ChildConfig) -> None:
-        """A packet matched the policy of ``child``, and there is no state for it."""
+        """Handle that a packet matched the policy of ``child`` and there is no state for it."""
         if self._is_under_way(child):
             return
-        if self._peer_has_begun(connection):
+        if self._peer_has_started(connection):
             patience = self._context.now + self._context.settings.acquire_patience
             self._waiting.setdefault(child.reqid, patience)
         else:
-            self._begin(connection, child)
+            self._start(connection, child)
 
     def initiate(self, connection: Connection, child: ChildConfig) -> None:
-        """Somebody wants a Child SA, whether there is one or not."""
+        """Set up a Child SA, whether there is one or not."""
         if not self._is_being_created(child):
-            self._begin(connection, child)
+            self._start(connection, child)
 
     def reauthenticate(self, old: IkeSa) -> None:
         """Put another IKE SA from scratch in the place of one.
@@ -72,13 +72,13 @@ class Acquires:
             for installed in self._context.children.values()
         )
 
-    def _peer_has_begun(self, connection: Connection) -> bool:
+    def _peer_has_started(self, connection: Connection) -> bool:
         return any(
             sa.state is State.HALF_OPEN and connection in sa.candidates()
             for sa in self._registry.values()
         )
 
-    def _begin(self, connection: Connection, child: ChildConfig) -> None:
+    def _start(self, connection: Connection, child: ChildConfig) -> None:
         there = list(self._sas(child))
         for state in (State.ESTABLISHED, *_OWN):
             for sa in there:
@@ -112,10 +112,10 @@ class Acquires:
         return min(self._waiting.values(), default=None)
 
     def handle_timer(self) -> None:
-        """Begin ourselves what the peer has not brought to an end."""
+        """Set up what the peer has started but not finished."""
         due = [reqid for reqid, time in self._waiting.items() if time <= self._context.now]
         for reqid in due:
             del self._waiting[reqid]
             found = self._context.configuration.child(reqid)
             if found and not self._is_under_way(found[1]):
-                self._begin(*found)
+                self._start(*found)

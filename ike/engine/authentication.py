@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """AUTH and CERT payloads: who we are, who the peer is (RFC 7296, 2.15).
 
-The TKM signs and judges. What is done here is to put certificates in an order that it takes.
+The TKM signs and verifies. Here, certificates are put in the order that it needs.
 """
 
 import logging
@@ -33,7 +33,7 @@ def certificate_request(sa: SetupContext) -> CertificateRequest:
     return CertificateRequest(CertEncoding.X509_SIGNATURE, hashes)
 
 
-def prove(sa: SetupContext) -> Authentication:
+def sign(sa: SetupContext) -> Authentication:
     """Our AUTH payload."""
     if not sa.hash_algorithms:
         log.warning(
@@ -44,14 +44,14 @@ def prove(sa: SetupContext) -> Authentication:
 
 
 def verify(sa: SetupContext, message: Message, remote_id: int) -> None:
-    """Have the peer's certificates and AUTH payload judged.
+    """Have the TKM verify the peer's certificates and AUTH payload.
 
     Args:
         remote_id: The TKM's number of the identity that it must have.
 
     Raises:
-        AuthenticationFailed: It cannot be who it should.
-        TrustedRefusal: The TKM says that it is not.
+        AuthenticationFailed: The peer cannot have the identity that it must have.
+        TrustedRefusal: The TKM does not accept its proof.
     """
     auth = message.find(Authentication)
     if auth is None:

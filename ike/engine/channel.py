@@ -30,8 +30,8 @@ class Channel:
         spi_local: Our SPI; ``spi_remote``: the peer's, zero until it is known.
         keys: From IKE_SA_INIT on.
         init_local: Our IKE_SA_INIT message, and ``init_remote`` the peer's: AUTH covers them.
-        fragment_limit: Octets of a datagram, above which messages are cut; ``None``: never, and the
-            peer's are not either.
+        fragment_limit: Octets of a datagram, above which messages are split; ``None``: fragments
+            were not negotiated.
     """
 
     def __init__(self, context: EngineContext, path: Path, spi: bytes, *, initiator: bool) -> None:
@@ -135,15 +135,15 @@ class Channel:
         """The last request has come once more: so does the response. Or it is another one."""
         message_id = to.header.message_id
         response = self.responses.repeated(message_id, to.octets)
-        if not response and self._is_cut_anew(to):
+        if not response and self._is_split_again(to):
             response = self.responses.last(message_id)
         self._send(response, to.path)
         return bool(response)
 
-    def _is_cut_anew(self, arrival: Arrival) -> bool:
-        """The first fragment of the last request, which was cut otherwise before (RFC 7383, 2.6).
+    def _is_split_again(self, arrival: Arrival) -> bool:
+        """The first fragment of the last request, which was split otherwise before (RFC 7383, 2.6).
 
-        Its octets are new to us, so it is the TKM that tells whose they are.
+        Its octets are new to us, so the TKM has to verify them.
         """
         is_fragment = arrival.first == EncryptedFragment.type and self.fragment_limit is not None
         if not is_fragment or not self.responses.last(arrival.header.message_id):
@@ -169,12 +169,12 @@ class Channel:
         for octets in datagrams:
             log.info("sending packet: from %s to %s (%d bytes)", *path, len(octets))
         self._context.send(path, datagrams)
-        # What somebody had us send elsewhere reminds no NAT of us.
+        # What was sent along another path keeps no mapping of our NAT.
         if datagrams and path == self.route.path:
             self.route.sent(self._context.now)
 
     def keep_alive(self) -> None:
-        """Remind our NAT of us."""
+        """Send a keepalive to our NAT."""
         log.info("sending keep alive to %s", self.remote)
         self._context.keep_alive(self.route.path)
         self.route.sent(self._context.now)
@@ -252,7 +252,7 @@ class Channel:
 
 
 def _decode(first: int, datagram: bytes) -> tuple[Payload, ...]:
-    """The payloads of a datagram, of which nobody knows yet whose they are."""
+    """Return the payloads of a datagram that is not authenticated yet."""
     try:
         return decode_chain(first, datagram[Header.LENGTH :])
     except PeerError as error:

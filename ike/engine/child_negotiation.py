@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What both sides say of a Child SA, in IKE_AUTH and CREATE_CHILD_SA alike: SA, TSi, TSr, mode."""
+"""Negotiation of a Child SA, in IKE_AUTH and CREATE_CHILD_SA alike: SA, TSi, TSr, mode."""
 
 from collections.abc import Callable, Sequence
 
@@ -20,7 +20,7 @@ _SPI_SIZE = 4
 
 
 class ChildOffer:
-    """What we, as initiator of the exchange, want of a Child SA.
+    """Our offer of a Child SA, as initiator of the exchange.
 
     Args:
         suites: What to offer; for IKE_AUTH without key exchanges.
@@ -38,14 +38,14 @@ class ChildOffer:
         return self._sa_payload
 
     def payloads(self) -> Sequence[Payload]:
-        """What comes behind it: traffic selectors and the mode."""
+        """The payloads that follow it: traffic selectors and the mode."""
         return (TsInitiator(self._local_ts), TsResponder(self._remote_ts), *_mode(self.config))
 
     def accept(self, message: Message) -> tuple[Agreement, Proposal]:
-        """What the peer has made of it.
+        """Return what the peer has chosen.
 
         Raises:
-            PeerError: Something that we do not want.
+            PeerError: It is not what we have offered.
         """
         chosen = negotiation.check(self._sa_payload, message.need(SecurityAssociation), _SPI_SIZE)
         local_ts, remote_ts = _as_seen(
@@ -73,7 +73,7 @@ class ChildOffer:
 
 
 class ChildAnswer:
-    """What we, as responder, make of the peer's offer.
+    """Our answer to the peer's offer, as responder.
 
     Args:
         configs: The Child SAs that are possible; the first that fits is it.
@@ -114,7 +114,7 @@ class ChildAnswer:
         )
 
     def payloads(self) -> Sequence[Payload]:
-        """What comes behind it: traffic selectors and the mode."""
+        """The payloads that follow it: traffic selectors and the mode."""
         agreement = self.agreement
         return (
             TsInitiator(agreement.remote_ts),
@@ -158,8 +158,8 @@ def _as_seen(
 ) -> tuple[Selectors, Selectors]:
     """What the peer's selectors are to us (2.23.1).
 
-    A NAT puts another address in the place of that of the host behind it. In transport mode that is
-    the one that packets have here, and there the other: each side translates what it is told.
+    A NAT replaces the address of the host behind it, so in transport mode packets have different
+    addresses on the two sides: each side translates the selectors that it receives.
     """
     route = sa.route
     if config.mode is Mode.TRANSPORT and route.nats.local:

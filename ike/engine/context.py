@@ -41,20 +41,20 @@ class Arrival(NamedTuple):
 
 
 class Settings(Value):
-    """How patient the engine is, and how much it bears. Times are in seconds.
+    """Time limits and bounds of the engine. Times are in seconds.
 
     Attributes:
         half_open: How long a peer may take from IKE_SA_INIT to IKE_AUTH.
         linger: How long an IKE SA that is over still repeats its last response.
         retry: What a request that the peer refuses for the time being waits, up to twice that.
         acquire_grace: An acquire for a Child SA younger than this has crossed its installation.
-        acquire_patience: An acquire waits so long for a negotiation that the peer has begun.
+        acquire_patience: An acquire waits so long for a negotiation that the peer has started.
         cookie_threshold: Half-open IKE SAs from which on peers must return a cookie first.
         half_open_limit: IKE SAs of peers that are not authenticated, from which on another one has
             to go for each new one.
         ipv4_datagram: Octets of the longest IP datagram that IKE sends in one piece, if the peer
             understands fragments; ``ipv6_datagram``: over IPv6 (RFC 7383, 2.5.1).
-        keepalive: Silence after which our NAT is reminded of us; 0: never (RFC 3948, 4).
+        keepalive: Silence after which a keepalive is sent to our NAT; 0: never (RFC 3948, 4).
     """
 
     retransmission: Retransmission = Retransmission()
@@ -110,7 +110,7 @@ class EngineContext:
         )
 
     def keep_alive(self, path: Path) -> None:
-        """Remind our NAT of us."""
+        """Send a keepalive to our NAT."""
         self.outbox.append(Datagram(*path, KEEPALIVE))
 
     def emit(self, event: Event) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""CREATE_CHILD_SA: a new Child SA on an IKE SA that stands (RFC 7296, 1.3.1)."""
+"""CREATE_CHILD_SA: a new Child SA on an established IKE SA (RFC 7296, 1.3.1)."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -131,7 +131,7 @@ class CreateChildSa(Exchange[ExchangeContext]):
 
 
 def check_collision(sa: ExchangeContext) -> None:
-    """No new Child SA while the IKE SA is on its way out (2.25.2).
+    """Check that the IKE SA is neither being rekeyed nor deleted (RFC 7296, 2.25.2).
 
     Raises:
         TemporaryFailure: It is.

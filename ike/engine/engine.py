@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The engine: what arrives finds its IKE SA here, and what leaves is collected here.
+"""The interface of the engine: datagrams and commands in, datagrams and events out.
 
-Every method takes the time, and may leave datagrams and events behind; whoever calls takes them
+Every method takes the time, and may produce datagrams and events; the caller takes them
 with :meth:`Ike.datagrams_to_send` and :meth:`Ike.take_events`, and comes back to
 :meth:`Ike.handle_timer` at :meth:`Ike.next_timer`.
 """

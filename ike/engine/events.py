@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the engine tells: to the log, to who waits for an answer, later to VICI."""
+"""What the engine reports: to the log and to VICI clients."""
 
 from ike.address import Endpoint
 from ike.config.model import ChildConfig

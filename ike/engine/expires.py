@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A Child SA's lifetime is over, or soon will be. The TKM sets it, the kernel counts."""
+"""The lifetime of a Child SA is over, or soon will be. The TKM sets it, the kernel counts."""
 
 import logging
 

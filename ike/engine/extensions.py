@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What both sides must support before one of them uses it; IKE_SA_INIT tells (RFC 7296, 2.5)."""
+"""Extensions that both sides must support, negotiated in IKE_SA_INIT (RFC 7296, 2.5)."""
 
 import logging
 from collections.abc import Sequence

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Messages in fragments: when to cut, and how to put together (RFC 7383).
+"""Messages in fragments: when to split them, and how to reassemble them (RFC 7383).
 
-IP fragments get lost in many networks, for they have no ports. So whoever can cuts IKE messages
-himself. Each fragment is authenticated alone; what somebody else slips in between them is never
-kept, and what the peer itself sends is bounded.
+IP fragments get lost in many networks, because they have no ports, so IKE splits messages itself.
+Each fragment is authenticated on its own: forged fragments are never kept, and those of the peer
+are bounded.
 """
 
 import logging
@@ -62,7 +62,7 @@ class Reassembly:
         self._pieces: dict[int, bytes] = {}
 
     def clear(self) -> None:
-        """Forget everything: the message has come in one piece."""
+        """Forget everything: the message has arrived in one piece."""
         self._begin(-1, 0)
 
     @property
@@ -84,7 +84,7 @@ class Reassembly:
     ) -> Whole | None:
         """Keep a fragment that is the peer's: the whole message, if it was the last to come.
 
-        A peer that cuts its message once more, into more pieces, begins anew (2.6).
+        A peer that splits its message again, into more pieces, starts over (2.6).
         """
         if message_id != self._message_id or fragment.total > self._total:
             self._begin(message_id, fragment.total)

@@ -61,7 +61,7 @@ def _request(sa: SetupContext, offer: ChildOffer) -> Sequence[Payload]:
         *_initial_contact(sa),
         authentication.certificate_request(sa),
         IdResponder(remote.kind, remote.data),
-        authentication.prove(sa),
+        authentication.sign(sa),
         offer.security_association(),
         *offer.payloads(),
     )
@@ -100,12 +100,12 @@ def _take_first_child(sa: SetupContext, offer: ChildOffer, message: Message) -> 
 
 
 def respond(sa: SetupContext, message: Message) -> Sequence[Payload]:
-    """Answer IKE_AUTH: sign, then have the peer judged, then set up the Child SA."""
+    """Answer IKE_AUTH: sign, have the TKM verify the peer, set up the Child SA."""
     if sa.additional:
         raise MalformedMessage("IKE_AUTH before all key exchanges are done")
     connection = _connection(sa, message)
     sa.peer.identify(connection)
-    auth = authentication.prove(sa)
+    auth = authentication.sign(sa)
     sa.peer.expect_identity(_remote_id(sa, message))
     authentication.verify(sa, message, sa.peer.remote_id)
     sa.advance(Trigger.AUTHENTICATED)
@@ -156,7 +156,7 @@ def _remote_id(sa: SetupContext, message: Message) -> int:
 
 
 def _first_child(sa: SetupContext, message: Message) -> Sequence[Payload]:
-    """The part of the response that is about the Child SA; the IKE SA stands without one, too."""
+    """Return the part of the response about the Child SA; the IKE SA stays without one, too."""
     if not message.find(SecurityAssociation):
         sa.keys.skip_first_child()
         return ()
@@ -175,6 +175,6 @@ def _first_child(sa: SetupContext, message: Message) -> Sequence[Payload]:
 
 
 def _initial_contact(sa: SetupContext) -> Sequence[Payload]:
-    """Said when there is no other IKE SA with this peer (2.4)."""
+    """Return INITIAL_CONTACT if there is no other IKE SA with this peer (RFC 7296, 2.4)."""
     sa.peer.note_first_contact(not sa.others())
     return (Notify(NotifyType.INITIAL_CONTACT),) if sa.peer.first_contact else ()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Our half of a derivation of keys: a nonce, and a key exchange if there is one."""
+"""What we contribute to a key derivation: a nonce, and a key exchange if there is one."""
 
 from collections.abc import Callable, Sequence
 from typing import Self
@@ -16,7 +16,7 @@ from tkm.rpc.fields import LEAST_NONCE
 
 
 class KeyExchangeState:
-    """What we have taken from the TKM for an exchange; as a context manager it gives it back.
+    """The nonce and key exchanges of an exchange; as a context manager it frees them.
 
     Args:
         method: Of the key exchange; 0: none.
@@ -69,7 +69,7 @@ class KeyExchangeState:
             spis: Of the new SA, ours and the peer's.
 
         Raises:
-            PeerError: There is none, or it is no good.
+            PeerError: It is missing or not acceptable.
         """
         peer_nonce = message.need(NoncePayload).octets
         if len(peer_nonce) < LEAST_NONCE:
@@ -96,13 +96,13 @@ class KeyExchangeState:
         """Take the peer's half of the key exchange; it belongs to the shares from now on.
 
         Raises:
-            PeerError: It is no good, but another may follow; or ours is of another method.
+            PeerError: It is not acceptable, but another may follow; or ours is of another method.
         """
         exchange = self._key_exchange
         public_value = negotiation.public_value(message, method)
         if exchange is None or exchange.method != method:
             raise InvalidKePayload(
-                f"the peer has chosen key exchange {method}, which has not begun",
+                f"the peer has chosen key exchange {method}, which has not started",
                 data=method.to_bytes(2, "big"),
             )
         exchange.complete(public_value)
@@ -117,7 +117,7 @@ class KeyExchangeState:
                 exchange.free()
 
     def hold(self) -> Self:
-        """Keep everything at the end of the ``with`` statement: it goes on later."""
+        """Keep everything at the end of the ``with`` statement: it is continued later."""
         self._is_held = True
         return self
 

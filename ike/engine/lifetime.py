@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How long an IKE SA stands: when it is rekeyed, reauthenticated, and over if neither succeeds.
+"""The lifetime of an IKE SA: when it is rekeyed, reauthenticated, and deleted if both fail.
 
 As in swanctl.conf(5): ``rekey_time`` and ``reauth_time``, each less a random part of ``rand_time``,
-so that two peers do not keep step; and ``over_time`` after the earlier of them, the end.
+so that two peers do not act at the same time; and ``over_time`` after the earlier of them, the end.
 """
 
 from ike.config.model import Connection
@@ -32,7 +32,7 @@ class Lifetime:
         """It is established.
 
         Args:
-            predecessor: Of the IKE SA whose place it takes: rekeying authenticates nobody.
+            predecessor: Of the IKE SA whose place it takes: rekeying does not authenticate.
         """
         rekey_time, reauth_time = connection.rekey_time, connection.reauth_time
         over_time = _first(connection.over_time, max(rekey_time, reauth_time) / 10)
@@ -47,7 +47,7 @@ class Lifetime:
             self.over_at = min(times) + over_time
 
     def end(self) -> None:
-        """It is on its way out, nothing is due any more."""
+        """Nothing is due any more: it is deleted or replaced."""
         self.rekey_at = self.reauthenticate_at = self.over_at = None
 
     def rekey_again(self, at: float) -> None:

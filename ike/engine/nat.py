@@ -15,15 +15,15 @@ from ike.message.payloads import Notify
 log = logging.getLogger("ike")
 
 _NOWHERE = 0
-"""A port that nobody sends from."""
+"""A port that is never a source port."""
 
 
 def payloads(spis: tuple[bytes, bytes], path: Path, *, faked: bool = False) -> list[Notify]:
-    """The two Notifies that tell the peer which addresses and ports we see.
+    """Return the two Notifies with the addresses and ports that we see.
 
     Args:
         spis: Of the IKE SA's initiator and responder, as in the header of this message.
-        faked: Let the peer think that we are behind a NAT.
+        faked: Let the peer believe that we are behind a NAT.
     """
     source = path.local._replace(port=_NOWHERE) if faked else path.local
     return [
@@ -33,13 +33,13 @@ def payloads(spis: tuple[bytes, bytes], path: Path, *, faked: bool = False) -> l
 
 
 def detect(message: Message, path: Path) -> Nats | None:
-    """Where there is a NAT, by what the peer's message says it saw.
+    """Return where there is a NAT, by the addresses and ports that the peer has seen.
 
     Args:
         path: Along which the message has come.
 
     Returns:
-        ``None`` if the peer does not say, for then it cannot traverse one.
+        ``None`` if the message has no such Notifies: the peer cannot traverse a NAT.
     """
     spis = (message.header.spi_i, message.header.spi_r)
     behind = []

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """CREATE_CHILD_SA that rekeys a Child SA (RFC 7296, 1.3.3, 2.8 and 2.25.1).
 
-Who has rekeyed a Child SA deletes the old one. If both sides do it at once there are two new ones:
-the one that was made with the lowest of the four nonces is deleted by the side that asked for it,
-the other one stays, and the side that asked for that deletes the old one (2.8.1). Each side knows
-all four nonces when the response to its own request comes in; it settles the matter then.
+The side that has rekeyed a Child SA deletes the old one. If both sides do it at once there are two
+new ones: the one that was made with the lowest of the four nonces is deleted by the side that asked
+for it, the other one stays, and the side that asked for that deletes the old one (2.8.1). Each side
+knows all four nonces when the response to its own request comes in; it settles the matter then.
 """
 
 import logging

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """CREATE_CHILD_SA that rekeys the IKE SA itself (RFC 7296, 1.3.2, 2.18 and 2.25.2).
 
-The new IKE SA inherits the authenticated peer with its Child SAs, see :mod:`ike.engine.peer`. Who
-has asked for it deletes the old one. Two at once are settled by the nonces, as with Child SAs.
+The new IKE SA inherits the authenticated peer with its Child SAs, see :mod:`ike.engine.peer`. The
+side that asked for it deletes the old one. If both sides do so at once the nonces decide, as with
+Child SAs.
 """
 
 import logging

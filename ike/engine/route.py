@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where the datagrams of an IKE SA go, and the NATs on the way (RFC 7296, 2.11 and 2.23; RFC 3948).
+"""The path of an IKE SA's datagrams, and the NATs on it (RFC 7296, 2.11 and 2.23; RFC 3948).
 
 On port 500 there is nothing but IKE. On port 4500 IKE shares the way with ESP, and begins with four
-zero octets, the non-ESP marker, where ESP has its SPI; and a single octet of ones, which nobody
-answers, keeps a NAT from forgetting us.
+zero octets, the non-ESP marker, where ESP has its SPI; and a single octet of ones, which is
+not answered, keeps the mapping of a NAT.
 """
 
 from typing import NamedTuple
@@ -69,7 +69,7 @@ class Route:
         return (self.path.local.port, self.path.remote.port) if any(self.nats) else ()
 
     def float_to(self, ports: Ports) -> None:
-        """There is a NAT: the initiator goes on from the other port, to the other port."""
+        """There is a NAT: the initiator continues from port 4500, to port 4500."""
         local, remote = self.path
         if any(self.nats) and local.port == ports.ike:
             self.path = Path(local._replace(port=ports.nat), remote._replace(port=ports.nat))
@@ -87,10 +87,10 @@ class Route:
         self.sent_at = now
 
     def may_move(self) -> bool:
-        """The peer's address and port are its NAT's, which may change its mind.
+        """The peer's address and port are its NAT's, which may change.
 
-        Behind a NAT ourselves we take no advice: a single datagram, sent on from elsewhere, could
-        lead us astray for good.
+        Behind a NAT ourselves we never follow: a single datagram that an attacker forwards from
+        elsewhere could redirect us permanently.
         """
         return self.nats.remote and not self.nats.local
 

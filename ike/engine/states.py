@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """States of IKE SAs and Child SAs.
 
-The tables are the whole truth: what is not in them does not happen. ``advance`` raises on it, for
+A change of state that is not in the tables does not happen. ``advance`` raises, since
 it is our own mistake; what a peer may do in which state is in :mod:`ike.engine.dispatch`.
 
 An IKE SA begins as ``NEW``. Ours goes through ``CONNECTING`` (IKE_SA_INIT is sent) and
 ``AUTHENTICATING`` (IKE_INTERMEDIATE, if needed, and IKE_AUTH are sent), the peer's through
 ``HALF_OPEN`` (IKE_SA_INIT is answered); one that takes another's place starts out ``ESTABLISHED``.
 ``REKEYED`` means that another has taken its place, and it waits to be deleted. ``DELETING``: we
-have said that we delete it. ``GONE``: it holds nothing any more, but still answers the repetition
+have sent a Delete. ``GONE``: it holds nothing any more, but still answers repetitions
 of the peer's last request for a while.
 """
 

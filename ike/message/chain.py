@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Payloads one behind the other, each naming the type of the next (RFC 7296, 3.2)."""
+"""Payloads in a row, each of which names the type of the next (RFC 7296, 3.2)."""
 
 from collections.abc import Sequence
 from struct import Struct
@@ -103,7 +103,7 @@ def decode_chain(first: int, octets: bytes) -> tuple[Payload, ...]:
         payloads.append(_decode_one(kind, body, critical=bool(flags & _CRITICAL)))
         kind = following
     if len(reader):
-        raise reader.fail(f"{len(reader)} octets behind the last payload")
+        raise reader.fail(f"{len(reader)} octets after the last payload")
     return tuple(payloads)
 
 

@@ -9,7 +9,7 @@ from ike.message.numbers import NotifyType
 
 
 class PeerError(IkeError):
-    """The peer did something that it must not, or that we do not want.
+    """The peer has done what is forbidden, or what we do not accept.
 
     Attributes:
         notify: The Notify message type that answers it (RFC 7296, 3.10.1).
@@ -56,7 +56,7 @@ class InvalidKePayload(PeerError):
 
 
 class AuthenticationFailed(PeerError):
-    """The peer is not who it should be (2.21.2)."""
+    """The peer has not proven its identity (2.21.2)."""
 
     notify = NotifyType.AUTHENTICATION_FAILED
 

@@ -51,7 +51,7 @@ class Header(Value):
         """The header of a datagram, and the type of the first payload.
 
         Raises:
-            MalformedMessage: This is no IKE message of this length.
+            MalformedMessage: It is not an IKE message of this length.
             InvalidMajorVersion: It is one, of a later version; ``header`` is not given then,
                 :meth:`decode_any` reads it.
         """

@@ -99,7 +99,7 @@ class KeyExchange(Payload):
 
 
 class Identification(Payload):
-    """Who one is.
+    """The identity of the sender.
 
     Attributes:
         kind: ID type, 2 for a domain name, 3 for a mail address.
@@ -157,8 +157,8 @@ class CertificateRequest(Payload):
 
     Attributes:
         encoding: 4 for X.509 certificates.
-        authorities: For X.509, SHA-1 over the SubjectPublicKeyInfo of each CA, 20 octets each, one
-            behind the other; for other encodings anything.
+        authorities: For X.509, SHA-1 over the SubjectPublicKeyInfo of each CA, 20 octets each,
+            without separators; for other encodings anything.
     """
 
     type = PayloadType.CERTREQ
@@ -310,7 +310,7 @@ class TrafficSelectors(Payload):
             raise body.fail("no selector")
         selectors = [TrafficSelector.decode(body) for _ in range(count)]
         if len(body):
-            raise body.fail(f"{len(body)} octets behind the last selector")
+            raise body.fail(f"{len(body)} octets after the last selector")
         return cls(tuple(selector for selector in selectors if selector))
 
 

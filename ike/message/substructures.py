@@ -21,7 +21,7 @@ class Transform(Value):
         kind: Transform type, 1 for encryption.
         id: The algorithm, in the registry of its type.
         key_length: In bits; ``None`` if the algorithm has only one.
-        others: Attributes that we do not know, as (type with the AF bit, value); whoever chooses
+        others: Attributes that we do not know, as (type with the AF bit, value); code that chooses
             among transforms leaves one with such attributes alone (3.3.6).
     """
 
@@ -106,12 +106,12 @@ class Proposal(Value):
             Transform.decode(inner, last=position == count - 1) for position in range(count)
         )
         if len(inner):
-            raise inner.fail(f"{len(inner)} octets behind the last transform")
+            raise inner.fail(f"{len(inner)} octets after the last transform")
         return cls(number, protocol, spi, transforms)
 
 
 def _substructure(body: Reader, what: str, *, last: bool, more: int) -> Reader:
-    """The octets of the next substructure, behind its length field."""
+    """Return the octets of the next substructure, after its length field."""
     mark = body.integer(1)
     body.take(1)
     length = body.integer(2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The way to the TKM, and what every context of it has in common."""
+"""The connection to the TKM, and what all contexts have in common."""
 
 import logging
 from typing import Any, TypeVar
@@ -28,7 +28,7 @@ _NOTIFIES = {
     Result.KERNEL_FAILURE: NotifyType.NO_ADDITIONAL_SAS,
     Result.QUOTA_EXCEEDED: NotifyType.NO_ADDITIONAL_SAS,
 }
-"""How a peer hears of a refusal; of any other as of a temporary failure."""
+"""The Notify that reports a refusal to the peer; TEMPORARY_FAILURE for all others."""
 
 
 class Pool:
@@ -54,7 +54,7 @@ class Pool:
         return self._highest
 
     def give_back(self, number: int) -> None:
-        """Nobody uses ``number`` any more."""
+        """Return a number that is not used any more."""
         self._returned.append(number)
 
     @property
@@ -81,10 +81,10 @@ class TkmClient:
         self.local_id = local_id
         self.ike_algorithms = ike_algorithms
         self.esp_algorithms = esp_algorithms
-        self.find(client)
+        self.attach(client)
 
-    def find(self, client: Client) -> None:
-        """A TKM answers, the first one or another; what was made before is void.
+    def attach(self, client: Client) -> None:
+        """Use a TKM, the first one or another; what was created before is void.
 
         Raises:
             LocalError: It speaks another generation of the protocol.
@@ -112,13 +112,13 @@ class TkmClient:
         return self._client is None
 
     def require(self) -> Client:
-        """The way to the TKM.
+        """Return the connection to the TKM.
 
         Raises:
             TrustedRefusal: There is none.
         """
         if self._client is None:
-            raise TrustedRefusal(_LATER, "there is no TKM", Result.ABORTED)
+            raise TrustedRefusal(_LATER, "no TKM is connected", Result.ABORTED)
         return self._client
 
     def reset(self) -> None:
@@ -135,7 +135,7 @@ class TkmClient:
         was carried out is unknown, and the next answer would be as doubtful.
 
         Raises:
-            TrustedRefusal: It says no, and nothing has changed; or there is none any more.
+            TrustedRefusal: It refuses, and nothing has changed; or there is none any more.
         """
         try:
             return self.require().call(request)
@@ -173,7 +173,7 @@ class Context:
         raise NotImplementedError
 
     def free(self) -> None:
-        """Reset it, once; again is no error. With its TKM it has ended already."""
+        """Reset it, once. If its TKM has ended, so has the context."""
         if self._pool is not self.tkm.pools[self.kind]:
             self._held = False
         if not self._held:
@@ -181,7 +181,7 @@ class Context:
         try:
             self.tkm.call(self._reset())
         except TrustedRefusal as error:
-            # Its number stays taken: nobody can tell what the TKM still holds there.
+            # Its number stays taken: it is unknown what the TKM still holds there.
             self._held = False
             if not self.tkm.is_lost:
                 log.error("%s context %d is lost: %s", self.kind, self.id, error)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Keys: of IKE SAs and Child SAs. They stay in the TKM and work from here."""
+"""Keys of IKE SAs and Child SAs, which stay in the TKM."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -21,7 +21,7 @@ class AuthenticatedEndpoint(Context):
 
 
 class IkeKeys(Context):
-    """The keys of an IKE SA: they stay in the TKM, and work from here.
+    """The keys of an IKE SA, which stay in the TKM.
 
     Attributes:
         block: Cipher block size in octets.

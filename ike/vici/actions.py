@@ -24,7 +24,7 @@ def initiate(control: Control, request: Section) -> Job:
 def _configured(control: Control, request: Section) -> ChildConfig:
     name, ike = value(request, "child"), value(request, "ike")
     if not name:
-        raise Refused("an IKE_SA comes with a CHILD_SA: say which (child)")
+        raise Refused("an IKE_SA comes with a CHILD_SA: name it (child)")
     for connection in control.configuration.connections:
         for child in connection.children:
             if child.name == name and ike in ("", connection.name):
@@ -63,7 +63,7 @@ def terminate(control: Control, request: Section) -> Job:
 def _selection(request: Section) -> Selection:
     wanted = Selection.of(request)
     if wanted.is_empty:
-        raise Refused("say what: ike, ike-id, child or child-id")
+        raise Refused("name what: ike, ike-id, child or child-id")
     return wanted
 
 

@@ -64,7 +64,7 @@ class Job(ABC):
     Attributes:
         reply: What came of it, as soon as that is known.
         deadline: When the client stops waiting.
-        level: Log lines up to this level are told as ``control-log`` events meanwhile.
+        level: Log lines up to this level are sent as ``control-log`` events meanwhile.
     """
 
     def __init__(self, request: Section, now: float) -> None:
@@ -75,7 +75,7 @@ class Job(ABC):
 
     @abstractmethod
     def begin(self, control: Control) -> None:
-        """Do what has to be done; the client hears what is logged from now on.
+        """Do what has to be done; the client gets what is logged from now on.
 
         Raises:
             LocalError: It cannot be done.

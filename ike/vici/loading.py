@@ -20,7 +20,7 @@ from ike.x509 import Certificate
 
 
 class _MessageReader(Reader):
-    """Reads the sections of a message, where certificates stand themselves, in hexadecimal."""
+    """Reads the sections of a message, which contains certificates themselves, in hexadecimal."""
 
     def __init__(self) -> None:
         super().__init__(Path())

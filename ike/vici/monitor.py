@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What happens to SAs, as messages for who has registered for it.
+"""What happens to SAs, as messages for the clients that have registered for it.
 
 An SA whose place another takes is rekeyed, and neither goes down nor does the other come up. When
 an event is taken, its Child SA may be gone from the engine; so those that are up are kept here.
@@ -34,7 +34,7 @@ class Monitor:
         self._children: dict[bytes, ChildSa] = {}
 
     def take(self, event: Event, now: float) -> Iterator[Message]:
-        """What clients are told of an event: nothing, or one message."""
+        """Return the message that clients get for an event, if there is one."""
         if isinstance(event, IkeSaEstablished):
             yield from self._established(event, now)
         elif isinstance(event, IkeSaRekeyed):

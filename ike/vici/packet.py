@@ -9,7 +9,7 @@ from ike.vici.errors import BrokenPacket, TooLong
 from ike.vici.message import Section
 
 LONGEST = 512 * 1024
-"""Octets that a packet may have behind its length."""
+"""The most octets of a packet after its length field."""
 
 _LENGTH = 4
 
@@ -68,7 +68,7 @@ class Packet(Value):
 
     @classmethod
     def decode(cls, octets: bytes) -> "Packet":
-        """From the octets behind the length.
+        """Decode the octets after the length field.
 
         Raises:
             BrokenPacket: Its type is unknown, or its name runs past the end.

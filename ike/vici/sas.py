@@ -106,7 +106,8 @@ def child_sa(child: ChildSa, now: float) -> Section:
     """A Child SA.
 
     What has passed through it only the kernel knows, and we may not ask it: volumes are zero, as
-    charon-tkm has them. When the TKM has it rekeyed and removed is as the configuration says.
+    charon-tkm has them. The times at which the TKM has it rekeyed and removed are those of the
+    configuration.
     """
     agreement, config = child.agreement, child.config
     volumes = ("bytes-in", "packets-in", "bytes-out", "packets-out")

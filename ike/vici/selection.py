@@ -34,7 +34,7 @@ class Selection(Value):
 
     @property
     def is_empty(self) -> bool:
-        """The request says nothing."""
+        """The request selects nothing."""
         return not (self.ike or self.ike_id or self.of_children)
 
     @property

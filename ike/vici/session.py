@@ -37,7 +37,7 @@ class Session:
         """Take what has arrived, and do what can be done.
 
         Raises:
-            BrokenPacket: This is no client of ours.
+            BrokenPacket: This is not a VICI client.
         """
         self._received += octets
         if self.job and len(self._received) > LONGEST:
@@ -48,7 +48,7 @@ class Session:
         """Do what can be done, as fast as the client reads.
 
         Raises:
-            BrokenPacket: This is no client of ours.
+            BrokenPacket: This is not a VICI client.
         """
         while len(self.to_send) < _PLENTY:
             if self._stream:
@@ -112,10 +112,11 @@ class Session:
         else:
             self._reply(answer)
 
-    # What happens beside commands
+    # Events
 
     def tell(self, event: str, section: Section) -> None:
-        """Tell the client, if it wants to know; what does not fit a packet is left out.
+        """Send an event, if the client has registered for it; what does not fit a packet is left
+        out.
 
         Raises:
             BrokenPacket: It has stopped reading.

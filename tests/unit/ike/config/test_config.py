@@ -170,13 +170,13 @@ def test_certificates_as_pem_and_numbered_authorities(folder: Path) -> None:
             "15: dpd_action: 'restart' is not supported",
         ),
         ("version = 2", "fragmentation = force", "3: fragmentation: 'force' is not supported"),
-        ("version = 2", "dpd_delay = soon", "3: dpd_delay: 'soon' is no time"),
-        ("mode = transport", "local_ts = 10.0.0.1/8", "15: local_ts: .*bits behind"),
+        ("version = 2", "dpd_delay = soon", "3: dpd_delay: 'soon' is not a time"),
+        ("mode = transport", "local_ts = 10.0.0.1/8", "15: local_ts: .*bits after"),
         ("mode = transport", "local_ts = 10.0.0.0/33", "15: local_ts: .*33 bits"),
         ("children {", "kids {", "12: section kids is not supported"),
         ("remote { auth = pubkey\n      id = bob@strongswan.org }", "", "2: conn1 has no section"),
         ("version = 2", "{", "3: a key or a section expected"),
-        ("version = 2", "version", "3: '=' or '{' expected behind version"),
+        ("version = 2", "version", "3: '=' or '{' expected after version"),
         ("192.168.0.1", "fe80::1%eth0", r"4: local_addrs: .*not an address without a zone"),
         ("bob@", "b" * 250 + "@", "11: id: 265 octets are not 1 to 255"),
         ("alice@strongswan.org", '""', "9: id: 0 octets are not 1 to 255"),
@@ -223,7 +223,7 @@ def test_reqid_that_is_used_twice(folder: Path) -> None:
 
 def test_several_authorities_need_numbers(folder: Path) -> None:
     (folder / "x509ca" / "other.der").write_bytes(pki().ca.root.certificate.der)
-    with pytest.raises(ConfigError, match="2 CA certificates; say with -r"):
+    with pytest.raises(ConfigError, match="2 CA certificates; list those of the TKM with -r"):
         load(write(folder))
 
 

@@ -85,7 +85,7 @@ def connect(side: Side, last: int = 0) -> Dying:
     config = side.engine.context.configuration
     host = trusted.host(side.name, tkm_configuration(side.name, config))
     dying = Dying(host.client._transport, last)
-    side.tkm.find(Client(RPC2, dying))
+    side.tkm.attach(Client(RPC2, dying))
     side.manager, side.kernel = host.manager, host.kernel
     return dying
 

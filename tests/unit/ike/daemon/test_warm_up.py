@@ -40,7 +40,7 @@ def test_nothing_of_it_stays(network: Network) -> None:
     assert network.is_up()
 
 
-def test_nothing_to_rehearse(network: Network) -> None:
+def test_nothing_to_warm_up_with(network: Network) -> None:
     side = network.alice
     configuration = side.engine.context.configuration
     warm_up(side.tkm, type(configuration)((), configuration.authorities))
