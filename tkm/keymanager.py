@@ -192,7 +192,7 @@ def _serve(manager: KeyManager, arguments: argparse.Namespace) -> None:
             manager.start()
             _confine(arguments)
             notify.tell("READY=1")
-            reactor.run()
+            reactor.run(logs.limiter.patience)
             is_orderly = True
         finally:
             notify.tell("STOPPING=1")

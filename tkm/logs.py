@@ -7,6 +7,8 @@ import os
 import time
 from typing import Any
 
+from tkm.rpc.log_limit import Limiter
+
 TIME = "%b %d %Y %H:%M:%S"
 
 STDERR = "stderr"
@@ -16,6 +18,9 @@ _OPEN_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _STDERR = 2
 
 log = logging.getLogger(__name__)
+
+limiter = Limiter()
+"""Of all lines, wherever they go."""
 
 
 class Line(logging.LogRecord):
@@ -85,8 +90,10 @@ class Unbuffered(logging.Handler):
         return bool(self._path)
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Write it; there are no filters."""
+        """Write it, if the filters let it through."""
         try:
+            if not self.filter(record):
+                return False
             self._write(record)
             self._losing = False
         except OSError as error:
@@ -132,6 +139,7 @@ def to(destination: str = STDERR, *, program: str = "", level: int = logging.INF
     :raises OSError: that is not possible.
     """
     handler = _handler(destination, program)
+    handler.addFilter(limiter)
     # No line shows where in the code it was written: do not find that out.
     logging._srcfile = None
     logging.setLogRecordFactory(Line)

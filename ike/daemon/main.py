@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import logging
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from ike.vici.server import SOCKET, ViciServer
 from tkm import sandbox
 from tkm.rpc.client import IKE_SOCKET, Client, SocketTransport, user_id
 from tkm.rpc.ees import EES_SOCKET
+from tkm.rpc.log_limit import Limiter
 from tkm.rpc.result import RpcError
 from tkm.rpc.rpc2 import RPC2
 from tkm.rpc.server import Server
@@ -56,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ees-socket", metavar="PATH", default=EES_SOCKET,
         help="where to serve xfrm_proxy (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allow-user", metavar="USER", type=user_id, action="append", default=[],
+        help="a user other than root and our own whose process may be xfrm_proxy",
     )  # fmt: skip
     parser.add_argument(
         "--vici-socket", metavar="PATH",
@@ -109,10 +115,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         stream=sys.stderr,
         force=True,
     )
+    limiter = Limiter()
+    for handler in logging.root.handlers:
+        handler.addFilter(limiter)
     log.info("tkm_iked starting")
     try:
         configuration = load(arguments.config, _authorities(arguments.ca))
-        _serve(configuration, arguments)
+        _serve(configuration, arguments, limiter)
     except (LocalError, RpcError) as error:
         log.critical("%s", error)
         return 1
@@ -123,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _serve(configuration: Configuration, arguments: argparse.Namespace) -> None:
+def _serve(configuration: Configuration, arguments: argparse.Namespace, limiter: Limiter) -> None:
     hosts = dict.fromkeys(
         host for connection in configuration.connections for host in connection.local_addrs
     )
@@ -137,13 +146,13 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace) -> None:
             warm_up(TkmClient(Client(RPC2, transport)), configuration)
         tkm = TkmClient(Client(RPC2, transport))
         engine = Ike(tkm, configuration, ports=Ports(arguments.port, arguments.nat_port))
-        service = stack.enter_context(Service(engine, hosts))
+        service = stack.enter_context(Service(engine, hosts, limiter))
         reconnect = TkmReconnect(service, tkm, transport, connect)
         stack.enter_context(contextlib.closing(reconnect))
         if vici := _vici(arguments.vici_socket, Control(service)):
             stack.enter_context(contextlib.closing(vici))
         # Last of all: other processes take this socket as the sign that we are ready.
-        server = Server(arguments.ees_socket, ees.dispatcher(engine), service.selector)
+        server = _ees(arguments, engine, service)
         stack.enter_context(contextlib.closing(server))
         # Exempting sockets from the policies took CAP_NET_ADMIN; ports are also for addresses that
         # a control client adds. Nothing has been read from a peer or a client yet.
@@ -154,6 +163,26 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace) -> None:
             service.start(connection)
         service.run()
         tkm.reset()
+
+
+def _ees(arguments: argparse.Namespace, engine: Ike, service: Service) -> Server:
+    """Create the service that xfrm_proxy connects to.
+
+    With ``--allow-user`` any user can connect to the socket; the kernel's credentials of the other
+    end (SO_PEERCRED) decide which one is served.
+
+    Raises:
+        OSError: The socket cannot be created.
+    """
+    own = arguments.user.uid if arguments.user else os.getuid()
+    users = {0, own, *arguments.allow_user}
+    return Server(
+        arguments.ees_socket,
+        ees.dispatcher(engine),
+        service.selector,
+        mode=0o666 if arguments.allow_user else 0o600,
+        allowed=lambda pid, uid, gid: uid in users,
+    )
 
 
 def _vici(path: str | None, control: Control) -> ViciServer | None:

@@ -22,6 +22,7 @@ from ike.config.model import Connection
 from ike.daemon.udp import UdpSocket
 from ike.engine.engine import Ike
 from ike.engine.events import Event
+from tkm.rpc.log_limit import Limiter
 from tkm.rpc.server import describe_fault
 
 log = logging.getLogger("ike")
@@ -45,6 +46,7 @@ class Service:
 
     Args:
         hosts: Our addresses.
+        limiter: Limits log lines.
 
     Attributes:
         listeners: Called with each event.
@@ -54,11 +56,12 @@ class Service:
         ConfigError: An address is not ours, or its port is taken.
     """
 
-    def __init__(self, engine: Ike, hosts: Iterable[str]) -> None:
+    def __init__(self, engine: Ike, hosts: Iterable[str], limiter: Limiter | None = None) -> None:
+        self.limiter = limiter or Limiter()
         self.engine = engine
         self.selector = selectors.DefaultSelector()
         self.listeners: list[Callable[[Event], None]] = []
-        self.timers: list[Timed] = [engine]
+        self.timers: list[Timed] = [engine, self.limiter]
         self._stopping_until: float | None = None
         self._signals = 0
         self._handlers: dict[int, Any] = {}

@@ -39,6 +39,12 @@ _UDP_ENCAP_ESPINUDP: Final = 2
 """Socket option and its value (linux/udp.h, RFC 3948)."""
 
 
+_SO_MEMINFO: Final = 55
+_MEMINFO: Final = struct.Struct("=9I")
+"""Memory of a socket (asm-generic/socket.h, linux/sock_diag.h: SK_MEMINFO_VARS); its third and
+fourth numbers are the octets in the send buffer (with their overhead), and its size."""
+
+
 def _exemption(family: socket.AddressFamily, direction: int) -> bytes:
     selector = _SELECTOR.pack(b"", b"", 0, 0, 0, 0, family, 0, 0, 0, 0, 0)
     return _POLICY.pack(selector, 0, 0, direction, _ALLOW, 0, 0)
@@ -99,11 +105,26 @@ class UdpSocket:
         return octets, Endpoint(source[0], source[1])
 
     def send(self, datagram: Datagram) -> None:
-        """Send a datagram; if the kernel cannot, it counts as lost."""
+        """Send a datagram; if the kernel cannot, it counts as lost.
+
+        Datagrams wait in the send buffer while a neighbour's hardware address is asked for, three
+        seconds if there is none: so half of the buffer is reserved for peers whose address is not
+        forged.
+        """
+        if not datagram.proven and self._is_half_full():
+            log.info("half of the send buffer is in use, a datagram to a new peer is dropped")
+            return
         try:
             self._socket.sendto(datagram.octets, (datagram.remote.host, datagram.remote.port))
+        except BlockingIOError:
+            log.info("the send buffer is full, a datagram is dropped")
         except OSError as error:
             log.info("sending to %s failed: %s", datagram.remote, error.strerror)
+
+    def _is_half_full(self) -> bool:
+        meminfo = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+        in_use, size = _MEMINFO.unpack(meminfo)[2:4]
+        return bool(2 * in_use > size)
 
     def close(self) -> None:
         """Close it."""

@@ -168,7 +168,9 @@ class Channel:
     def _send(self, datagrams: Datagrams, path: Path) -> None:
         for octets in datagrams:
             log.info("sending packet: from %s to %s (%d bytes)", *path, len(octets))
-        self._context.send(path, datagrams)
+        # Until AUTH has covered the peer's first message its address may be forged.
+        proven = self.initiator or not self.init_remote
+        self._context.send(path, datagrams, proven=proven)
         # What was sent along another path keeps no mapping of our NAT.
         if datagrams and path == self.route.path:
             self.route.sent(self._context.now)

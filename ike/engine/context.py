@@ -19,11 +19,17 @@ from ike.value import Value
 
 
 class Datagram(NamedTuple):
-    """A UDP payload to send."""
+    """A UDP payload to send.
+
+    Attributes:
+        proven: It is for a peer that we have chosen, or that is authenticated. Any other address
+            may be forged; what is sent there must not use up what the others need.
+    """
 
     local: Endpoint
     remote: Endpoint
     octets: bytes
+    proven: bool = True
 
 
 class Arrival(NamedTuple):
@@ -103,10 +109,10 @@ class EngineContext:
         self.children: dict[bytes, ChildSa] = {}
         self._last_number = {"IKE SA": 0, "Child SA": 0}
 
-    def send(self, path: Path, datagrams: Datagrams) -> None:
-        """Send IKE messages, or fragments of them."""
+    def send(self, path: Path, datagrams: Datagrams, *, proven: bool) -> None:
+        """Send IKE messages, or fragments of them; see :class:`Datagram`."""
         self.outbox += (
-            Datagram(*path, self.ports.wrap(octets, path.local)) for octets in datagrams
+            Datagram(*path, self.ports.wrap(octets, path.local), proven) for octets in datagrams
         )
 
     def keep_alive(self, path: Path) -> None:

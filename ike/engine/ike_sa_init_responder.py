@@ -7,13 +7,13 @@ import logging
 from ike.address import Path
 from ike.engine import half_open, ike_sa_init
 from ike.engine.context import Arrival, EngineContext
-from ike.engine.cookies import Cookies
+from ike.engine.cookies import Claim, Cookies
 from ike.engine.ike_sa import IkeSa
 from ike.engine.peer import Peer
 from ike.engine.registry import Registry
 from ike.engine.states import State
 from ike.message.chain import decode_chain
-from ike.message.errors import InvalidMajorVersion, PeerError
+from ike.message.errors import InvalidMajorVersion, PeerError, Unauthenticated
 from ike.message.header import NO_SPI, Header
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType, NotifyType
@@ -52,25 +52,43 @@ class InitResponder:
         """
         if not _is_init(arrival):
             return False
-        header, first, octets, path = arrival
-        try:
-            message = Message(header, decode_chain(first, octets[Header.LENGTH :]))
-            self._answer(message, arrival)
-        except PeerError as error:
-            log.info("IKE_SA_INIT from %s: %s", path.remote, error)
-            self._refuse(header, path, Notify(error.notify, error.data))
+        if self._has_proven_address(arrival):
+            header, first, octets, path = arrival
+            try:
+                message = Message(header, decode_chain(first, octets[Header.LENGTH :]))
+                self._answer(message, arrival)
+            except PeerError as error:
+                log.info("IKE_SA_INIT from %s: %s", path.remote, error)
+                self._refuse(header, path, Notify(error.notify, error.data))
         return True
+
+    def _has_proven_address(self, arrival: Arrival) -> bool:
+        """Check that a request returns a cookie, once many peers are not authenticated.
+
+        If it returns none, one is sent; until then only the header, the nonce and the cookie are
+        read (RFC 7296, 2.6).
+        """
+        count = sum(sa.state is State.HALF_OPEN for sa in self._unauthenticated())
+        if count < self._context.settings.cookie_threshold:
+            return True
+        try:
+            claim = Claim.of(arrival)
+        except Unauthenticated as error:
+            log.info("IKE_SA_INIT from %s dropped: %s", arrival.path.remote, error)
+            return False
+        if self._cookies.are_good(claim):
+            return True
+        cookie = self._cookies.make(claim, self._context.now)
+        self._refuse(arrival.header, arrival.path, Notify(NotifyType.COOKIE, cookie))
+        return False
+
+    def _unauthenticated(self) -> list[IkeSa]:
+        return half_open.unauthenticated(self._registry, self._answered.values())
 
     def _answer(self, message: Message, arrival: Arrival) -> None:
         context, registry, path = self._context, self._registry, arrival.path
         log.info("parsed %s", message)
-        pending = half_open.unauthenticated(registry, self._answered.values())
-        count = sum(sa.state is State.HALF_OPEN for sa in pending)
-        needs_cookie = count >= context.settings.cookie_threshold
-        if needs_cookie and not self._cookies.are_good(message, path.remote):
-            cookie = self._cookies.make(message, path.remote, context.now)
-            self._refuse(message.header, path, Notify(NotifyType.COOKIE, cookie))
-            return
+        pending = self._unauthenticated()
         half_open.evict(registry, pending, context.settings.half_open_limit)
         self._forget()
         sa = IkeSa(context, registry, path, Peer(context), initiator=False)
@@ -97,7 +115,7 @@ class InitResponder:
         header = Header(to.spi_i, to.spi_r, to.exchange, not to.initiator, True, to.message_id)
         answer = Message(header, (notify,))
         log.info("generating %s", answer)
-        self._context.send(path, (answer.encode(),))
+        self._context.send(path, (answer.encode(),), proven=False)
 
     def refuse_version(self, octets: bytes, path: Path, error: InvalidMajorVersion) -> None:
         """Send our version to a peer whose first message has a later one (RFC 7296, 2.5)."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Payloads in a row, each of which names the type of the next (RFC 7296, 3.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from struct import Struct
 
 from ike.message.errors import UnsupportedCriticalPayload
@@ -52,6 +52,8 @@ _CONTAINERS: dict[int, type[Encrypted | EncryptedFragment]] = {
 _GENERIC = Struct(">BBH")
 _CRITICAL = 0x80
 GENERIC_HEADER = _GENERIC.size
+_MOST_PAYLOADS = 256
+"""In a message: far more than any needs, far fewer than 64 KiB could hold."""
 
 
 def type_of(payload: Payload) -> int:
@@ -100,11 +102,31 @@ def decode_chain(first: int, octets: bytes) -> tuple[Payload, ...]:
         if container := _CONTAINERS.get(kind):
             payloads.append(container.decode(Reader(body, container.label), following))
             break
+        if len(payloads) == _MOST_PAYLOADS:
+            raise reader.fail(f"more than {_MOST_PAYLOADS} payloads")
         payloads.append(_decode_one(kind, body, critical=bool(flags & _CRITICAL)))
         kind = following
     if len(reader):
         raise reader.fail(f"{len(reader)} octets after the last payload")
     return tuple(payloads)
+
+
+def glance(first: int, octets: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield type and body of payloads without decoding them.
+
+    Raises:
+        MalformedMessage: They do not end where they should, or there are too many.
+    """
+    reader, kind = Reader(octets, "message"), first
+    for _ in range(_MOST_PAYLOADS):
+        if kind == PayloadType.NONE:
+            return
+        following, _, length = _GENERIC.unpack(reader.take(GENERIC_HEADER))
+        if length < GENERIC_HEADER:
+            break
+        yield kind, reader.take(length - GENERIC_HEADER)
+        kind = following
+    raise reader.fail("its payloads are impossible")
 
 
 def _decode_one(kind: int, body: bytes, *, critical: bool) -> Payload:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What commands act on."""
 
+import logging
 import selectors
 import time
 from collections.abc import Callable
@@ -26,6 +27,10 @@ class Loop(Protocol):
     @property
     def timers(self) -> list[Any]:
         """Objects with ``next_timer`` and ``handle_timer``."""
+
+    @property
+    def limiter(self) -> logging.Filter:
+        """Limits log lines."""
 
     def listen(self, host: str) -> None:
         """Receive at one of our addresses."""

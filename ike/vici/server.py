@@ -46,6 +46,7 @@ class ViciServer:
         self._listener = Listener(path, allowed=lambda pid, uid, gid: uid in (0, os.geteuid()))
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         self._handler = LogHandler(self._on_log)
+        self._handler.addFilter(control.service.limiter)
         log.addHandler(self._handler)
         control.service.listeners.append(self._on_event)
         control.service.timers.append(self)

@@ -20,14 +20,23 @@ EES_SOCKET = "/tmp/tkm.rpc.ees"
 ANCHOR = f"{ROOT_CA}:1"
 
 CFGTOOL: Argv = ("tkm_cfgtool", "-c", XML, "-i", SWANCTL_CONF, "-t", TKM_CONF)
-_MANAGER: Argv = ("tkm_keymanager", "-c", TKM_CONF, "-k", KEY, "-r", ANCHOR)
-_USER = "nobody"
-"""Who tkm_iked is, and who may therefore call the Key Manager."""
-_ALLOW: Argv = ("--allow-user", _USER, "--socket-mode", "666")
-_DAEMON: Argv = ("tkm_iked", "-c", SWANCTL_CONF, "-r", ANCHOR, "--user", _USER, "--rehearse")
+TKM_USER, IKED_USER, PROXY_USER = "61201", "61202", "61203"
+"""Each daemon is a user of its own. The numbers are of systemd's range for dynamic users, so that
+no person on this machine has them; hosts of a lab have no entries for them."""
+
+_MANAGER: Argv = (
+    *("tkm_keymanager", "-c", TKM_CONF, "-k", KEY, "-r", ANCHOR),
+    *("--user", TKM_USER),
+)
+_ALLOW: Argv = ("--allow-user", IKED_USER, "--socket-mode", "666")
+_DAEMON: Argv = (
+    *("tkm_iked", "-c", SWANCTL_CONF, "-r", ANCHOR, "--user", IKED_USER),
+    *("--server-user", TKM_USER, "--allow-user", PROXY_USER, "--rehearse"),
+)
 _IKED = Daemon("tkm_iked", _DAEMON, socket=EES_SOCKET)
 PROXY = Daemon("xfrm_proxy", ("xfrm_proxy",), line="waiting for kernel events")
-
+"""As root, for charon-tkm, whose socket is root's; it has no capabilities all the same."""
+_OWN_PROXY = PROXY._replace(argv=(*PROXY.argv, "--user", PROXY_USER, "--server-user", IKED_USER))
 
 EXPOSED = "/run/tkm.ike_keys"
 """Where a Key Manager writes IKE keys, if the lab was told to expose them."""
@@ -59,5 +68,5 @@ BUILTIN = Backend(
     "builtin",
     files=_files,
     configure=lambda: (CFGTOOL,),
-    stages=lambda: ((manager(*_ALLOW),), (_IKED, PROXY)),
+    stages=lambda: ((manager(*_ALLOW),), (_IKED, _OWN_PROXY)),
 )

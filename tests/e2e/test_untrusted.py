@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
+from lab.backends.builtin import IKED_USER
 from lab.client import Lab
 from lab.host_files import KEY
 from tests import memory_scan
@@ -73,4 +74,4 @@ def test_tkm_iked_may_bind_ports_and_nothing_else(two_hosts: Lab) -> None:
         assert int(fields[kind][0], 16) == NET_BIND_SERVICE, kind
     assert fields["NoNewPrivs"] == ["1"]
     rootless = two_hosts.call("alice", ["cat", "/proc/self/uid_map"]).stdout.split()[2] == b"1"
-    assert fields["Uid"] == (["0"] if rootless else ["65534"]) * 4
+    assert fields["Uid"] == (["0"] if rootless else [IKED_USER]) * 4
