@@ -10,6 +10,7 @@ from ike.engine.context import Arrival, EngineContext
 from ike.engine.fragmentation import Reassembly, Whole
 from ike.engine.route import Route
 from ike.engine.window import Datagrams, Requests, Responses
+from ike.errors import LocalError
 from ike.message.chain import decode_chain, encode_chain
 from ike.message.errors import PeerError, TrustedRefusal, Unauthenticated
 from ike.message.header import NO_SPI, Header
@@ -97,7 +98,7 @@ class Channel:
             self.init_local = message.encode()
             return (self.init_local,)
         if self.keys is None:
-            raise LookupError(f"no keys to protect {message}")
+            raise LocalError(f"no keys to protect {message}")
         limit = self.fragment_limit
         datagrams = protection.seal(self.keys, message.header, message.payloads, limit)
         if len(datagrams) > 1:
