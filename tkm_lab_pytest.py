@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
-    from lab.client import Lab
+    from lab.client.lab import Lab
+    from lab.testing.expect import Links
     from lab.testing.pool import Pool
-    from lab.testing.wire import Links
     from lab.topology import Topology
 
 _MARKER = (
@@ -116,9 +116,9 @@ def lab_pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
 def lab(
     request: pytest.FixtureRequest, lab_pool: Pool, topology: Topology | str | Path
 ) -> Iterator[Lab]:
-    """A lab (`lab.client.Lab`) that is up; tests of the same topology share it."""
+    """A lab (`lab.client.lab.Lab`) that is up; tests of the same topology share it."""
+    from lab.testing.expect import Links
     from lab.testing.pool import find_topology
-    from lab.testing.wire import Links
 
     marker = request.node.get_closest_marker("topology")
     options = dict(marker.kwargs) if marker else {}
@@ -148,12 +148,12 @@ def pytest_runtest_makereport(
     report = yield
     use = item.stash.get(_USE, None)
     if use is not None and report.when == "call" and report.failed:
-        from lab.testing import evidence
+        from lab.testing import artifacts
 
-        place = evidence.folder(_artifacts(item), item.nodeid)
-        sections = evidence.save(use.lab, use.links, use.first_line, place)
+        place = artifacts.folder(_artifacts(item), item.nodeid)
+        sections = artifacts.save(use.lab, use.links, use.first_line, place)
         report.sections += sections
-        if missing := dict(sections).get(evidence.INCOMPLETE):
+        if missing := dict(sections).get(artifacts.INCOMPLETE):
             with contextlib.suppress(pytest.PytestWarning):  # the section says it, anyway
                 item.warn(pytest.PytestWarning(f"{item.nodeid}: not all of its lab: {missing}"))
         if item.config.getoption("--lab-pause-on-fail"):

@@ -17,9 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from lab.proof import Echo, Mode, iter_pcap, write_pcap
-from lab.proof.engine import verify
-from tests.unit.proof import builder
+from lab.check.proof import Echo, Mode, iter_pcap, write_pcap
+from lab.check.proof.engine import verify
+from tests.unit.lab.check.proof import builder
 
 COUNTS = (10_000, 50_000, 200_000)
 SAS = [

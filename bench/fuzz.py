@@ -43,7 +43,8 @@ from tests.unit.tkm.charon import Charon
 from tests.unit.tkm.conversation import MODP_3072, Conversation
 from tests.unit.tkm.test_forged import GENERATIONS, recorded
 from tests.unit.trusted import config_of, pki, sha1_host
-from tkm.rpc import rpc1, rpc2
+from tkm.generation1 import rpc1
+from tkm.rpc import rpc2
 from tkm.rpc.client import Client
 from tkm.rpc.interface import Header, Interface, SizedFrames
 from tkm.rpc.result import Result, RpcError

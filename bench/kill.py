@@ -5,7 +5,7 @@
     .venv/bin/python bench/kill.py [--times 50] [--seed N] [--only NUMBER] [--as root|user|guest]
 
 Killed are the front end, the keeper, the agent or the guest, or any process in it. It plays on a
-stage of its own (`tests/e2e/stage.py`: PID, mount and network namespaces), where whatever is left
+stage of its own (`tests/e2e/sandbox.py`: PID, mount and network namespaces), where whatever is left
 is seen, and nothing of this machine's other labs. `--as user` needs root, to become somebody else;
 `--as guest` plays with `--kernel host` inside a guest, whose kernel has ESP, as root and as an
 ordinary user in turns. Exit code 0: nothing was left.
@@ -24,8 +24,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from lab.cli import show
-from lab.client import Kernel, Lab, Node
-from tests.e2e import blows
+from lab.client.lab import Kernel, Lab, Node
+from tests.e2e import kill_cases
 from tests.e2e.command import COMMAND
 from tests.e2e.kill_stage import Result
 from tests.e2e.kills import NOBODY, on_stage, results
@@ -45,7 +45,7 @@ def main() -> None:
     options = parser.parse_args()
     os.nice(NICE)
     numbers = range(options.times) if options.only is None else [options.only]
-    cases = [blows.draw(options.seed, number, WHO[options.who]) for number in numbers]
+    cases = [kill_cases.draw(options.seed, number, WHO[options.who]) for number in numbers]
     show.out.print(f"seed {options.seed}, as {options.who}")
     found = []
     play = in_guest(cases) if options.who == "guest" else results(on_stage(cases, options.kernel))
@@ -60,7 +60,7 @@ def main() -> None:
     sys.exit(len(found) < len(cases) or any(result.trouble for result in found))
 
 
-def in_guest(cases: list[blows.Case]) -> Iterator[Result]:
+def in_guest(cases: list[kill_cases.Case]) -> Iterator[Result]:
     """Play in a node of a lab that is nothing but a machine whose kernel has ESP."""
     with Lab.start(f"kill-{os.getpid()}", Kernel.UML, memory="2G") as machine:
         machine.create([Node("inside")])
@@ -68,7 +68,7 @@ def in_guest(cases: list[blows.Case]) -> Iterator[Result]:
         yield from results([*inside, *on_stage(cases, "host")])
 
 
-def tell(case: blows.Case, result: Result) -> None:
+def tell(case: kill_cases.Case, result: Result) -> None:
     """A line for a case."""
     after = "lived, and went" if result.lived else "went"
     words = f"{result.victim:<9} killed at {result.at:5.2f} s, {after} in {result.settled:5.2f} s"
@@ -84,11 +84,11 @@ def summary(found: list[Result]) -> None:
     cells: dict[str, dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
     for result in found:
         cells[result.command.split()[0]][result.victim or "nobody"].append(result)
-    columns = ("COMMAND", *blows.VICTIMS, "SLOWEST", "LIVED", "TROUBLE")
+    columns = ("COMMAND", *kill_cases.VICTIMS, "SLOWEST", "LIVED", "TROUBLE")
     table = show.table(*columns, right=columns[1:])
     for command, row in cells.items():
         every = [result for results in row.values() for result in results]
-        counts = [str(len(row.get(victim, []))) for victim in blows.VICTIMS]
+        counts = [str(len(row.get(victim, []))) for victim in kill_cases.VICTIMS]
         slowest = f"{max(result.settled for result in every):.2f} s"
         lived = sum(result.lived for result in every)
         trouble = sum(bool(result.trouble) for result in every)

@@ -36,7 +36,7 @@ from bench.processes import NOTING, KeyManagerProcess
 from lab.cli import show
 from lab.cli.layout import Listing
 from tests.unit.trusted import NAMES, config_of, identity, pki
-from tkm.config.model import Config
+from tkm.config.policy import Config
 from tkm.rpc.rpc2 import RPC2
 
 if TYPE_CHECKING:

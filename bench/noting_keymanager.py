@@ -10,8 +10,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from tkm import keymanager
-from tkm.config.model import Policy
+from tkm.config.policy import Policy
+from tkm.daemon import main
 from tkm.xfrm.model import StateKeys, StatePair
 
 
@@ -44,5 +44,5 @@ class NotingKernel:
 
 
 if __name__ == "__main__":
-    keymanager.XfrmKernel = NotingKernel  # type: ignore[attr-defined,assignment]
-    sys.exit(keymanager.main())
+    main.XfrmKernel = NotingKernel  # type: ignore[attr-defined,assignment]
+    sys.exit(main.main())

@@ -17,11 +17,11 @@ from collections.abc import Callable
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.unit.trusted import host
-from tkm import logs
 from tkm.crypto.derivation import Roles, ike_keys
+from tkm.crypto.secret import Secret
 from tkm.crypto.signature import sign
+from tkm.daemon import logs
 from tkm.rpc.rpc2 import TkmLimits
-from tkm.secret import Secret
 
 TIMES = 100
 SIGNATURE = "an RSA-2048 signature"

@@ -15,14 +15,14 @@ from typing import Self
 from tests.unit.tkm.keymanager_files import OWN, key_der, options
 from tests.unit.trusted import Identities, config_of, pki
 from tkm.config import conf
-from tkm.config.model import Config
+from tkm.config.policy import Config
 from tkm.rpc.client import SocketTransport
 from tkm.rpc.interface import Interface
 from tkm.rpc.result import Disconnected
 
 ROOT = Path(__file__).parents[1]
 NAMESPACE = ("unshare", "--net", *(() if os.getuid() == 0 else ("--map-root-user",)))
-REAL = (*NAMESPACE, sys.executable, "-m", "tkm.keymanager")
+REAL = (*NAMESPACE, sys.executable, "-m", "tkm.daemon.main")
 """The program itself, in a network namespace that is thrown away with it."""
 NOTING = (sys.executable, str(ROOT / "bench" / "noting_keymanager.py"))
 """The program on a kernel that only notes down, so that ESP is not needed."""

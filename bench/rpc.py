@@ -41,8 +41,8 @@ from lab.pki import CA
 from tests.unit.tkm.conversation import MODP_4096, SHA2_256, Conversation
 from tests.unit.tkm.messages import init_message
 from tests.unit.trusted import NAMES, Host, Identities, RecordingKernel, host, identity
+from tkm.core.message import Half
 from tkm.crypto.key_exchange import group
-from tkm.message import Half
 from tkm.rpc import rpc2
 from tkm.rpc.client import Client
 from tkm.rpc.interface import Request

@@ -16,9 +16,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import build
+from lab.build import builder
 from lab.cli import show
-from lab.client import Lab
+from lab.client.lab import Lab
 from lab.topology import load
 
 TARGETS = {"all": "60 s", "memory of a host": "40 MB"}
@@ -62,11 +62,11 @@ def main() -> None:
     topology = load("star", {"clients": arguments.clients})
     watch = Watch()
 
-    def step(done: build.Step) -> None:
+    def step(done: builder.Step) -> None:
         watch.guest = watch.guest or Lab(arguments.name).summary().guest
         watch.note(f"  {done.name}", done.seconds)
 
-    with build.up(topology, arguments.name, arguments.kernel, step) as lab:
+    with builder.up(topology, arguments.name, arguments.kernel, step) as lab:
         clients = [policy.ends[0].node for policy in topology.policies]
         watch.time("  pings", lambda: [ping(lab, client) for client in clients])
         total = watch.seconds

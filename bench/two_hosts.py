@@ -17,10 +17,10 @@ import statistics
 import time
 from collections import defaultdict, deque
 
-from lab import build
+from lab.build import builder
+from lab.check.proof.pcap import read_pcap
 from lab.cli import show
-from lab.client import Lab
-from lab.proof.pcap import read_pcap
+from lab.client.lab import Lab
 from lab.topology import load
 
 TARGETS = {
@@ -56,9 +56,9 @@ def main() -> None:
 
 def one_round(name: str, kernel: str) -> dict[str, float]:
     """Build, ping, look, end."""
-    steps: list[build.Step] = []
+    steps: list[builder.Step] = []
     began = time.monotonic()
-    lab = build.up(load("two-hosts"), name, kernel, steps.append)
+    lab = builder.up(load("two-hosts"), name, kernel, steps.append)
     found = {"up": time.monotonic() - began}
     found |= {f"  {step.name}": step.seconds for step in steps}
     seen = 0

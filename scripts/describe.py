@@ -15,10 +15,11 @@ from typing import Any
 
 from lab.scenario.step import Step, keys
 from lab.scenario.steps import STEPS
-from tkm.contexts.machine import CLEAN, Operation, Table
-from tkm.contexts.operations import FROM_PEER, OPERATIONS
-from tkm.contexts.tables import TABLES
-from tkm.rpc import rpc1, rpc2
+from tkm.core.machine import CLEAN, Operation, Table
+from tkm.core.operations import FROM_PEER, OPERATIONS
+from tkm.core.states import TABLES
+from tkm.generation1 import rpc1
+from tkm.rpc import rpc2
 from tkm.rpc.fields import Field, Fixed, Octets, Unsigned
 from tkm.rpc.interface import Interface, Request
 from tkm.rpc.record import Record

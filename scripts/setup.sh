@@ -118,7 +118,7 @@ install_package() {
 install_copy() {
     local copy status=0
     copy=$(mktemp -d) || return
-    { cd "$root" && cp -r pyproject.toml README.md LICENSE tkm ike lab scenarios tkm_lab_pytest.py "$copy" && cd "$copy" &&
+    { cd "$root" && cp -r pyproject.toml README.md LICENSE tkm tkm_cfgtool xfrm_proxy ike lab scenarios tkm_lab_pytest.py "$copy" && cd "$copy" &&
         "${pip[@]}" "$what"; } || status=$?
     rm -rf "$copy"
     return $status

@@ -11,7 +11,7 @@ else, and for keys that the kernel has refused: what they were derived from is u
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tkm.logs import printable
+from tkm.daemon.logs import printable
 from tkm.rpc.result import Result
 from tkm.rpc.server import HandlerError
 

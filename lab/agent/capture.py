@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from itertools import takewhile
 from typing import Any, NamedTuple
 
-from lab.agent.news import News
+from lab.agent.condition import News
+from lab.agent.links import Port
 from lab.agent.sockets import make_room
-from lab.agent.wire import Port
 
 _BUFFER = 16 << 20
 _ETH_P_ALL = 3

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from lab.agent.line import AgentChannel
-from lab.channel import error
 from lab.errors import LabError, UsageError
+from lab.protocol.channel import error
 
 Answer = tuple[dict[str, Any], bytes]
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from lab.agent.line import AgentChannel
 from lab.agent.nodes import Node, Process
-from lab.channel import error
 from lab.errors import UsageError
+from lab.protocol.channel import error
 
 _CHUNK = 16384
 

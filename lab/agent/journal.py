@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from lab.agent.news import News
+from lab.agent.condition import News
 
 
 class Line(NamedTuple):

@@ -8,9 +8,9 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from lab.channel import Decoder, Message, encode, error
 from lab.errors import LabError
-from lab.mux import TOWARDS_KEEPER, Frame, Kind, Mux
+from lab.protocol.channel import Decoder, Message, encode, error
+from lab.protocol.mux import TOWARDS_KEEPER, Frame, Kind, Mux
 
 _ENOUGH = 1 << 17
 """Octets queued on a channel that make `room` wait."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lab.agent import mounts
-from lab.agent.init import Init
+from lab.agent.node_init import Init
 from lab.agent.recorder import subscribe
 from lab.kernel import process, syscalls
 

@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lab.agent.init import PACKET
 from lab.agent.journal import Journal, Line
+from lab.agent.node_init import PACKET
 from lab.agent.recorder import Recorder
 from lab.errors import CannotExecute, CommandNotFound, LabError, UsageError
 

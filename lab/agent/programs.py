@@ -13,9 +13,9 @@ import sys
 from collections.abc import Mapping
 
 BUILTIN: dict[str, str] = {
-    "tkm_keymanager": "tkm.keymanager:main",
-    "tkm_cfgtool": "tkm.cfgtool:main",
-    "xfrm_proxy": "tkm.proxy.main:main",
+    "tkm_keymanager": "tkm.daemon.main:main",
+    "tkm_cfgtool": "tkm_cfgtool.main:main",
+    "xfrm_proxy": "xfrm_proxy.main:main",
     "tkm_iked": "ike.daemon.main:main",
 }
 

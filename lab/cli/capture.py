@@ -53,7 +53,7 @@ def capture(
     to date; Wireshark reads it when it starts, and when it opens a file.
     """
     from lab.cli import show
-    from lab.seeing import recording
+    from lab.observe import recording
 
     lab = the_lab(name)
     since = lab.status().frames if new else 0

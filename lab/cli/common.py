@@ -14,7 +14,7 @@ from lab.cli import complete
 from lab.errors import Hangup
 
 if TYPE_CHECKING:
-    from lab.client import Lab
+    from lab.client.lab import Lab
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,8 +48,8 @@ def the_lab(name: str | None) -> Lab:
 
     Raises NotUp, UsageError.
     """
-    from lab import which
-    from lab.client import Lab
+    from lab.client import which
+    from lab.client.lab import Lab
 
     return Lab.connect(which.chosen(None, name))
 

@@ -17,7 +17,7 @@ from click.shell_completion import CompletionItem
 from lab.errors import LabError
 
 if TYPE_CHECKING:
-    from lab.report import Status
+    from lab.client.status import Status
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
@@ -49,7 +49,7 @@ daemons = _of_status(_daemons_of_node)
 
 def labs(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
     """Labs that are up."""
-    from lab import rendezvous
+    from lab.client import rendezvous
 
     return [name for name in rendezvous.names() if name.startswith(begun)]
 
@@ -63,7 +63,7 @@ def scenarios(_: click.Context, __: click.Parameter, begun: str) -> list[Complet
 
 def back_ends(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
     """Who can do IKE on a host."""
-    from lab import backends
+    from lab.build import backends
 
     return [name for name in backends.BACKENDS if name.startswith(begun)]
 

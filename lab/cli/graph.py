@@ -32,15 +32,15 @@ def graph(
       tkm-lab graph -o lab.svg
       tkm-lab graph net-to-net --format mermaid
     """
-    from lab.seeing.graph import FORMATS, graph_of
+    from lab.observe.graph import FORMATS, graph_of
     from lab.topology import load
 
     draw = FORMATS[language or _by_ending(output)]
     if topology is not None:
         contents = graph_of(load(topology))
     else:
-        from lab.about import topology_of
-        from lab.seeing import state
+        from lab.client.metadata import topology_of
+        from lab.observe import state
 
         lab = the_lab(name)
         plan = topology_of(lab)

@@ -17,7 +17,7 @@ from lab.cli.streams import reader_gone
 from lab.errors import CannotExecute, UsageError
 
 if TYPE_CHECKING:
-    from lab.client import Lab
+    from lab.client.lab import Lab
 
 
 _SHELL = ("env", r"PS1=\[\e[1m\]\h\[\e[0m\]:\w\$ ", "bash", "--norc", "-i")

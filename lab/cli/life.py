@@ -110,23 +110,24 @@ def up(
     as_json: bool,
 ) -> None:
     """Build a lab from TOPOLOGY: one of `tkm-lab topologies`, or the path of a file."""
-    from lab import backends, build, rendezvous
+    from lab.build import backends, builder
     from lab.cli import show
+    from lab.client import rendezvous
     from lab.topology import load, settings
 
     plan = backends.assign(load(topology, settings(parameters)), ike)
     name = plan.name if name is None else name
     rendezvous.check_name(name)
-    steps: list[build.Step] = []
+    steps: list[builder.Step] = []
     began = time.monotonic()
 
-    def report(step: build.Step) -> None:
+    def report(step: builder.Step) -> None:
         steps.append(step)
         if not as_json:
             show.step(step)
 
     with show.busy(f"building {name}"):
-        build.up(
+        builder.up(
             *(plan, name, kernel, report),
             expose_ike_keys=expose_ike_keys,
             memory=memory,
@@ -149,8 +150,8 @@ def up(
 @click.option("--all", "every", is_flag=True, help="All labs of this user.")
 def down(name: str | None, option: str | None, every: bool) -> None:
     """End a lab; nothing of it stays. One that is not up is fine."""
-    from lab import rendezvous, which
-    from lab.client import Lab
+    from lab.client import rendezvous, which
+    from lab.client.lab import Lab
 
     found = rendezvous.names()
     if every and (name is not None or option is not None):

@@ -27,7 +27,7 @@ def logs(
     With --json and -f each line is an object of its own.
     """
     from lab.cli import show
-    from lab.seeing import follow as following
+    from lab.observe import follow as following
 
     lab = the_lab(name)
     painter = show.LogPainter([one.name for one in lab.status().nodes], alone=daemon is not None)

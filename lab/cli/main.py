@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
-from lab.cli import capture, graph, inside, life, logs, prove, run, status, topologies
+from lab.cli import capture, check, graph, inside, life, logs, run, status, topologies
 from lab.cli.streams import Streams
 from lab.errors import LabError
 
@@ -23,7 +23,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "A lab": (life.up, life.down, life.doctor),
     "Its hosts": (inside.exec_, inside.shell, inside.ping),
     "Seeing": (status.status, logs.logs, capture.capture, graph.graph),
-    "Proof": (prove.check, run.run),
+    "Proof": (check.check, run.run),
     "Topologies": (topologies.topologies, topologies.new),
 }
 """Every command, by the heading in the help under which it stands."""

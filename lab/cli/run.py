@@ -18,7 +18,7 @@ from lab.errors import UsageError
 
 if TYPE_CHECKING:
     from lab.scenario.model import Scenario
-    from lab.scenario.report import Result
+    from lab.scenario.outcomes import Result
     from lab.scenario.runner import Options
 
 RUNS = Path("tkm-lab-runs")
@@ -72,7 +72,7 @@ def run(
     Exit codes: 0 all passed, 1 one failed, 2 wrong use, 3 none could run here.
     """
     from lab.scenario.model import load, shipped
-    from lab.scenario.report import exit_code, to_json, to_junit
+    from lab.scenario.outcomes import exit_code, to_json, to_junit
     from lab.scenario.runner import Options
 
     if not (names or every or listing):

@@ -14,16 +14,16 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from lab import which
 from lab.cli.layout import Listing
+from lab.client import which
 
 if TYPE_CHECKING:
-    from lab.build import Step
-    from lab.check import Proof, Whole
+    from lab.build.builder import Step
+    from lab.check.checker import Proof, Whole
+    from lab.check.pairs import Places
+    from lab.check.proof import Delivery
+    from lab.client.status import LogLine
     from lab.kernel.probe import Finding
-    from lab.pairs import Places
-    from lab.proof import Delivery
-    from lab.report import LogLine
     from lab.topology import Topology
 
 _UNLIMITED = 100_000

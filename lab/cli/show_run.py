@@ -13,11 +13,11 @@ from rich.markup import escape
 from lab.cli.layout import Listing
 from lab.cli.show import busy, line, out, prose
 from lab.scenario.engine import Done, State
-from lab.scenario.report import Outcome
+from lab.scenario.outcomes import Outcome
 
 if TYPE_CHECKING:
     from lab.scenario.model import Scenario
-    from lab.scenario.report import Result
+    from lab.scenario.outcomes import Result
     from lab.scenario.step import Step
 
 _WIDTH = 62

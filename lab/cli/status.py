@@ -14,8 +14,8 @@ from lab.cli.common import json_option, lab_option, print_json, the_lab
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lab.report import Status
-    from lab.seeing.state import HostState
+    from lab.client.status import Status
+    from lab.observe.state import HostState
 
 
 @click.command(short_help="Hosts, daemons, IKE SAs, Child SAs.")
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 @json_option
 def status(name: str | None, as_json: bool) -> None:
     """Show a lab's hosts, daemons, IKE SAs and Child SAs; all labs, if several are up."""
-    from lab import about, which
     from lab.cli import tables
-    from lab.client import Lab
-    from lab.seeing import state as seeing
+    from lab.client import metadata, which
+    from lab.client.lab import Lab
+    from lab.observe import state as seeing
 
     summaries = Lab.all()
     if name is None and not os.environ.get(which.VARIABLE) and len(summaries) != 1:
@@ -39,7 +39,7 @@ def status(name: str | None, as_json: bool) -> None:
         return
     lab = the_lab(name)
     state = lab.status()
-    topology = about.topology_in(state)
+    topology = metadata.topology_in(state)
     states = seeing.of_hosts(lab, state.nodes, topology)
     if as_json:
         print_json(_as_json(state, states))

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from lab import which
 from lab.cli.layout import Listing
 from lab.cli.show import clock, out, prose
+from lab.client import which
 
 if TYPE_CHECKING:
-    from lab.report import NodeStatus, Status, Summary
-    from lab.seeing.state import Child, HostState, Ike
+    from lab.client.status import NodeStatus, Status, Summary
+    from lab.observe.state import Child, HostState, Ike
     from lab.topology import Topology
 
 _GOOD = ("ESTABLISHED", "INSTALLED")

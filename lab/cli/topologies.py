@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from lab.cli.common import json_option, print_json
+from lab.client.rendezvous import check_name
 from lab.errors import UsageError
-from lab.rendezvous import check_name
 
 
 @click.command(short_help="The topologies that come with the lab.")
@@ -43,7 +43,7 @@ def topologies(as_json: bool) -> None:
 @click.argument("name")
 def new(name: str) -> None:
     """Write NAME.toml, the commented start of a topology: tkm-lab new mine"""
-    from lab.seeing.start import START
+    from lab.topology.template import START
 
     file = Path(name) if name.endswith(".toml") else Path(f"{name}.toml")
     check_name(file.name.removesuffix(".toml"))  # a lab of this topology will have that name

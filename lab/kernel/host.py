@@ -21,7 +21,7 @@ def start(plan: Plan, stream: socket.socket, console: int) -> Started:
     """Start the agent; `console` is where its own complaints go."""
 
     def run() -> NoReturn:
-        entry = Path(__file__).parents[1] / "agent" / "host.py"
+        entry = Path(__file__).parents[1] / "agent" / "host_init.py"
         os.dup2(console, 1)
         os.dup2(console, 2)
         os.set_inheritable(stream.fileno(), True)

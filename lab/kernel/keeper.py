@@ -18,13 +18,13 @@ import sys
 import time
 from collections import deque
 
-from lab.channel import VERSION, Decoder, encode, error
 from lab.errors import KernelError, LabError, NameInUse
 from lab.kernel import diagnosis, host, process, qemu, tree, uml
 from lab.kernel.place import Place
 from lab.kernel.plan import LEASH, Plan, socket_name
 from lab.kernel.relay import Relay
-from lab.mux import TOWARDS_AGENT
+from lab.protocol.channel import VERSION, Decoder, encode, error
+from lab.protocol.mux import TOWARDS_AGENT
 
 _START_DEADLINE = {"host": 60.0, "uml": 60.0, "qemu": 180.0}
 """Seconds until the agent is ready; emulation on a busy machine takes long."""

@@ -44,7 +44,7 @@ class Place:
     def furnish(self, plan: Plan) -> None:
         """Put into it what must have a path without spaces."""
         self.python.symlink_to(Path(plan.python).resolve())
-        self.agent.symlink_to(Path(__file__).parents[1] / "agent" / "guest.py")
+        self.agent.symlink_to(Path(__file__).parents[1] / "agent" / "guest_init.py")
         self.plan.write_text(plan.to_json())
 
     def remove(self) -> None:

@@ -2,7 +2,7 @@
 """A QEMU virtual machine as the lab kernel: any kernel, and a root of this host's files.
 
 Its root is this host's file system, read-only, by 9p; the agent puts the same overlay over it as in
-User-Mode Linux (`lab.agent.guest`), and QEMU is held by the same PID 1 in the same namespaces
+User-Mode Linux (`lab.agent.guest_init`), and QEMU is held by the same PID 1 in the same namespaces
 (`lab.kernel.boot`). The machine has no network device. It has two lines to this host: a serial one,
 for what the kernel prints, and a virtio-serial port, which has flow control, for the agent.
 """

@@ -13,7 +13,7 @@ import selectors
 import socket
 from collections.abc import Callable
 
-from lab.mux import Frame, Kind, Mux
+from lab.protocol.mux import Frame, Kind, Mux
 
 _READ = selectors.EVENT_READ
 _WRITE = selectors.EVENT_WRITE

@@ -23,9 +23,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from lab.build.files import FOLDER
 from lab.errors import LabError
-from lab.host_files import FOLDER
-from lab.scenario.report import Result, to_json
+from lab.scenario.outcomes import Result, to_json
 from lab.scenario.stage import Stage
 
 _BEGUN = ".tkm-lab-run-"

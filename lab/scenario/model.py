@@ -27,8 +27,8 @@ from typing import Any
 
 from lab import topology
 from lab.errors import UsageError
+from lab.scenario.certificates import FLAWS
 from lab.scenario.errors import ScenarioError
-from lab.scenario.identities import FLAWS
 from lab.scenario.needs import FEATURES
 from lab.scenario.reading import read_step
 from lab.scenario.step import Step

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from lab.backends.model import find
+from lab.build.backends.model import find
 from lab.scenario.errors import CouldNotRun
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lab.proof import Flaw, Frame, read_pcap
+from lab.check.proof import Flaw, Frame, read_pcap
 
 if TYPE_CHECKING:
-    from lab.proof.fragments import Reassembly
-    from lab.report import CaptureFile
+    from lab.check.proof.fragments import Reassembly
+    from lab.client.status import CaptureFile
     from lab.scenario.values import Traffic
 
 _ARP = 0x0806
@@ -50,7 +50,7 @@ def read_packets(capture: CaptureFile, owner: Callable[[str], str]) -> list[Pack
 
     `owner` says whose an address is.
     """
-    from lab.proof.fragments import Reassembly
+    from lab.check.proof.fragments import Reassembly
 
     fragments = Reassembly()
     found = (_read(frame, fragments, owner) for frame in read_pcap(capture.pcap, capture.senders))
@@ -58,10 +58,10 @@ def read_packets(capture: CaptureFile, owner: Callable[[str], str]) -> list[Pack
 
 
 def _read(frame: Frame, fragments: Reassembly, owner: Callable[[str], str]) -> Packet | None:
-    from lab.proof.datagram import read_ip
-    from lab.proof.errors import PacketFault
-    from lab.proof.packet import describe
-    from lab.proof.traffic import classify
+    from lab.check.proof.datagram import read_ip
+    from lab.check.proof.errors import PacketFault
+    from lab.check.proof.packet import describe
+    from lab.check.proof.traffic import classify
 
     ethertype = int.from_bytes(frame.octets[12:_ETHERNET_HEADER])
     if ethertype == _ARP:

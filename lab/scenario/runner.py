@@ -20,17 +20,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from lab import backends, build
-from lab.client import Lab
+from lab.build import backends, builder
+from lab.client.lab import Lab
 from lab.errors import KernelError, LabError
 from lab.kernel import syscalls
 from lab.pki import KeyStock
-from lab.scenario import identities, keep, needs
+from lab.scenario import certificates, keep, needs
 from lab.scenario.engine import Attempt, Done, Engine, State
 from lab.scenario.errors import CouldNotRun, Failed, NotYet
 from lab.scenario.model import Scenario
+from lab.scenario.outcomes import Outcome, Result
 from lab.scenario.packets import PLAIN
-from lab.scenario.report import Outcome, Result
 from lab.scenario.stage import Stage
 from lab.scenario.step import Step
 from lab.topology import Topology
@@ -144,12 +144,12 @@ def _steps(scenario: Scenario) -> list[Step]:
 
 
 def _build(scenario: Scenario, kernel: str) -> Lab:
-    def issue(_: Topology, stock: KeyStock) -> build.Files:
-        return identities.issue(scenario, stock)
+    def issue(_: Topology, stock: KeyStock) -> builder.Files:
+        return certificates.issue(scenario, stock)
 
     name = f"run-{os.getpid()}"
     try:
-        return build.up(scenario.topology, name, kernel, identities=issue, keep=False)
+        return builder.up(scenario.topology, name, kernel, identities=issue, keep=False)
     except KernelError as lack:
         raise CouldNotRun(str(lack)) from lack
 

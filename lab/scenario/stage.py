@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lab.ipxfrm import State, read_states
 from lab.scenario.errors import Failed
 from lab.scenario.packets import Packet, read_packets
 from lab.scenario.values import Daemon, Pair
+from lab.xfrm.ip_output import State, read_states
 
 if TYPE_CHECKING:
-    from lab.client import Lab
-    from lab.report import Completed, LogLine
+    from lab.client.lab import Lab
+    from lab.client.status import Completed, LogLine
     from lab.topology import Policy, Topology
 
 

@@ -8,6 +8,6 @@ packets, `inside` opens ESP for them, `evidence` is what a failed test leaves.
 
 from __future__ import annotations
 
-from lab.testing.wire import Link, Links, Seen
+from lab.testing.expect import Link, Links, Seen
 
 __all__ = ["Link", "Links", "Seen"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lab.client import Lab
+    from lab.client.lab import Lab
     from lab.topology import Topology
 
 MOST = 3
@@ -41,8 +41,8 @@ class Pool:
 
     def shared(self, topology: Topology) -> Lab:
         """The lab of this topology, built if there is none, or if it has died. Raises LabError."""
-        from lab.document import encode
         from lab.errors import LabError
+        from lab.protocol.document import encode
 
         key = json.dumps(encode(topology))
         lab = self._shared.pop(key, None)
@@ -59,10 +59,10 @@ class Pool:
 
     def build(self, topology: Topology) -> Lab:
         """A lab of its own, which the caller ends. Raises LabError."""
-        from lab import build
+        from lab.build import builder
 
         name = f"{self._prefix}-{next(self._numbers)}"
-        return build.up(topology, name, self._kernel, keep=self._keep)
+        return builder.up(topology, name, self._kernel, keep=self._keep)
 
     def _make_room(self) -> None:
         while len(self._shared) >= MOST:
@@ -90,7 +90,7 @@ def find_topology(
 
     Raises TopologyError, UsageError.
     """
-    from lab import backends
+    from lab.build import backends
     from lab.topology import Topology, load
 
     if isinstance(wanted, Topology):

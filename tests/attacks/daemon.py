@@ -16,13 +16,14 @@ from tests.unit.tkm.charon import host1
 from tests.unit.tkm.messages import init_message
 from tests.unit.tkm.snapshot import snapshot
 from tests.unit.trusted import Host, State, config_of, host, identity, pki
-from tkm.config.model import Config
-from tkm.contexts.kinds import EspSa, IkeSa
+from tkm.config.policy import Config
+from tkm.core.handlers import ike_sa
+from tkm.core.kinds import EspSa, IkeSa
+from tkm.core.message import Half, check_init
 from tkm.crypto.key_exchange import group
 from tkm.crypto.signature import sign, signed_octets
-from tkm.message import Half, check_init
-from tkm.operations import ike_sa
-from tkm.rpc import rpc1, rpc2
+from tkm.generation1 import rpc1
+from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
 from tkm.rpc.result import Refused
 from tkm.xfrm.model import StateKeys, StatePair

@@ -16,10 +16,10 @@ from tests.unit.tkm.conversation import MODP_3072, Conversation
 from tests.unit.tkm.snapshot import snapshot
 from tests.unit.trusted import Host, config_of, host, identity, pki, sha1_host, transport_to
 from tkm.certs import path
-from tkm.config.model import Config
+from tkm.config.keys import ANY_IDENTITY
+from tkm.config.policy import Config
+from tkm.core.manager import KeyManager
 from tkm.errors import CertificateError
-from tkm.keys import ANY_IDENTITY
-from tkm.manager import KeyManager
 from tkm.rpc import rpc2
 from tkm.rpc.client import Client
 from tkm.rpc.interface import Request

@@ -18,10 +18,10 @@ from tests.unit.trusted import Host, host
 from tkm.crypto import signature
 from tkm.crypto.signature import Auth
 from tkm.errors import AuthenticationError, CertificateError, TkmError, refusing
+from tkm.generation1.rpc1 import RPC1
 from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
 from tkm.rpc.result import FieldError, Refused, Result
-from tkm.rpc.rpc1 import RPC1
 from tkm.rpc.rpc2 import RPC2
 
 HOSTS = {1: host1, 2: host}

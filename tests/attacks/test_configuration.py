@@ -11,14 +11,14 @@ import pytest
 from tests.unit.tkm.configs import tunnel
 from tests.unit.tkm.keymanager_files import OWN, key_der
 from tests.unit.trusted import config_of, pki
-from tkm import cfgtool, files
-from tkm.config import conf, xml
-from tkm.config.model import Config, Lifetime, Local, LocalIdentity, Mode, faults, warnings
+from tkm.config import conf, files
+from tkm.config.keys import load_ca, load_private_key
+from tkm.config.policy import Config, Lifetime, Local, LocalIdentity, Mode, faults, warnings
 from tkm.errors import ConfigError
-from tkm.keys import load_ca, load_private_key
+from tkm_cfgtool import main, xml
 
 TUNNEL = conf.render(tunnel())
-EXAMPLE = (Path(cfgtool.__file__).parent / "config" / "example.xml").read_bytes()
+EXAMPLE = (Path(main.__file__).parent / "example.xml").read_bytes()
 XML = (
     b'<tkmconfig><local_identity id="1"><identity>a@x</identity><certificate>%s</certificate>'
     b"</local_identity></tkmconfig>"
@@ -73,7 +73,7 @@ def test_hostile_xml(octets, tmp_path, capsys):
     file = tmp_path / "config.xml"
     file.write_bytes(octets)
     out = [str(tmp_path / name) for name in ("ike", "tkm")]
-    assert cfgtool.main(["-c", str(file), "-i", out[0], "-t", out[1]]) == 1
+    assert main.main(["-c", str(file), "-i", out[0], "-t", out[1]]) == 1
     captured = capsys.readouterr()
     assert captured.err.startswith("tkm_cfgtool: ")
     assert captured.err.count("\n") == 1

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from tests.attacks.daemon import RULES, Daemon
-from tkm.rpc.rpc1 import RPC1
+from tkm.generation1.rpc1 import RPC1
 from tkm.rpc.rpc2 import RPC2
 
 STEPS = 400

@@ -9,9 +9,9 @@ from __future__ import annotations
 import signal
 import struct
 
-from lab.backends.builtin import BUILTIN
-from lab.backends.running import start
-from lab.client import Lab
+from lab.build.backends.builtin import BUILTIN
+from lab.build.backends.running import start
+from lab.client.lab import Lab
 from tests.e2e.conftest import Builder
 
 ADDRESSES = {"alice": "192.168.0.1", "bob": "192.168.0.2"}

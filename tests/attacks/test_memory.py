@@ -18,7 +18,7 @@ from bench.processes import REAL, KeyManagerProcess
 from tests import memory_scan
 from tests.unit.tkm.conversation import MODP_3072, Conversation, End
 from tests.unit.trusted import Host, host, pki
-from tkm.contexts.kinds import IkeSa, KeyExchange
+from tkm.core.kinds import IkeSa, KeyExchange
 from tkm.rpc import rpc2
 from tkm.rpc.client import Client
 from tkm.rpc.interface import Request

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from bench.processes import NAMESPACE, KeyManagerProcess
-from tkm import memory
+from tkm.daemon import memory
 from tkm.rpc.client import Client
 from tkm.rpc.rpc2 import RPC2, TkmVersion
 from tkm.sandbox.privileges import IPC_LOCK, NET_ADMIN
@@ -31,7 +31,7 @@ ADD_POLICY = (
 
 PRELUDE = """
 import ctypes, json, os, socket, subprocess, sys
-from tkm import notify
+from tkm.daemon import systemd
 from tkm.errors import KernelError
 
 report = open(sys.argv.pop(1), "w")
@@ -67,17 +67,17 @@ def at_ready(attack, go_on=lambda _: None):
             json.dump(attack(), report)
             report.close()
             go_on(0)
-    notify.tell = tell
+    systemd.tell = tell
 """
 
 PROXY = (
     PRELUDE
     + """
-from tkm.proxy import main
-from tkm.xfrm import messages
+from xfrm_proxy import main
+from tkm.xfrm import abi
 from tkm.xfrm.kernel import XfrmKernel
-from tkm.xfrm.messages import Type
-from tkm.xfrm.netlink import NetlinkSocket, encode, make
+from tkm.xfrm.abi import Type
+from tkm.xfrm.socket import NetlinkSocket, encode, make
 
 GETSA = 0x12
 joined = []
@@ -90,13 +90,13 @@ def note(self, *groups):
 NetlinkSocket.__init__ = note
 
 def dump(netlink, kind):
-    request = encode(Type.GETPOLICY, make(messages.PolicyIdMessage))
+    request = encode(Type.GETPOLICY, make(abi.PolicyIdMessage))
     request[4:6] = kind.to_bytes(2, sys.byteorder)
     return lambda: list(netlink.dump(request))
 
 def flush(netlink):
     return lambda: netlink.request(
-        encode(Type.FLUSHPOLICY, make(messages.FlushPoliciesMessage)))
+        encode(Type.FLUSHPOLICY, make(abi.FlushPoliciesMessage)))
 
 def attack():
     old = joined[0]
@@ -106,7 +106,7 @@ def attack():
         "flush, by the old socket": attempt(flush(old)),
         "states, by a new socket": attempt(lambda: dump(NetlinkSocket(), GETSA)()),
         "flush, by a new socket": attempt(lambda: XfrmKernel().flush()),
-        "join again": attempt(lambda: NetlinkSocket(messages.Group.ACQUIRE)),
+        "join again": attempt(lambda: NetlinkSocket(abi.Group.ACQUIRE)),
         "common": common(),
         "status": status(),
     }
@@ -119,7 +119,7 @@ main.main(sys.argv[1:])
 MANAGER = (
     PRELUDE
     + """
-from tkm import keymanager
+from tkm.daemon import main
 
 def attack():
     more = bytearray(os.urandom(1 << 16) * 512)  # 32 MiB: memory to come can be had
@@ -132,7 +132,7 @@ def attack():
     }
 
 at_ready(attack)
-sys.exit(keymanager.main())
+sys.exit(main.main())
 """
 )
 

@@ -8,9 +8,9 @@ import pytest
 from tests.unit.tkm.conversation import MODP_3072, Conversation
 from tests.unit.tkm.test_preconditions import refused
 from tests.unit.trusted import host
-from tkm.contexts.kinds import Endpoint, EspSa, IkeSa
-from tkm.contexts.machine import Contexts
-from tkm.contexts.quota import LEAST, QUOTAS, Quotas
+from tkm.core.kinds import Endpoint, EspSa, IkeSa
+from tkm.core.machine import Contexts
+from tkm.core.quota import LEAST, QUOTAS, Quotas
 from tkm.errors import QuotaExceeded
 from tkm.rpc import rpc2
 from tkm.rpc.result import Refused, Result

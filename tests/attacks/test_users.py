@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import pytest
 
-from lab.backends.builtin import EES_SOCKET, IKE_SOCKET, IKED_USER, PROXY_USER, TKM_USER
-from lab.client import Lab
-from lab.host_files import KEY, TKM_CONF
+from lab.build.backends.builtin import EES_SOCKET, IKE_SOCKET, IKED_USER, PROXY_USER, TKM_USER
+from lab.build.files import KEY, TKM_CONF
+from lab.client.lab import Lab
 from tests.e2e.conftest import Builder
 
 ROOT = Path(__file__).parents[2]
@@ -46,10 +46,10 @@ from tkm.rpc.ees import EES, EsaAcquire
 from tkm.rpc.result import RpcError
 from tkm.rpc.rpc2 import RPC2, TkmVersion
 from tkm.sandbox import privileges
-from tkm.xfrm import messages
+from tkm.xfrm import abi
 from tkm.xfrm.kernel import XfrmKernel
-from tkm.xfrm.messages import Type
-from tkm.xfrm.netlink import NetlinkSocket, encode, make
+from tkm.xfrm.abi import Type
+from tkm.xfrm.socket import NetlinkSocket, encode, make
 
 user, victims, files, harmless = json.loads(sys.argv[2])
 libc = ctypes.CDLL(None, use_errno=True)
@@ -68,7 +68,7 @@ def read_memory(pid):
     check(libc.process_vm_readv(pid, vector, 1, ctypes.byref(vector, 16), 1, 0))
 
 def dump(kind):
-    request = encode(Type.GETPOLICY, make(messages.PolicyIdMessage))
+    request = encode(Type.GETPOLICY, make(abi.PolicyIdMessage))
     request[4:6] = kind.to_bytes(2, sys.byteorder)
     list(NetlinkSocket().dump(request))
 

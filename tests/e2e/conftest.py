@@ -9,8 +9,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from lab import build, topology
-from lab.client import Lab
+from lab import topology
+from lab.build import builder
+from lab.client.lab import Lab
 
 Builder = Callable[..., Lab]
 
@@ -22,19 +23,19 @@ def _name(worker: str, number: int) -> str:
 @pytest.fixture(scope="session")
 def two_hosts(worker_id: str) -> Iterator[Lab]:
     """alice and bob, shared: a test leaves them as it found them."""
-    with build.up(topology.load("two-hosts"), _name(worker_id, 0)) as lab:
+    with builder.up(topology.load("two-hosts"), _name(worker_id, 0)) as lab:
         yield lab
 
 
 @pytest.fixture
 def fresh(worker_id: str) -> Iterator[Builder]:
-    """Builds labs for this test alone; arguments are those of :func:`lab.build.up`."""
+    """Builds labs for this test alone; arguments are those of :func:`lab.build.builder.up`."""
     with ExitStack() as labs:
         built: list[Lab] = []
 
         def up(plan: topology.Topology | None = None, **options: object) -> Lab:
             plan = plan or topology.load("two-hosts")
-            lab = build.up(plan, _name(worker_id, 1 + len(built)), **options)  # type: ignore[arg-type]
+            lab = builder.up(plan, _name(worker_id, 1 + len(built)), **options)  # type: ignore[arg-type]
             built.append(labs.enter_context(lab))
             return lab
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from lab import ike
-from lab.check import check
-from lab.client import Lab
-from lab.ike import ChildSa, IkeSa
+from lab.check.checker import check
+from lab.client import vici
+from lab.client.lab import Lab
+from lab.client.vici import ChildSa, IkeSa
 
 DEADLINE = 10.0
 
@@ -27,7 +27,7 @@ class Pair:
         return self.nodes[side == "second"]
 
     def sas(self, node: str) -> list[IkeSa]:
-        return [sa for sa in ike.sas(self.lab, node) if sa.name == self.name]
+        return [sa for sa in vici.sas(self.lab, node) if sa.name == self.name]
 
     def children(self, node: str) -> list[ChildSa]:
         """Those in use: both daemons keep one that was rekeyed for some seconds."""
@@ -50,7 +50,7 @@ class Pair:
     def establish(self) -> None:
         """Have one IKE SA and one Child SA."""
         if not self.child_spis():
-            ike.initiate(self.lab, self.nodes[0], self.name)
+            vici.initiate(self.lab, self.nodes[0], self.name)
             wait_until(self.child_spis, "one Child SA")
 
     def prove(self) -> None:

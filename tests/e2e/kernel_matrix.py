@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_network
 from typing import Final
 
 from tkm.config.conf import render
-from tkm.config.model import Config, Lifetime, Local, LocalIdentity, Mode, Policy, Remote
+from tkm.config.policy import Config, Lifetime, Local, LocalIdentity, Mode, Policy, Remote
 from tkm.xfrm.model import StatePair
 
 IPV4, IPV6 = ("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")

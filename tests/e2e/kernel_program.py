@@ -7,9 +7,9 @@ import sys
 from collections.abc import Mapping
 
 from tkm.config import conf
-from tkm.config.model import Policy
+from tkm.config.policy import Policy
+from tkm.crypto.secret import Secret
 from tkm.errors import KernelError
-from tkm.secret import Secret
 from tkm.xfrm.kernel import XfrmKernel
 from tkm.xfrm.model import StateKeys, StatePair
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The stage (`tests.e2e.stage`) on which commands are killed at any moment: a script.
+"""The stage (`tests.e2e.sandbox`) on which commands are killed at any moment: a script.
 
 Run as PID 1, with a `Play` as JSON. For each case a line of JSON comes, a `Result`. A case is:
 begin a command, wait until the moment, kill, wait until the command has ended and the stage is as
@@ -23,12 +23,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from lab.channel import Channel
 from lab.errors import Hangup
 from lab.kernel.plan import socket_name
-from tests.e2e import stage
-from tests.e2e.blows import FAILING, FRONT_END, KEEPER, KERNEL, Case
+from lab.protocol.channel import Channel
+from tests.e2e import sandbox
 from tests.e2e.command import PROGRAM
+from tests.e2e.kill_cases import FAILING, FRONT_END, KEEPER, KERNEL, Case
 
 NAME = "victim"
 RUNS = "tkm-lab-runs"
@@ -117,13 +117,13 @@ class Player:
 
     def __init__(self, play: Play) -> None:
         self._play = play
-        self._clone = stage.prepare(Path(play.tree), Path(play.site))
+        self._clone = sandbox.prepare(Path(play.tree), Path(play.site))
         self._lengths = {"up": 5.0, "run": 8.0, "down": 0.5}
-        self._cwd = stage.HOME / "cwd"
+        self._cwd = sandbox.HOME / "cwd"
         self._cwd.mkdir()
         self._cwd.chmod(0o1777)
         (self._cwd / FAILING).write_text(FAILS)
-        self._before = stage.look()
+        self._before = sandbox.look()
         self._followers: list[Command] = []
         self._lived = False
 
@@ -190,10 +190,10 @@ class Player:
             cwd=self._cwd,
             env={
                 "PATH": os.environ["PATH"],
-                "HOME": str(stage.HOME),
+                "HOME": str(sandbox.HOME),
                 "XDG_CACHE_HOME": "/mnt",  # scapy's, who has one for each user
                 "XDG_CONFIG_HOME": "/mnt",
-                "PYTHONPATH": f"{self._clone}:{stage.SITE}",
+                "PYTHONPATH": f"{self._clone}:{sandbox.SITE}",
             },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -219,19 +219,19 @@ class Player:
         return ""
 
     def _targets(self, victim: str, front: Command) -> list[int]:
-        parents = stage.parents()
+        parents = sandbox.parents()
         if victim == FRONT_END:
             return front_ends(front, parents)
-        keepers = [pid for pid in parents if "lab/kernel/main.py" in stage.describe(pid)]
+        keepers = [pid for pid in parents if "lab/kernel/__main__.py" in sandbox.describe(pid)]
         kernels = [pid for pid, parent in parents.items() if parent in keepers]
         found = {KEEPER: keepers, KERNEL: kernels}
-        return found[victim] if victim in found else stage.descendants(kernels, parents)
+        return found[victim] if victim in found else sandbox.descendants(kernels, parents)
 
     def _settle(self, uid: int, *, may_live: bool = True) -> None:
         """Wait until the stage is as it was; end a lab that may live. Raises Trouble."""
         end = time.monotonic() + GONE
         self._take_runs()
-        while (now := stage.look()) != self._before:
+        while (now := sandbox.look()) != self._before:
             if time.monotonic() > end:
                 left = {what: sorted({*now[what]} - {*self._before[what]}) for what in now}
                 raise Trouble(
@@ -240,7 +240,7 @@ class Player:
             if may_live and self._kept(uid):
                 self._lived = True
                 self._lengths["down"] = self._must(uid, "down", NAME)
-            stage.reap()
+            sandbox.reap()
             time.sleep(PAUSE)
             self._take_runs()
 
@@ -267,8 +267,8 @@ def front_ends(front: Command, parents: dict[int, int]) -> list[int]:
     pid = front.process.pid
     if front.process.poll() is not None:
         return []
-    line = stage.describe(pid)
-    forked = [p for p, parent in parents.items() if parent == pid and stage.describe(p) == line]
+    line = sandbox.describe(pid)
+    forked = [p for p, parent in parents.items() if parent == pid and sandbox.describe(p) == line]
     return [pid, *forked]
 
 

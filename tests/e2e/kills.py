@@ -9,8 +9,8 @@ import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
 
-from tests.e2e.blows import Case
 from tests.e2e.command import FRESH_NETWORK, TREE, environment
+from tests.e2e.kill_cases import Case
 from tests.e2e.kill_stage import Play, Result
 from tests.e2e.test_containment import FRESH, NOBODY, python_for
 

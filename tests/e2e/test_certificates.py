@@ -6,9 +6,9 @@ from __future__ import annotations
 import datetime as dt
 import time
 
-from lab.build import Files
-from lab.client import Lab
-from lab.host_files import files_of
+from lab.build.builder import Files
+from lab.build.files import files_of
+from lab.client.lab import Lab
 from lab.pki import CA, KeyStock
 from lab.topology import Topology, parse
 from tests.e2e.conftest import Builder

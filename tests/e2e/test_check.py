@@ -12,10 +12,11 @@ from dataclasses import replace
 
 import pytest
 
-from lab import check, which
-from lab.client import Interface, Kernel, Lab, Node
-from lab.proof import Flaw, Frame, read_pcap, write_pcap
-from lab.report import Port
+from lab.check import checker
+from lab.check.proof import Flaw, Frame, read_pcap, write_pcap
+from lab.client import which
+from lab.client.lab import Interface, Kernel, Lab, Node
+from lab.client.status import Port
 from tests.e2e.command import tkm_lab
 
 ETHERNET, IP = 14, 20
@@ -24,10 +25,10 @@ EAST = {"alice": "198.51.100.1", "bob": "198.51.100.2"}
 
 
 @pytest.fixture(scope="module")
-def evidence(two_hosts: Lab) -> check.Evidence:
+def evidence(two_hosts: Lab) -> checker.Evidence:
     """What a real lab gave; as it is, it proves."""
-    evidence = check.gather(two_hosts)
-    (proof,) = check.judge(evidence)
+    evidence = checker.gather(two_hosts)
+    (proof,) = checker.judge(evidence)
     assert proof.verdict.ok
     assert len(proof.verdict.deliveries) == 6
     return evidence
@@ -36,7 +37,7 @@ def evidence(two_hosts: Lab) -> check.Evidence:
 Change = Callable[[list[Frame]], list[Frame]]
 
 
-def refusals(evidence: check.Evidence, change: Change) -> list[str]:
+def refusals(evidence: checker.Evidence, change: Change) -> list[str]:
     """Why the evidence proves nothing any more after its frames were changed."""
     (link,) = evidence.captures
     capture = evidence.captures[link]
@@ -46,7 +47,7 @@ def refusals(evidence: check.Evidence, change: Change) -> list[str]:
         pcap=write_pcap((frame.time, frame.octets) for frame in frames),
         ports=tuple(Port(frame.sender, link, "eth0") for frame in frames),
     )
-    (proof,) = check.judge(replace(evidence, captures={link: changed}))
+    (proof,) = checker.judge(replace(evidence, captures={link: changed}))
     assert not proof.verdict.ok
     return [f"{failure.flaw}: {failure.reason}" for failure in proof.verdict.failures]
 
@@ -56,7 +57,7 @@ def is_esp(frame: Frame) -> bool:
 
 
 @pytest.mark.parametrize("place", [ETHERNET + IP + 8, -33, -1], ids=["IV", "ciphertext", "ICV"])
-def test_one_flipped_bit_is_refused(evidence: check.Evidence, place: int) -> None:
+def test_one_flipped_bit_is_refused(evidence: checker.Evidence, place: int) -> None:
     def flip(frames: list[Frame]) -> list[Frame]:
         *others, last = frames
         assert is_esp(last)
@@ -70,7 +71,7 @@ def test_one_flipped_bit_is_refused(evidence: check.Evidence, place: int) -> Non
     assert missing.startswith("never carried: echo reply 192.168.0.2 → 192.168.0.1")
 
 
-def test_a_ping_in_plain_text_is_refused(evidence: check.Evidence) -> None:
+def test_a_ping_in_plain_text_is_refused(evidence: checker.Evidence) -> None:
     from scapy.layers import inet
 
     def leak(frames: list[Frame]) -> list[Frame]:
@@ -86,19 +87,19 @@ def test_a_ping_in_plain_text_is_refused(evidence: check.Evidence) -> None:
     )
 
 
-def test_a_replayed_packet_is_refused(evidence: check.Evidence) -> None:
+def test_a_replayed_packet_is_refused(evidence: checker.Evidence) -> None:
     (reason,) = refusals(evidence, lambda frames: [*frames, frames[-1]])
     assert reason.startswith("replay: ")
     assert "had sequence number" in reason
 
 
-def test_a_packet_that_was_left_out_is_missed(evidence: check.Evidence) -> None:
+def test_a_packet_that_was_left_out_is_missed(evidence: checker.Evidence) -> None:
     (reason,) = refusals(evidence, lambda frames: frames[:-1])
     assert reason.startswith("never carried: echo reply")
 
 
-def test_an_sa_that_is_not_known_is_refused(evidence: check.Evidence) -> None:
-    (proof,) = check.judge(replace(evidence, associations=()))
+def test_an_sa_that_is_not_known_is_refused(evidence: checker.Evidence) -> None:
+    (proof,) = checker.judge(replace(evidence, associations=()))
     assert {failure.flaw for failure in proof.verdict.failures} == {Flaw.UNKNOWN_SPI, Flaw.MISSING}
 
 
@@ -154,7 +155,7 @@ def ping(lab: Lab, address: str, *options: str) -> None:
 
 
 def test_each_link_gets_its_verdict(by_hand: Lab) -> None:
-    west, east = check.check(by_hand)
+    west, east = checker.check(by_hand)
     assert (west.link, west.verdict.ok, len(west.verdict.deliveries)) == ("west", True, 6)
     assert (east.link, east.verdict.ok, len(east.verdict.deliveries)) == ("east", True, 0)
     shown = tkm_lab("check", "--lab", by_hand.name)
@@ -163,7 +164,7 @@ def test_each_link_gets_its_verdict(by_hand: Lab) -> None:
     assert shown.out.splitlines()[-1] == "proven: no link of 2 refuses, ESP on west"
 
     ping(by_hand, EAST["bob"])
-    west, east = check.check(by_hand)
+    west, east = checker.check(by_hand)
     assert west.verdict.ok
     assert [failure.flaw for failure in east.verdict.failures] == [Flaw.PLAINTEXT] * 6
     shown = tkm_lab("check", "--lab", by_hand.name)
@@ -173,13 +174,13 @@ def test_each_link_gets_its_verdict(by_hand: Lab) -> None:
 
 
 def test_a_leak_in_the_past_is_refused(by_hand: Lab) -> None:
-    check.check(by_hand)
+    checker.check(by_hand)
     for node in WEST:
         ip_batch(by_hand, node, "xfrm policy flush\n")
     ping(by_hand, WEST["bob"])
     for node in WEST:
         ip_batch(by_hand, node, policies(node))
-    west, _ = check.check(by_hand)
+    west, _ = checker.check(by_hand)
     assert [failure.flaw for failure in west.verdict.failures] == [Flaw.PLAINTEXT] * 6
     assert all(delivery.carried_by for delivery in west.verdict.deliveries)
 
@@ -192,7 +193,7 @@ def test_sas_that_are_gone_are_remembered(by_hand: Lab) -> None:
         assert not by_hand.states(node).states
         assert timeless(by_hand.associations(node).states) == timeless(before[node])
     add_sas(by_hand, 0x2000)
-    west, _ = check.check(by_hand)
+    west, _ = checker.check(by_hand)
     assert west.verdict.ok, west.verdict.failures
     assert {packet.spi for packet in west.verdict.esp} == {0x1000, 0x1001, 0x2000, 0x2001}
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from lab.client import Lab
+from lab.client.lab import Lab
 from lab.errors import CannotExecute, UsageError
 from lab.topology import parse
 from tests.e2e.command import tkm_lab

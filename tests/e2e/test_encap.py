@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.check import check
+from lab.check.checker import check
 from lab.topology import load
 from tests.e2e.conftest import Builder
 

@@ -10,7 +10,7 @@ import pytest
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.ipsec import ESP
 
-from lab.client import Lab
+from lab.client.lab import Lab
 from lab.testing import Link, Links
 
 PING = ["ping", "-c1", "-w20", "192.168.0.2"]

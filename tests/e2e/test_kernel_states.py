@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from lab.client import Interface, Lab, Node
-from lab.ipxfrm import Algorithm, Policy, State, read_policies, read_states
+from lab.client.lab import Interface, Lab, Node
+from lab.xfrm.ip_output import Algorithm, Policy, State, read_policies, read_states
 from tests.e2e.kernel_matrix import (
     ADDRESSES,
     CONFS,
@@ -28,7 +28,7 @@ from tests.e2e.kernel_matrix import (
     installing,
 )
 from tests.e2e.kernel_program import keys
-from tkm.config.model import Mode
+from tkm.config.policy import Mode
 from tkm.xfrm.model import StatePair
 
 PROGRAM = {"kernel_program": "tests.e2e.kernel_program:main"}

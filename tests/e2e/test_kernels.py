@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.client import Kernel, Lab, Node
+from lab.client.lab import Kernel, Lab, Node
 from lab.kernel import image
 from tests.e2e import docker_like
 from tests.e2e.command import FRESH_NETWORK, PROGRAM, TREE

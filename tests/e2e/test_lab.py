@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.client import Interface, Kernel, Lab, Node, Progress
+from lab.client.lab import Interface, Kernel, Lab, Node, Progress
 from lab.errors import KernelError, LabError, NameInUse, NotUp, UsageError
 
 NODES = (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.client import Lab
+from lab.client.lab import Lab
 from tests.e2e.command import TREE, environment
 from tests.e2e.test_seeing import tshark
 
@@ -151,6 +151,7 @@ def test_wrong_use_says_what_to_do(
 
 def test_sessions_without_labs_do_not_pay(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(
-        "import sys\ndef test_it(): assert not {'scapy', 'rich', 'lab.client'} & sys.modules.keys()"
+        "import sys\ndef test_it():\n"
+        "    assert not {'scapy', 'rich', 'lab.client.lab'} & sys.modules.keys()"
     )
     assert run(tmp_path, "-q").returncode == 0

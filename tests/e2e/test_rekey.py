@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import ike
-from lab.check import check
-from lab.client import Lab
+from lab.check.checker import check
+from lab.client import vici
+from lab.client.lab import Lab
 from lab.topology import load, shipped
 from tests.e2e.conftest import Builder
 from tests.e2e.interop import wait_until
@@ -17,7 +17,7 @@ from tests.e2e.interop import wait_until
 
 def ike_sas(lab: Lab, node: str) -> set[tuple[int, int]]:
     """The SPIs of a daemon's IKE SAs."""
-    return {sa.spis for sa in ike.sas(lab, node)}
+    return {sa.spis for sa in vici.sas(lab, node)}
 
 
 def spis(lab: Lab, node: str) -> set[int]:
@@ -29,7 +29,7 @@ def spis(lab: Lab, node: str) -> set[int]:
 def test_child_sa(two_hosts: Lab, side: str) -> None:
     check(two_hosts)
     before = spis(two_hosts, "alice")
-    ike.rekey(two_hosts, side, child="conn1")
+    vici.rekey(two_hosts, side, child="conn1")
 
     def is_replaced() -> bool:
         now = spis(two_hosts, "alice")
@@ -45,7 +45,7 @@ def test_ike_sa(two_hosts: Lab, side: str) -> None:
     check(two_hosts)
     before = {node: ike_sas(two_hosts, node) for node in ("alice", "bob")}
     states = spis(two_hosts, "alice")
-    ike.rekey(two_hosts, side, ike="conn1")
+    vici.rekey(two_hosts, side, ike="conn1")
     for node, old in before.items():
         wait_until(
             lambda node=node, old=old: len(now := ike_sas(two_hosts, node)) == 1 and now != old,

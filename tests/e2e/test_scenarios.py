@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lab.client import Lab
+from lab.client.lab import Lab
 from lab.scenario.model import Scenario, load, shipped
-from lab.scenario.report import Outcome
+from lab.scenario.outcomes import Outcome
 from lab.scenario.runner import Options, run
 from tests.e2e.command import tkm_lab
 

@@ -14,8 +14,8 @@ from typing import IO
 
 import pytest
 
-from lab import about, ike, which
-from lab.client import Lab
+from lab.client import metadata, vici, which
+from lab.client.lab import Lab
 from lab.topology import load
 from tests.e2e.command import COMMAND, environment, tkm_lab
 from tests.e2e.conftest import Builder
@@ -151,7 +151,7 @@ def test_logs_come_as_they_are_written(two_hosts: Lab) -> None:
         told = len(two_hosts.logs("bob", "tkm_iked"))
         for _ in range(told):
             process.stdout.readline()
-        ike.rekey(two_hosts, "alice", child="conn1")
+        vici.rekey(two_hosts, "alice", child="conn1")
         texts = iter(lambda: json.loads(process.stdout.readline())["text"], None)  # type: ignore[union-attr]
         assert "received packet" in next(texts)
         assert any("established with SPIs" in text for text in texts)
@@ -201,7 +201,7 @@ def test_what_has_no_end_ends_with_its_reader_on_a_quiet_lab(
 
 
 def test_a_lab_remembers_its_topology(two_hosts: Lab) -> None:
-    assert about.topology_of(two_hosts) == load("two-hosts")
+    assert metadata.topology_of(two_hosts) == load("two-hosts")
 
 
 def test_the_picture_shows_which_tunnels_are_up(fresh: Builder) -> None:

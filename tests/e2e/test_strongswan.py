@@ -11,9 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab import build, ike
-from lab.backends import assign, backend_of, running
-from lab.client import Lab
+from lab.build import builder
+from lab.build.backends import assign, backend_of, running
+from lab.client import vici
+from lab.client.lab import Lab
 from lab.errors import LabError
 from lab.topology import Topology, parse
 from tests.e2e.conftest import Builder
@@ -53,7 +54,7 @@ def topology() -> Topology:
 
 @pytest.fixture(scope="module")
 def lab(worker_id: str, topology: Topology) -> Iterator[Lab]:
-    with build.up(topology, f"interop-{worker_id}") as lab:
+    with builder.up(topology, f"interop-{worker_id}") as lab:
         yield lab
 
 
@@ -67,10 +68,10 @@ def pair_of(lab: Lab, peer: str) -> Pair:
 def test_set_up_anew(lab: Lab, peer: str, side: str) -> None:
     pair = pair_of(lab, peer)
     pair.establish()
-    ike.terminate(lab, pair.side(side), ike=pair.name)
+    vici.terminate(lab, pair.side(side), ike=pair.name)
     for node in pair.nodes:
         wait_until(lambda node=node: not pair.sas(node), "the IKE SA is deleted")
-    ike.initiate(lab, pair.side(side), pair.name)
+    vici.initiate(lab, pair.side(side), pair.name)
     pair.prove()
     (sa,) = pair.sas(pair.side(side))
     assert sa.fields.get("initiator") == "yes"
@@ -83,7 +84,7 @@ def test_child_sa_rekeyed(lab: Lab, peer: str, side: str) -> None:
     pair = pair_of(lab, peer)
     pair.establish()
     before = pair.child_spis() or set()
-    ike.rekey(lab, pair.side(side), child=pair.name)
+    vici.rekey(lab, pair.side(side), child=pair.name)
     wait_until(lambda: (pair.child_spis() or before) != before, "another Child SA")
     pair.prove()
     for node in pair.nodes:
@@ -96,10 +97,10 @@ def test_ike_sa_rekeyed(lab: Lab, side: str) -> None:
     pair = pair_of(lab, "bob")
     pair.establish()
     before, children = pair.ike_spis(), pair.child_spis()
-    ike.rekey(lab, pair.side(side), ike=pair.name)
+    vici.rekey(lab, pair.side(side), ike=pair.name)
     wait_until(lambda: (pair.ike_spis() or before) != before, "another IKE SA")
     assert pair.child_spis() == children
-    ike.rekey(lab, pair.side(side), child=pair.name)
+    vici.rekey(lab, pair.side(side), child=pair.name)
     wait_until(lambda: (pair.child_spis() or children) != children, "another Child SA")
     pair.prove()
 
@@ -111,7 +112,7 @@ def test_both_rekey_at_once(lab: Lab, what: str) -> None:
     spis = {"child": pair.child_spis, "ike": pair.ike_spis}[what]
     before = spis()
     for node in pair.nodes:
-        ike.rekey(lab, node, **{what: pair.name})
+        vici.rekey(lab, node, **{what: pair.name})
     wait_until(lambda: (spis() or before) != before, f"one new SA: {what}")
     pair.prove()
 
@@ -122,7 +123,7 @@ def test_reauthenticated(lab: Lab, side: str) -> None:
     pair = pair_of(lab, "bob")
     pair.establish()
     before, children = pair.ike_spis(), pair.child_spis()
-    ike.reauthenticate(lab, pair.side(side), pair.name)
+    vici.reauthenticate(lab, pair.side(side), pair.name)
     wait_until(lambda: (pair.ike_spis() or before) != before, "another IKE SA")
     wait_until(lambda: (pair.child_spis() or children) != children, "another Child SA")
     pair.prove()
@@ -133,7 +134,7 @@ def test_child_sa_deleted(lab: Lab, side: str) -> None:
     pair = pair_of(lab, "bob")
     pair.establish()
     before = pair.ike_spis()
-    ike.terminate(lab, pair.side(side), child=pair.name)
+    vici.terminate(lab, pair.side(side), child=pair.name)
     for node in pair.nodes:
         wait_until(lambda node=node: not pair.children(node), "no Child SA")
     pair.prove()  # what is sent brings up another, in the same IKE SA
@@ -173,9 +174,9 @@ def test_restarted(lab: Lab, topology: Topology, peer: str, side: str) -> None:
         lab.signal(node, daemon.name, 9)
         lab.wait_for_exit(node, daemon.name)
     with pytest.raises(LabError, match=f"{node}: nothing accepts at /run/charon.vici"):
-        ike.sas(lab, node)
+        vici.sas(lab, node)
     running.start_all(lab, {node: backend})
-    ike.initiate(lab, node, pair.name)
+    vici.initiate(lab, node, pair.name)
     wait_until(lambda: (pair.ike_spis() or before) != before, "only the new IKE SA")
     pair.prove()
 

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import pytest
 
-from lab import build, check
-from lab.client import Lab
-from lab.proof import Flaw
+from lab.build import builder
+from lab.check import checker
+from lab.check.proof import Flaw
+from lab.client.lab import Lab
 from lab.topology import load, parse
 from tests.e2e.conftest import Builder
 
@@ -52,7 +53,7 @@ def built(request: pytest.FixtureRequest, worker_id: str) -> Iterator[tuple[str,
     name: str = request.param
     clients = EXPECTED[name].clients
     topology = load(name, {} if clients is None else {"clients": clients})
-    with build.up(topology, f"test-{os.getpid()}-{worker_id}-{name}") as lab:
+    with builder.up(topology, f"test-{os.getpid()}-{worker_id}-{name}") as lab:
         yield name, lab
 
 
@@ -60,7 +61,7 @@ def test_comes_up_by_itself_and_is_proven(built: tuple[str, Lab]) -> None:
     name, lab = built
     expected = EXPECTED[name]
     assert ping(lab, expected.source, expected.destination)
-    proofs = check.check(lab)
+    proofs = checker.check(lab)
     assert {proof.link for proof in proofs if proof.red} == expected.red
     for proof in proofs:
         failures = [str(failure) for failure in proof.verdict.failures]
@@ -69,7 +70,7 @@ def test_comes_up_by_itself_and_is_proven(built: tuple[str, Lab]) -> None:
     SPECIAL.get(name, lambda _, __: None)(lab, {proof.link: proof for proof in proofs})
 
 
-Proofs = dict[str, check.Proof]
+Proofs = dict[str, checker.Proof]
 
 
 def net_to_net(lab: Lab, proofs: Proofs) -> None:
@@ -172,7 +173,7 @@ between = ["alice", "bob"]
 def test_ipv6_neighbours_find_each_other_and_all_else_is_esp(fresh: Builder) -> None:
     lab = fresh(parse("one-link", ONE_LINK))
     assert ping(lab, "alice", "fd00::2")
-    (proof,) = check.check(lab)
+    (proof,) = checker.check(lab)
     assert proof.verdict.ok, [str(failure) for failure in proof.verdict.failures]
     assert proof.verdict.other["neighbour discovery"]
 
@@ -181,9 +182,9 @@ def test_what_is_red_is_refused_where_it_is_black(built: tuple[str, Lab]) -> Non
     """The same capture, judged as if nobody had said that plain text is normal on a link."""
     name, lab = built
     if not (red := EXPECTED[name].red):
-        assert not check.gather(lab).red
+        assert not checker.gather(lab).red
         return
-    evidence = replace(check.gather(lab), red=frozenset())
-    for proof in check.judge(evidence):
+    evidence = replace(checker.gather(lab), red=frozenset())
+    for proof in checker.judge(evidence):
         flaws = {failure.flaw for failure in proof.verdict.failures}
         assert flaws == ({Flaw.PLAINTEXT} if proof.link in red else set())

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 
-from lab.check import check, protected_pairs
-from lab.client import Lab
+from lab.check.checker import check, protected_pairs
+from lab.client.lab import Lab
 from tests.e2e.conftest import Builder
 
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-from lab.backends.builtin import IKED_USER
-from lab.client import Lab
-from lab.host_files import KEY
+from lab.build.backends.builtin import IKED_USER
+from lab.build.files import KEY
+from lab.client.lab import Lab
 from tests import memory_scan
 from tests.e2e.conftest import Builder
 

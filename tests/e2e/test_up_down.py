@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from lab.client import Lab
+from lab.client.lab import Lab
 from lab.kernel import qemu, uml
 from tests.e2e.command import COMMAND, FRESH_NETWORK, Outcome, environment, tkm_lab
 
 LABS = """
-from lab.client import Interface, Lab, Node
+from lab.client.lab import Interface, Lab, Node
 for name in ("one", "two"):
     with_esp = Lab.start(name, "host", esp=False)
     with_esp.create([Node(f"in-{name}", (Interface("net", ("192.0.2.1/24",)),))])

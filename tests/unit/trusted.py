@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from lab.pki import CA
 from tkm.certs.path import load
-from tkm.config.model import Config, Lifetime, Local, LocalIdentity, Mode, Policy, Remote
+from tkm.config.keys import ANY_IDENTITY, PrivateKeys
+from tkm.config.policy import Config, Lifetime, Local, LocalIdentity, Mode, Policy, Remote
+from tkm.core.manager import CONTEXTS, KeyManager
 from tkm.errors import KernelError
-from tkm.keys import ANY_IDENTITY, PrivateKeys
-from tkm.manager import CONTEXTS, KeyManager
 from tkm.rpc.client import Client
 from tkm.rpc.rpc2 import RPC2
 from tkm.rpc.server import Connection, Dispatcher

@@ -12,8 +12,8 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tkm import files
-from tkm.config.model import (
+from tkm.config import files
+from tkm.config.policy import (
     Config,
     Lifetime,
     Local,

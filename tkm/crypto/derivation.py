@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from tkm.crypto.prf import PRF_HMAC_SHA2_512, Octets, Prf
-from tkm.secret import Secret, wipe_bytes
+from tkm.crypto.secret import Secret, wipe_bytes
 
 ENCRYPTION_KEY = 32
 """Octets of a key of ENCR_AES_CBC with 256 bits."""

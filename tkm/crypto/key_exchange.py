@@ -14,8 +14,8 @@ from typing import Final, Protocol
 from cryptography.hazmat.primitives.asymmetric import dh
 from cryptography.utils import CryptographyDeprecationWarning
 
+from tkm.crypto.secret import Secret
 from tkm.errors import InvalidParameter, PublicValueError
-from tkm.secret import Secret
 
 
 class PrivateValue(Protocol):

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from cryptography.hazmat.primitives.hashes import SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
-from tkm.secret import Secret
+from tkm.crypto.secret import Secret
 
 _BLOCKS: Final = 255
 """prf+ counts its blocks in one octet, from 1."""

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
+from tkm.crypto.secret import Secret
 from tkm.errors import IntegrityError, InvalidParameter
-from tkm.secret import Secret
 
 BLOCK: Final = 16
 IV: Final = 16

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, HashAlgorithm
 
 from tkm.crypto.prf import PRF_HMAC_SHA2_512
+from tkm.crypto.secret import Secret
 from tkm.errors import AuthenticationError, SigningError, refusing
-from tkm.secret import Secret
 
 RSA_DIGITAL_SIGNATURE: Final = 1
 """AUTH method of RFC 7296: PKCS #1 v1.5 with SHA-1."""

@@ -3,7 +3,7 @@
 
 Every request below is an operation; its fields are the layout of its body, in this order,
 without padding, in network byte order. Contexts are named by numbers that the client picks
-(``tkm.contexts`` says what they are); ``loc`` is ours, ``rem`` the peer's.
+(``tkm.core`` says what they are); ``loc`` is ours, ``rem`` the peer's.
 """
 
 from typing import Annotated
@@ -181,7 +181,7 @@ class IsaSign(Request[SignatureReply], interface=RPC2, code=0x0902):
 
     ``hash_algorithms`` are those that the peer has announced (RFC 7427, 4); none: method 1.
     ``init_message`` is our IKE_SA_INIT message of this IKE SA, the last one that was sent: anything
-    else is refused (``tkm.message``).
+    else is refused (``tkm.core.message``).
     """
 
     isa: Id

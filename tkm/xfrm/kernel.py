@@ -14,13 +14,13 @@ from contextlib import suppress
 from ipaddress import ip_network
 from typing import Any, Final, NamedTuple
 
-from tkm.config.model import Address, Lifetime, Mode, Network, Policy
+from tkm.config.policy import Address, Lifetime, Mode, Network, Policy
+from tkm.crypto.secret import Secret
 from tkm.errors import KernelError
-from tkm.secret import Secret
-from tkm.xfrm import messages
-from tkm.xfrm.messages import Type
+from tkm.xfrm import abi
+from tkm.xfrm.abi import Type
 from tkm.xfrm.model import StateKeys, StatePair
-from tkm.xfrm.netlink import NetlinkSocket, Refusal, encode, make
+from tkm.xfrm.socket import NetlinkSocket, Refusal, encode, make
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ _REPLAY_WINDOW: Final = 32
 _ESN_WINDOW: Final = 64
 """Packets."""
 _MODES: Final = {
-    Mode.TRANSPORT: messages.MODE_TRANSPORT,
-    Mode.TUNNEL: messages.MODE_TUNNEL,
+    Mode.TRANSPORT: abi.MODE_TRANSPORT,
+    Mode.TUNNEL: abi.MODE_TUNNEL,
 }
 _ENDLESS: Final = Lifetime(0, 0)
 """Of policies: they stay until they are flushed."""
@@ -58,14 +58,14 @@ class XfrmKernel:
         Raises:
             KernelError: the kernel refuses, or two policies cover the same traffic.
         """
-        self._set_default(messages.BLOCK)
+        self._set_default(abi.BLOCK)
         installed: dict[_Place, Policy] = {}
         for policy in policies:
             for place in _places(policy):
                 if (other := installed.setdefault(place, policy)) is not policy:
                     raise KernelError(f"policies {other.id} and {policy.id} cover the same traffic")
             self.add_policy(policy)
-        self._set_default(messages.ACCEPT)
+        self._set_default(abi.ACCEPT)
 
     def take_over(self, policies: Iterable[Policy]) -> None:
         """Remove all policies but these, which are installed, then all states.
@@ -74,7 +74,7 @@ class XfrmKernel:
             KernelError: the kernel refuses.
         """
         wanted = {place for policy in policies for place in _places(policy)}
-        request = encode(Type.GETPOLICY, make(messages.PolicyIdMessage))
+        request = encode(Type.GETPOLICY, make(abi.PolicyIdMessage))
         for found in [_read_policy(message) for message in self._netlink.dump(request)]:
             # Exemptions of sockets, which are listed in further directions, are not ours.
             if found.place.direction in _ALL_DIRECTIONS and found.place not in wanted:
@@ -83,7 +83,7 @@ class XfrmKernel:
 
     def _remove_policy(self, found: "_Installed") -> None:
         log.info("Removing policy with index %d, which is not of this configuration", found.number)
-        message = make(messages.PolicyIdMessage, index=found.number, dir=found.place.direction)
+        message = make(abi.PolicyIdMessage, index=found.number, dir=found.place.direction)
         with suppress(_Missing):
             self._request(Type.DELPOLICY, message, f"remove the policy with index {found.number}")
 
@@ -95,7 +95,7 @@ class XfrmKernel:
         """
         log.info("Flushing SAD")
         with suppress(_Missing):
-            self._request(Type.FLUSHSA, make(messages.FlushStatesMessage), "flush the SAD")
+            self._request(Type.FLUSHSA, make(abi.FlushStatesMessage), "flush the SAD")
 
     def flush(self) -> None:
         """Remove all policies, then all states: traffic is plain from then on.
@@ -104,12 +104,12 @@ class XfrmKernel:
             KernelError: the kernel refuses.
         """
         log.info("Flushing SPD")
-        self._request(Type.FLUSHPOLICY, make(messages.FlushPoliciesMessage), "flush the SPD")
-        self._set_default(messages.ACCEPT)
+        self._request(Type.FLUSHPOLICY, make(abi.FlushPoliciesMessage), "flush the SPD")
+        self._set_default(abi.ACCEPT)
         self.flush_states()
 
     def _set_default(self, action: int) -> None:
-        message = make(messages.DefaultPolicyMessage, **dict.fromkeys(("in", "fwd", "out"), action))
+        message = make(abi.DefaultPolicyMessage, **dict.fromkeys(("in", "fwd", "out"), action))
         try:
             self._netlink.request(encode(Type.SETDEFAULT, message))
         except Refusal as refusal:
@@ -156,7 +156,7 @@ class XfrmKernel:
     def _delete(self, pair: StatePair, *, is_outbound: bool) -> None:
         _, destination, spi = _ends(pair, is_outbound=is_outbound)
         message = make(
-            messages.StateIdMessage,
+            abi.StateIdMessage,
             daddr=destination.packed,
             spi=spi,
             family=_AF[destination.version],
@@ -165,7 +165,7 @@ class XfrmKernel:
         with suppress(_Missing):
             self._request(Type.DELSA, message, f"delete a state of policy {pair.policy.id}")
 
-    def _request(self, kind: Type, message: messages.Message, what: str) -> None:
+    def _request(self, kind: Type, message: abi.Message, what: str) -> None:
         self._send(encode(kind, message), what)
 
     def _send(self, octets: bytearray, what: str) -> None:
@@ -191,7 +191,7 @@ def _fill_in(octets: bytearray, place: bytes, key: Secret) -> None:
     octets[at : at + len(place)] = key.octets
 
 
-_ALL_DIRECTIONS: Final = (messages.IN, messages.OUT, messages.FWD)
+_ALL_DIRECTIONS: Final = (abi.IN, abi.OUT, abi.FWD)
 _SELECTOR_IN_MESSAGE: Final = slice(16, 72)
 """Octets of struct xfrm_selector behind struct nlmsghdr."""
 _INDEX_AND_DIRECTION: Final = struct.Struct("=172xIB")
@@ -223,28 +223,28 @@ def _places(policy: Policy) -> list[_Place]:
 
 
 def _directions(mode: Mode) -> tuple[int, ...]:
-    both = (messages.OUT, messages.IN)
-    return both if mode is Mode.TRANSPORT else (*both, messages.FWD)
+    both = (abi.OUT, abi.IN)
+    return both if mode is Mode.TRANSPORT else (*both, abi.FWD)
 
 
-def _policies(policy: Policy) -> Iterator[messages.PolicyMessage]:
+def _policies(policy: Policy) -> Iterator[abi.PolicyMessage]:
     for direction in _directions(policy.mode):
         yield _policy(policy, direction)
     covers_its_ends = (
         policy.local.ip in policy.local_selector and policy.remote.ip in policy.remote_selector
     )
     if covers_its_ends and policy.local.ip.version == 6:
-        for direction in (messages.OUT, messages.IN):
+        for direction in (abi.OUT, abi.IN):
             for kind in _NEIGHBOUR_DISCOVERY:
                 yield _exemption(policy, direction, kind)
 
 
-def _exemption(policy: Policy, direction: int, kind: int) -> messages.PolicyMessage:
+def _exemption(policy: Policy, direction: int, kind: int) -> abi.PolicyMessage:
     """One type of ICMPv6 passes as it is between the ends, before the policy is asked."""
     ends = [ip_network(end.ip) for end in (policy.local, policy.remote)]
-    source, destination = ends if direction == messages.OUT else reversed(ends)
+    source, destination = ends if direction == abi.OUT else reversed(ends)
     return make(
-        messages.PolicyMessage,
+        abi.PolicyMessage,
         **_selector(source, destination),
         sel_proto=_ICMPV6,
         sel_sport=kind,  # XFRM has the type there, and the code in the other one
@@ -255,10 +255,10 @@ def _exemption(policy: Policy, direction: int, kind: int) -> messages.PolicyMess
     )
 
 
-def _policy(policy: Policy, direction: int) -> messages.PolicyMessage:
+def _policy(policy: Policy, direction: int) -> abi.PolicyMessage:
     local, remote = policy.local.ip, policy.remote.ip
     selectors = policy.local_selector, policy.remote_selector
-    if direction != messages.OUT:
+    if direction != abi.OUT:
         local, remote = remote, local
         selectors = selectors[1], selectors[0]
     template = {
@@ -279,7 +279,7 @@ def _policy(policy: Policy, direction: int) -> messages.PolicyMessage:
         "calgos": _ALL_ALGORITHMS,
     }
     return make(
-        messages.PolicyMessage,
+        abi.PolicyMessage,
         **_selector(*selectors),
         **_lifetime(_ENDLESS),
         priority=_PRIORITY,
@@ -304,10 +304,10 @@ def _ends(pair: StatePair, *, is_outbound: bool) -> tuple[Address, Address, byte
     return (local, remote, pair.spi_out) if is_outbound else (remote, local, pair.spi_in)
 
 
-def _state(pair: StatePair, *, is_outbound: bool) -> messages.StateMessage:
+def _state(pair: StatePair, *, is_outbound: bool) -> abi.StateMessage:
     source, destination, spi = _ends(pair, is_outbound=is_outbound)
     return make(
-        messages.StateMessage,
+        abi.StateMessage,
         id_daddr=destination.packed,
         id_spi=spi,
         id_proto=_ESP,
@@ -324,8 +324,8 @@ def _state(pair: StatePair, *, is_outbound: bool) -> messages.StateMessage:
 
 def _flags(pair: StatePair) -> int:
     # Without AF_UNSPEC a tunnel carries only packets of its ends' own family.
-    tunnel = messages.STATE_AF_UNSPEC if pair.policy.mode is Mode.TUNNEL else 0
-    return tunnel | (messages.STATE_ESN if pair.esn else 0)
+    tunnel = abi.STATE_AF_UNSPEC if pair.policy.mode is Mode.TUNNEL else 0
+    return tunnel | (abi.STATE_ESN if pair.esn else 0)
 
 
 def _attributes(pair: StatePair, *, is_outbound: bool) -> Iterator[tuple[str, dict[str, object]]]:
@@ -340,7 +340,7 @@ def _attributes(pair: StatePair, *, is_outbound: bool) -> Iterator[tuple[str, di
         loc, rem = pair.encap
         ports = (loc, rem) if is_outbound else (rem, loc)
         names = ("encap_type", "encap_sport", "encap_dport")
-        udp = dict(zip(names, (messages.ESP_IN_UDP, *ports), strict=True))
+        udp = dict(zip(names, (abi.ESP_IN_UDP, *ports), strict=True))
         yield "XFRMA_ENCAP", udp | {"pad": b"", "encap_oa": b""}
 
 
@@ -351,5 +351,5 @@ def _lifetime(lifetime: Lifetime) -> dict[str, int]:
     }
     for unit in ("byte", "packet"):
         for bound, value in zip(("soft", "hard"), lifetime.bounds[f"{unit}s"], strict=True):
-            fields[f"lft_{bound}_{unit}_limit"] = value or messages.INFINITE
+            fields[f"lft_{bound}_{unit}_limit"] = value or abi.INFINITE
     return fields

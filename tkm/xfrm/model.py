@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from tkm.config.model import Policy
-from tkm.secret import Secret
+from tkm.config.policy import Policy
+from tkm.crypto.secret import Secret
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import pytest
 from scapy.layers.inet import ICMP
 from scapy.layers.ipsec import ESP
 
-from lab import ike
+from lab.client import vici
 
 pytestmark = pytest.mark.topology("two-hosts")
 
@@ -37,7 +37,7 @@ def test_traffic_goes_on_with_new_keys(lab, links):
     wire = links("wire")
     before = wire.expect(ESP, sender="alice").packet[ESP].spi
 
-    ike.rekey(lab, "alice", child="conn1")
+    vici.rekey(lab, "alice", child="conn1")
     lab.wait_for_line("alice", "tkm_iked", "deleting child SA")
     wire.forget()
     ping(lab, "alice", "192.168.0.2")

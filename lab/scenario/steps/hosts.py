@@ -8,7 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from lab.backends import backend_of, running
+from lab.build.backends import backend_of, running
 from lab.scenario import values
 from lab.scenario.errors import CouldNotRun, Failed, ScenarioError
 from lab.scenario.step import Step, key, kind
@@ -16,7 +16,7 @@ from lab.scenario.values import Daemon
 from lab.topology import Topology
 
 if TYPE_CHECKING:
-    from lab.backends.model import Daemon as Program
+    from lab.build.backends.model import Daemon as Program
     from lab.scenario.stage import Stage
 
 _DIES = 10.0

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lab import ike
+from lab.client import vici
 from lab.errors import LabError
 from lab.scenario import values
 from lab.scenario.errors import Failed, NotYet
@@ -15,7 +15,7 @@ from lab.scenario.suites import suite_of
 from lab.scenario.values import Pair
 
 if TYPE_CHECKING:
-    from lab.ike import ChildSa, IkeSa
+    from lab.client.vici import ChildSa, IkeSa
     from lab.scenario.stage import Stage
 
 _TARGETS = ("child", "ike")
@@ -37,7 +37,7 @@ class Initiate(Step):
     def attempt(self, stage: Stage) -> str:
         name = stage.connection(self.initiate)
         try:
-            ike.initiate(stage.lab, self.initiate.source, name, self.within)
+            vici.initiate(stage.lab, self.initiate.source, name, self.within)
         except LabError as refusal:
             if self.refused and values.pattern(self.refused).search(str(refusal)):
                 return str(refusal)
@@ -56,7 +56,7 @@ class Rekey(Step):
 
     def attempt(self, stage: Stage) -> str:
         name = {self.what: stage.connection(self.rekey)}
-        ike.rekey(stage.lab, self.rekey.source, **name)
+        vici.rekey(stage.lab, self.rekey.source, **name)
         return ""
 
 
@@ -70,7 +70,7 @@ class Terminate(Step):
 
     def attempt(self, stage: Stage) -> str:
         name = {self.what: stage.connection(self.terminate)}
-        ike.terminate(stage.lab, self.terminate.source, **name, timeout=self.within)
+        vici.terminate(stage.lab, self.terminate.source, **name, timeout=self.within)
         return ""
 
 
@@ -127,7 +127,7 @@ class ExpectSas(Step):
 
     def _look(self, stage: Stage, node: str) -> _Seen:
         name = stage.connection(self.expect_sas)
-        sas = [sa for sa in ike.sas(stage.lab, node) if sa.name == name]
+        sas = [sa for sa in vici.sas(stage.lab, node) if sa.name == name]
         every = [child for sa in sas for child in sa.children]
         established = [sa for sa in sas if sa.state == "ESTABLISHED"]
         installed = [child for child in every if child.state == "INSTALLED"]

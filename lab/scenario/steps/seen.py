@@ -9,8 +9,8 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from lab import ike
-from lab.check import check
+from lab.check.checker import check
+from lab.client import vici
 from lab.scenario import values
 from lab.scenario.errors import Failed, NotYet, ScenarioError
 from lab.scenario.packets import tally
@@ -19,8 +19,8 @@ from lab.scenario.values import Daemon, Pair, Traffic
 from lab.topology import Topology
 
 if TYPE_CHECKING:
-    from lab.ipxfrm import Policy
     from lab.scenario.stage import Stage
+    from lab.xfrm.ip_output import Policy
 
 _SOON = 5.0
 """Seconds for which most things are waited for."""
@@ -181,7 +181,7 @@ class ExpectContexts(Step):
     within: float = key(values.seconds, "how long that may take", default=10)
 
     def attempt(self, stage: Stage) -> str:
-        sas = ike.sas(stage.lab, self.expect_contexts)
+        sas = vici.sas(stage.lab, self.expect_contexts)
         children = sum(len(sa.children) for sa in sas)
         wanted = {"isa": len(sas), "ae": len(sas), "esa": children, "nc": 0, "ke": 0, "cc": 0}
         found = _contexts(stage, self.expect_contexts)

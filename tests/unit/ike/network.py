@@ -28,7 +28,7 @@ from ike.x509 import Certificate
 from tests.unit import trusted
 from tests.unit.ike.nat_box import NatBox
 from tests.unit.trusted import NAMES, RecordingKernel, identity
-from tkm.config import model as tkm
+from tkm.config import policy as tkm
 
 REQID = 1
 IPV4 = {name: str(each) for name, each in trusted.ADDRESSES.items()}

@@ -11,8 +11,8 @@ from cryptography.x509.oid import NameOID
 from lab.pki import CA
 from tests.unit.trusted import config_of, host, identity, pki
 from tkm.certs import path
-from tkm.keys import TrustAnchors
-from tkm.manager import KeyManager
+from tkm.config.keys import TrustAnchors
+from tkm.core.manager import KeyManager
 from tkm.rpc import rpc2
 
 BOB = identity("bob")

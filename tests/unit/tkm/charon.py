@@ -7,9 +7,10 @@ It takes requests of generation 2, so that every conversation can be led in eith
 from typing import Any
 
 from tests.unit.trusted import Host, config_of, host, transport_to
-from tkm.config.model import Config
-from tkm.generation1 import Generation1
-from tkm.rpc import rpc1, rpc2
+from tkm.config.policy import Config
+from tkm.generation1 import rpc1
+from tkm.generation1.translation import Generation1
+from tkm.rpc import rpc2
 from tkm.rpc.client import Client
 from tkm.rpc.interface import Request
 from tkm.rpc.record import Empty, Record

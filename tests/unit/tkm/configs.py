@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from tkm.config.model import (
+from tkm.config.policy import (
     HIGHEST_POLICY,
     Config,
     Lifetime,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from tests.unit.tkm.messages import KE, init_message, intermediate_message
 from tests.unit.trusted import Host, State, hosts
-from tkm.message import Half
+from tkm.core.message import Half
 from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
 

@@ -3,7 +3,7 @@
 
 import struct
 
-from tkm.message import Half
+from tkm.core.message import Half
 
 SA, KE, NONCE, NOTIFY, VENDOR, SK = 33, 34, 40, 41, 43, 46
 NO_SPI = bytes(8)

@@ -4,8 +4,8 @@
 from typing import Any
 
 from tests.unit.trusted import Host
-from tkm.contexts.machine import Context
-from tkm.secret import Secret
+from tkm.core.machine import Context
+from tkm.crypto.secret import Secret
 
 
 def picture(host: Host) -> dict[tuple[str, int], str]:

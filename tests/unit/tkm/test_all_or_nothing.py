@@ -3,11 +3,11 @@
 
 import pytest
 
-from tkm.contexts.kinds import IkeSa, KeyExchange, Nonce
-from tkm.contexts.machine import Contexts
-from tkm.contexts.operations import OPERATIONS
+from tkm.core.kinds import IkeSa, KeyExchange, Nonce
+from tkm.core.machine import Contexts
+from tkm.core.operations import OPERATIONS
+from tkm.crypto.secret import Secret
 from tkm.rpc import rpc2
-from tkm.secret import Secret
 
 LIMIT = 10
 FAULTS = [MemoryError, RecursionError, ValueError, KeyboardInterrupt]

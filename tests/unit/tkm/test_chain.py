@@ -29,10 +29,11 @@ from tests.unit.tkm.chains import (
 from tests.unit.trusted import config_of, host, pki
 from tkm.certs import path
 from tkm.certs.identity import speaks_for
+from tkm.core.manager import KeyManager
 from tkm.errors import CertificateError, InvalidId
-from tkm.generation1 import Generation1
-from tkm.manager import KeyManager
-from tkm.rpc import rpc1, rpc2
+from tkm.generation1 import rpc1
+from tkm.generation1.translation import Generation1
+from tkm.rpc import rpc2
 
 
 def test_below_the_root():

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 
 from tests.unit.tkm.configs import configs, tunnel
 from tests.unit.trusted import config_of
-from tkm.config import conf, ipsec, swanctl
-from tkm.config.model import Lifetime, Proposals, faults
+from tkm.config import conf
+from tkm.config.policy import Lifetime, Proposals, faults
 from tkm.errors import ConfigError
+from tkm_cfgtool import ipsec, swanctl
 
 TUNNEL = conf.render(tunnel())
 

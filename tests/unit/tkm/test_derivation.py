@@ -18,7 +18,7 @@ from tkm.crypto.derivation import (
     updated_ike_keys,
 )
 from tkm.crypto.prf import PRF_HMAC_SHA2_512, Prf
-from tkm.secret import Secret, wipe_bytes
+from tkm.crypto.secret import Secret, wipe_bytes
 
 PRFS = {
     "HMAC-SHA-1": Prf(SHA1()),

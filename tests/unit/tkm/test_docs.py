@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tkm.rpc.rpc1 import RPC1
+from tkm.generation1.rpc1 import RPC1
 from tkm.rpc.rpc2 import RPC2
 
 ROOT = Path(__file__).parents[3]

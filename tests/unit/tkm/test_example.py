@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tkm import cfgtool
-from tkm.config import conf, xml
-from tkm.config.model import Lifetime, Mode, Proposals
+from tkm.config import conf
+from tkm.config.policy import Lifetime, Mode, Proposals
+from tkm_cfgtool import main, xml
 
 ROOT = Path(__file__).parents[3]
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture
 def example(capsys) -> str:
     with pytest.raises(SystemExit) as caught:
-        cfgtool.main(["--example"])
+        main.main(["--example"])
     assert caught.value.code == 0
     return capsys.readouterr().out
 
@@ -27,7 +27,7 @@ def test_tkm_cfgtool_takes_it(tmp_path, example, kind):
     paths = {name: f"{tmp_path}/{name}" for name in ("xml", "ike", "tkm")}
     Path(paths["xml"]).write_text(example, encoding="utf-8")
     files = ["-c", paths["xml"], "-i", paths["ike"], "-t", paths["tkm"]]
-    assert cfgtool.main([*files, "--format", kind]) == 0
+    assert main.main([*files, "--format", kind]) == 0
     assert conf.load(Path(paths["tkm"])) == xml.read(example.encode())
     assert "gw.example.org" in Path(paths["ike"]).read_text()
 
@@ -45,4 +45,4 @@ def test_it_shows_both_modes_and_all_that_is_optional(example):
 
 def test_it_is_installed():
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert "config/example.xml" in metadata["tool"]["setuptools"]["package-data"]["tkm"]
+    assert "example.xml" in metadata["tool"]["setuptools"]["package-data"]["tkm_cfgtool"]

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from tests.unit.tkm.conversation import MODP_3072, Conversation
 from tests.unit.trusted import hosts
+from tkm.daemon.expose import PERMISSION, Exposure
 from tkm.errors import ConfigError
-from tkm.expose import PERMISSION, Exposure
 from tkm.rpc import rpc2
 
 PLAIN = bytes(range(64))

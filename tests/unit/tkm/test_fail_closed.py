@@ -20,7 +20,7 @@ import json, os, select, signal, socket, subprocess, sys
 options, actions = json.loads(sys.argv[1]), sys.argv[2:]
 
 def run(*more):
-    return subprocess.Popen([sys.executable, "-m", "tkm.keymanager", *options, *more],
+    return subprocess.Popen([sys.executable, "-m", "tkm.daemon.main", *options, *more],
                             stderr=subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": "@r"})
 
 def policies():

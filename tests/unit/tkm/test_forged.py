@@ -12,12 +12,12 @@ from tests.unit.tkm.charon import host1
 from tests.unit.tkm.conversation import MODP_3072, Conversation
 from tests.unit.tkm.snapshot import snapshot
 from tests.unit.trusted import Host, host, sha1_host
-from tkm.generation1 import Generation1
+from tkm.generation1.rpc1 import RPC1
+from tkm.generation1.translation import Generation1
 from tkm.rpc import rpc2
 from tkm.rpc.client import Client
 from tkm.rpc.interface import FixedFrames, Interface, SizedFrames
 from tkm.rpc.result import Result
-from tkm.rpc.rpc1 import RPC1
 from tkm.rpc.rpc2 import RPC2
 from tkm.rpc.server import Connection, Dispatcher
 

@@ -23,16 +23,16 @@ from tests.unit.trusted import (
     transport_to,
 )
 from tkm.certs.path import load
-from tkm.contexts.kinds import IkeSa
+from tkm.core.kinds import IkeSa
+from tkm.core.manager import KeyManager
 from tkm.crypto import protection
+from tkm.crypto.secret import Secret
 from tkm.errors import ConfigError
-from tkm.generation1 import Generation1
-from tkm.manager import KeyManager
-from tkm.rpc import rpc1
+from tkm.generation1 import rpc1
+from tkm.generation1.translation import Generation1
 from tkm.rpc.client import Client
 from tkm.rpc.interface import FixedFrames, Header
 from tkm.rpc.result import Refused, Result
-from tkm.secret import Secret
 
 NO_HASH = ()
 PAIRS = pytest.mark.parametrize(

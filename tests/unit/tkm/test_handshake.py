@@ -17,7 +17,7 @@ from tests.unit.tkm.conversation import (
     states,
 )
 from tests.unit.trusted import NAMES, config_of, host, hosts, identity, pki
-from tkm.config.model import Mode
+from tkm.config.policy import Mode
 from tkm.rpc import rpc2
 from tkm.rpc.result import Refused, Result
 

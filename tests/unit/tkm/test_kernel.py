@@ -198,7 +198,7 @@ print("[]")
 def test_events_that_are_too_many_are_lost_and_no_error():
     code = """
 import socket
-from tkm.xfrm.netlink import NetlinkSocket
+from tkm.xfrm.socket import NetlinkSocket
 POLICIES = 4  # XFRMNLGRP_POLICY: the one group whose events need no ESP
 events = NetlinkSocket(POLICIES)
 events._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)

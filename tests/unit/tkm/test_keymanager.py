@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.tkm.keymanager_files import options
-from tkm import keymanager
-from tkm.rpc import rpc1, rpc2
+from tkm.daemon import main
+from tkm.generation1 import rpc1
+from tkm.rpc import rpc2
 from tkm.rpc.client import Client, SocketTransport, user_id
 from tkm.rpc.result import Disconnected
 
@@ -33,7 +34,7 @@ class Running:
     def __init__(self, folder, *options_, **environment):
         self.path = folder / "socket"
         self.process = subprocess.Popen(
-            [*NAMESPACE, sys.executable, "-m", "tkm.keymanager", *options(folder),
+            [*NAMESPACE, sys.executable, "-m", "tkm.daemon.main", *options(folder),
              "--socket", str(self.path), *options_],
             stderr=subprocess.PIPE, text=True, env={**os.environ, **environment},
         )  # fmt: skip
@@ -136,7 +137,7 @@ def test_socket_mode_log_file_hangup_and_notification(files):
 )
 def test_options_that_mean_nothing(files, capsys, option, value, reason):
     with pytest.raises(SystemExit) as caught:
-        keymanager.main([*options(files), option, value])
+        main.main([*options(files), option, value])
     assert caught.value.code == 2
     assert reason in capsys.readouterr().err
 
@@ -148,7 +149,7 @@ def test_users():
 
 def test_a_log_that_cannot_be(files, capsys):
     with pytest.raises(SystemExit) as caught:
-        keymanager.main([*options(files), "--log", f"{files}/none/log"])
+        main.main([*options(files), "--log", f"{files}/none/log"])
     assert caught.value.code == 1
     expected = f"tkm_keymanager: {files}/none/log: No such file or directory\n"
     assert capsys.readouterr().err == expected

@@ -96,7 +96,7 @@ KERNEL = """
 import contextlib, logging, sys
 from tests.unit.tkm.test_log_lines import ESP_SPIS, lines_of
 from tkm.errors import KernelError
-from tkm.secret import Secret
+from tkm.crypto.secret import Secret
 from tkm.xfrm.model import StateKeys, StatePair
 
 policy = config_of('alice').policies[1]

@@ -27,8 +27,8 @@ from tests.unit.tkm.messages import (
 )
 from tests.unit.tkm.test_preconditions import refused
 from tests.unit.trusted import host, sha1_host
+from tkm.core.message import Half, check_init, check_intermediate
 from tkm.errors import InvalidParameter
-from tkm.message import Half, check_init, check_intermediate
 from tkm.rpc import rpc2
 from tkm.rpc.result import Result
 

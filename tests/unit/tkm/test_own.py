@@ -7,7 +7,7 @@ from tests.unit.tkm.charon import host1
 from tests.unit.tkm.conversation import MODP_3072, Conversation, established
 from tests.unit.tkm.test_preconditions import refused
 from tests.unit.trusted import Host, sha1_host
-from tkm.contexts.own import OwnValues
+from tkm.core.own import OwnValues
 from tkm.errors import InvalidParameter
 from tkm.rpc import rpc2
 from tkm.rpc.result import Refused, Result

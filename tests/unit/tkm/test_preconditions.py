@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.tkm.conversation import MODP_3072, Conversation, End, established, states
 from tests.unit.trusted import config_of, host, hosts, pki
-from tkm.config.model import LocalIdentity
+from tkm.config.policy import LocalIdentity
 from tkm.crypto.key_exchange import group
 from tkm.rpc import rpc2
 from tkm.rpc.result import Refused, Result

@@ -17,11 +17,12 @@ from lab.pki import CA
 from tests.unit.tkm.keymanager_files import OWN, key_der, options
 from tests.unit.tkm.test_xml import TUNNEL as XML
 from tests.unit.trusted import pki
-from tkm import cfgtool, keymanager, logs
 from tkm.config import conf
+from tkm.config.keys import load_anchors, load_private_key, load_private_keys
+from tkm.daemon import logs, main
 from tkm.errors import ConfigError
-from tkm.keys import load_anchors, load_private_key, load_private_keys
-from tkm.proxy import main as proxy
+from tkm_cfgtool import main as cfgtool
+from xfrm_proxy import main as proxy
 
 LINE = re.compile(r"[A-Z][a-z]{2} \d\d \d{4} \d\d:\d\d:\d\d .+")
 
@@ -75,7 +76,7 @@ def test_cfgtool_and_files_that_are_not_there(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "program", ["tkm.cfgtool", "tkm.keymanager", "tkm.proxy.main"], ids=lambda name: name
+    "program", ["tkm_cfgtool.main", "tkm.daemon.main", "xfrm_proxy.main"], ids=lambda name: name
 )
 def test_wrong_use_is_2(program):
     code, lines = run(program, "--no-such-option")
@@ -85,7 +86,7 @@ def test_wrong_use_is_2(program):
     assert (code, lines) == (0, [])
 
 
-@pytest.mark.parametrize("main", [cfgtool.main, keymanager.main, proxy.main])
+@pytest.mark.parametrize("main", [main.main, cfgtool.main, proxy.main])
 def test_wrong_use_in_this_process(main, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["--no-such-option"])
@@ -96,7 +97,7 @@ def test_wrong_use_in_this_process(main, capsys):
 def fails(folder, **instead):
     """The one critical line with which tkm_keymanager gives up."""
     socket_path = folder / "socket"
-    code, lines = run("tkm.keymanager", *options(folder, **instead), "--socket", socket_path)
+    code, lines = run("tkm.daemon.main", *options(folder, **instead), "--socket", socket_path)
     assert code == 1
     assert all(LINE.fullmatch(line) for line in lines)
     assert not socket_path.exists()
@@ -119,7 +120,7 @@ def test_keymanager_and_a_socket_that_is_taken(files):
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
         other.bind(f"{files}/taken")
         other.listen()
-        code, lines = run("tkm.keymanager", *options(files), "--socket", files / "taken")
+        code, lines = run("tkm.daemon.main", *options(files), "--socket", files / "taken")
         assert code == 1
         assert lines[-1].endswith(f"{files}/taken: another process serves it")
 
@@ -287,7 +288,7 @@ def test_log_lines_have_the_form_of_the_original_and_are_lines(capfd):
 
 def test_nothing_needs_more_than_its_own_memory():
     # Importing the TKM must not bring in what it has no use for.
-    code = "import sys, tkm.keymanager; print(*sorted({n.partition('.')[0] for n in sys.modules}))"
+    code = "import sys, tkm.daemon.main; print(*sorted({n.partition('.')[0] for n in sys.modules}))"
     modules = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

@@ -8,18 +8,18 @@ import threading
 
 import pytest
 
-from tests.unit.rpc.test_client import listening
 from tests.unit.tkm import structures as c
+from tests.unit.tkm.rpc.test_client import listening
 from tests.unit.tkm.vectors import frames
-from tkm.proxy import main as proxy
-from tkm.proxy.events import translate
 from tkm.rpc.client import Client
 from tkm.rpc.ees import EES, EsaAcquire, EsaExpire
 from tkm.rpc.interface import FixedFrames, Header
 from tkm.rpc.record import Empty
 from tkm.rpc.result import FieldError, Result
 from tkm.rpc.server import Connection, Dispatcher, HandlerError
-from tkm.xfrm.messages import Type
+from tkm.xfrm.abi import Type
+from xfrm_proxy import main as proxy
+from xfrm_proxy.events import translate
 
 
 def netlink(kind: int, structure: ctypes.Structure, *attributes: tuple[int, bytes]) -> bytes:
@@ -245,13 +245,13 @@ def test_a_daemon_that_was_started_again_gets_the_event(make_proxy, tmp_path):
 
 WITHOUT_XFRM = """
 import errno, socket, sys
-from tkm.proxy import main
-from tkm.xfrm import netlink
+from xfrm_proxy import main
+from tkm.xfrm import socket
 
 def refuse(*_):
     raise OSError(errno.EPROTONOSUPPORT, "Protocol not supported")
 
-netlink.socket.socket = refuse
+socket.socket.socket = refuse
 sys.exit(main.main(["--log", sys.argv[1]]))
 """
 

@@ -13,7 +13,7 @@ import pytest
 from tests.unit.tkm.charon import host1
 from tests.unit.tkm.vectors import certificate, frames
 from tests.unit.trusted import NAMES, pki
-from tkm.rpc import rpc1
+from tkm.generation1 import rpc1
 from tkm.rpc.interface import FixedFrames
 
 LIVE = ("nonce", "public_value", "signature")

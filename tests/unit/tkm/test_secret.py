@@ -9,7 +9,7 @@ import pickle
 import pytest
 
 from tkm.crypto.derivation import Roles, ike_keys
-from tkm.secret import Secret, wipe_bytes
+from tkm.crypto.secret import Secret, wipe_bytes
 
 
 def address(buffer: bytearray) -> int:

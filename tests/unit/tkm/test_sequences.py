@@ -18,11 +18,11 @@ from tests.unit.tkm.messages import KE, init_message, intermediate_message
 from tests.unit.tkm.model import Model
 from tests.unit.tkm.snapshot import picture, snapshot
 from tests.unit.trusted import config_of, host, identity, pki
-from tkm.config.model import Config
-from tkm.contexts.kinds import IkeSa
+from tkm.config.policy import Config
+from tkm.core.handlers.ike_sa import _int_auth
+from tkm.core.kinds import IkeSa
 from tkm.crypto.key_exchange import group
 from tkm.crypto.signature import sign, signed_octets
-from tkm.operations.ike_sa import _int_auth
 from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
 from tkm.rpc.result import Refused

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.unit.tkm.vectors import recorded, rsa_certificate
 from tests.unit.trusted import pki
+from tkm.crypto.secret import Secret
 from tkm.crypto.signature import Auth, id_payload, sign, signed_octets, verify
 from tkm.errors import AuthenticationError, SigningError
-from tkm.secret import Secret
 
 OCTETS = b"what is signed"
 # AlgorithmIdentifiers as RFC 7427, A.1 and A.4 print them.

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from tkm.contexts.kinds import Chain, Endpoint, EspSa, IkeSa, KeyExchange, Nonce
-from tkm.contexts.machine import CLEAN, Context, Contexts, Operation, Table
-from tkm.contexts.operations import FROM_PEER, OPERATIONS
-from tkm.contexts.tables import TABLES
+from tkm.core.kinds import Chain, Endpoint, EspSa, IkeSa, KeyExchange, Nonce
+from tkm.core.machine import CLEAN, Context, Contexts, Operation, Table
+from tkm.core.operations import FROM_PEER, OPERATIONS
+from tkm.core.states import TABLES
 from tkm.errors import InvalidState
-from tkm.rpc.rpc1 import RPC1
+from tkm.generation1.rpc1 import RPC1
 from tkm.rpc.rpc2 import RPC2
 
 KINDS = (Nonce, KeyExchange, Chain, Endpoint, IkeSa, EspSa)

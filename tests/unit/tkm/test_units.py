@@ -23,7 +23,7 @@ def test_the_key_manager_gets_as_far_as_its_files():
     program, *arguments = shlex.split(service("tkm_keymanager.service")["ExecStart"])
     assert Path(program).name == "tkm_keymanager"
     arguments[arguments.index("-c") + 1] = "/nonexistent/tkm.conf"
-    command = [sys.executable, "-m", "tkm.keymanager", *arguments]
+    command = [sys.executable, "-m", "tkm.daemon.main", *arguments]
     ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     assert ended.returncode == 1
     assert "/nonexistent/tkm.conf: No such file" in ended.stderr

@@ -11,15 +11,15 @@ import pytest
 from tests.unit.tkm import structures as c
 from tests.unit.tkm.configs import tunnel
 from tests.unit.trusted import config_of
-from tkm.config.model import Lifetime, Mode
+from tkm.config.policy import Lifetime, Mode
+from tkm.crypto.secret import Secret
 from tkm.errors import KernelError
-from tkm.secret import Secret
+from tkm.xfrm import abi
 from tkm.xfrm import kernel as kernel_module
-from tkm.xfrm import messages
+from tkm.xfrm.abi import Type
 from tkm.xfrm.kernel import XfrmKernel
-from tkm.xfrm.messages import Type
 from tkm.xfrm.model import StateKeys, StatePair, hexadecimal
-from tkm.xfrm.netlink import Refusal, encode, make
+from tkm.xfrm.socket import Refusal, encode, make
 
 INFINITE = (1 << 64) - 1
 TRANSPORT = config_of("alice").policies[1]
@@ -57,12 +57,12 @@ def sent(monkeypatch):
 @pytest.mark.parametrize(
     ("message", "structure"),
     [
-        (messages.StateMessage, c.UserSaInfo),
-        (messages.StateIdMessage, c.UserSaId),
-        (messages.PolicyMessage, c.UserPolicyInfo),
-        (messages.FlushStatesMessage, c.UserSaFlush),
-        (messages.AcquireMessage, c.UserAcquire),
-        (messages.ExpireMessage, c.UserExpire),
+        (abi.StateMessage, c.UserSaInfo),
+        (abi.StateIdMessage, c.UserSaId),
+        (abi.PolicyMessage, c.UserPolicyInfo),
+        (abi.FlushStatesMessage, c.UserSaFlush),
+        (abi.AcquireMessage, c.UserAcquire),
+        (abi.ExpireMessage, c.UserExpire),
     ],
 )
 def test_sizes_are_the_kernels(message, structure):
@@ -215,7 +215,7 @@ def test_two_policies_for_the_same_traffic(sent):
 
 def test_a_field_that_is_none():
     with pytest.raises(TypeError, match="StateIdMessage has no spii"):
-        make(messages.StateIdMessage, spii=b"")
+        make(abi.StateIdMessage, spii=b"")
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tkm.config import xml
-from tkm.config.model import Config, Lifetime, Local, LocalIdentity, Mode, Policy, Remote
+from tkm.config.policy import Config, Lifetime, Local, LocalIdentity, Mode, Policy, Remote
 from tkm.errors import ConfigError
+from tkm_cfgtool import xml
 
 TUNNEL = """\
 <tkmconfig>

@@ -13,9 +13,9 @@ from tests.unit.ike.daemon.test_main import ask
 from tests.unit.ike.daemons import ADDRESSES, Node, free_port, wait_for
 from tests.unit.tkm.keymanager_files import key_der
 from tkm.crypto.key_exchange import ModpGroup, ModpPrivateValue
+from tkm.crypto.secret import Secret
 from tkm.crypto.signature import id_payload
 from tkm.rpc.ees import EsaAcquire, EsaExpire
-from tkm.secret import Secret
 
 NAMESPACE = ("unshare", "--user", "--map-root-user")
 """Where we are root, though of nothing, and there is no other user."""

@@ -12,7 +12,7 @@ from ike.identity import Identity
 from ike.message.header import Header
 from ike.message.numbers import ExchangeType
 from tests.unit.ike.network import Network, Side
-from tkm.operations import key_exchange
+from tkm.core.handlers import key_exchange
 
 LOW, MIDDLE, HIGH, HIGHER = (bytes((octet,)) * 32 for octet in (0x01, 0x80, 0xF0, 0xF8))
 

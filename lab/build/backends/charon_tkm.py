@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""strongSwan's own charon-tkm beside a Trusted Key Manager that speaks generation 1 of the RPC.
+
+Whoever has built it (strongSwan 5.7 to 5.9.1, `--enable-tkm`) can use it; no distribution ships it.
+It finds the TKM and xfrm_proxy at paths that are compiled in, the same as ours. Which numbers the
+TKM has for key exchange methods and CAs it has to be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from lab.build.backends import builtin, charon
+from lab.build.backends.model import Argv, Backend, Daemon, find
+from lab.build.files import File, files_of
+from lab.topology import Node, Topology
+
+if TYPE_CHECKING:
+    from lab.pki import CA, Certificate, Identity
+
+_PROGRAM = "charon-tkm"
+_RPC = ("--rpc", "1")
+_MAPPINGS = """\
+charon-tkm {{
+  dh_mapping {{
+    15 = 1
+    16 = 2
+  }}
+  ca_mapping {{
+    root {{
+      id = 1
+      fingerprint = {fingerprint}
+    }}
+  }}
+}}
+"""
+"""IKE's numbers for MODP-3072 and MODP-4096, and the TKM's; the one CA that the TKM trusts."""
+
+
+def _files(topology: Topology, node: Node, root: CA, own: Identity) -> Mapping[str, File]:
+    settings = charon.settings() + _MAPPINGS.format(fingerprint=_key_id(root.certificate))
+    return {**files_of(topology, node, root, own), charon.CONF: File(settings.encode())}
+
+
+def _key_id(certificate: Certificate) -> str:
+    """SHA-1 of the public key, hexadecimal (RFC 5280, section 4.2.1.2, method 1)."""
+    from cryptography.x509 import SubjectKeyIdentifier  # for this alone
+
+    return SubjectKeyIdentifier.from_public_key(certificate.x509.public_key()).digest.hex()
+
+
+def _lack() -> str:
+    if not find(_PROGRAM):
+        return (
+            "charon-tkm is not installed, and no package has it: build strongSwan 5.9.1 "
+            "with --enable-tkm, and put charon-tkm into your PATH"
+        )
+    if not find("swanctl"):
+        return "swanctl is not installed: sudo apt-get install strongswan-swanctl"
+    return ""
+
+
+def _configure() -> tuple[Argv, ...]:
+    return ((*builtin.CFGTOOL, *_RPC), *charon.furnish(find("swanctl")))
+
+
+def _stages() -> tuple[tuple[Daemon, ...], ...]:
+    daemon = charon.daemon(_PROGRAM, find(_PROGRAM))
+    return ((builtin.manager(*_RPC),), (daemon, builtin.PROXY))
+
+
+CHARON_TKM = Backend("charon-tkm", files=_files, configure=_configure, stages=_stages, lack=_lack)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Private keys and CA certificates, from their files."""
+
+import logging
+import stat
+from collections.abc import Container, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+from cryptography.x509 import Certificate
+
+from tkm.certs import path, strength
+from tkm.config import files
+from tkm.crypto.secret import Secret
+from tkm.errors import CertificateError, ConfigError
+
+log = logging.getLogger(__name__)
+
+TrustAnchors = Mapping[int, Certificate]
+"""CA certificates by their number."""
+
+PrivateKeys = Mapping[int, RSAPrivateKey]
+"""Private keys by the number of the local identity that they are for, or :data:`ANY_IDENTITY`."""
+ANY_IDENTITY: Final = 0
+"""Every local identity that has no key of its own."""
+
+
+def load_private_key(file: Path) -> RSAPrivateKey:
+    """An RSA private key, DER, without a password; nobody but its owner may read the file.
+
+    :raises ConfigError: it is none, or too many may read or change it.
+    """
+    log.info("Loading RSA private key '%s'", file)
+    try:
+        mode = file.stat().st_mode
+        if mode & (stat.S_IRWXO | stat.S_IWGRP):
+            raise ConfigError(f"private key '{file}' is open to others: chmod 600 {file}")
+        files.check_owners(file)
+        with Secret.take(file.read_bytes()) as der:
+            key = load_der_private_key(der.octets, None)
+    except OSError as error:
+        raise ConfigError(f"private key '{file}': {error.strerror}") from error
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ConfigError(f"'{file}' is no private key in DER without password") from None
+    if not isinstance(key, RSAPrivateKey):
+        raise ConfigError(f"private key '{file}' is not RSA")
+    if fault := strength.key_fault(key.public_key()):
+        raise ConfigError(f"private key '{file}' {fault}: take one of at least 3072 bits")
+    log.info("RSA private key '%s' loaded, key size %d bits", file, key.key_size)
+    return key
+
+
+def load_ca(file: Path) -> Certificate:
+    """A CA certificate, DER.
+
+    :raises ConfigError: it is none, or others may change it.
+    """
+    log.info("Loading CA certificate '%s'", file)
+    try:
+        certificate = path.load(files.read(file))
+        path.check_issuer(certificate, datetime.now(UTC))
+    except OSError as error:
+        raise ConfigError(f"CA certificate '{file}': {error.strerror}") from error
+    except CertificateError as error:
+        raise ConfigError(f"CA certificate '{file}': {error}") from error
+    log.info("CA certificate '%s' loaded", path.subject(certificate))
+    return certificate
+
+
+def load_private_keys(specification: str, identities: Container[int]) -> PrivateKeys:
+    """Keys from ``file[:identity][,file:identity …]``; without a number it is for all the others.
+
+    :param identities: the local identities that there are.
+    :raises ConfigError: a file is no private key, or a number is not one, or used twice.
+    """
+    by_number = _numbered(specification, "local identity", left_out=ANY_IDENTITY)
+    for number in by_number:
+        if number != ANY_IDENTITY and number not in identities:
+            raise ConfigError(f"private key '{by_number[number]}': no local identity {number}")
+    return {number: load_private_key(file) for number, file in by_number.items()}
+
+
+def load_anchors(specification: str) -> TrustAnchors:
+    """CAs from ``file[:number][,file:number …]``; a number left out is 1.
+
+    :raises ConfigError: a file is no CA certificate, or a number is not one, or used twice.
+    """
+    by_number = _numbered(specification, "CA", left_out=1)
+    return {number: load_ca(file) for number, file in by_number.items()}
+
+
+def _numbered(specification: str, what: str, *, left_out: int) -> dict[int, Path]:
+    numbered: dict[int, Path] = {}
+    for part in specification.split(","):
+        name, colon, digits = part.rpartition(":")
+        if colon and not (digits.isdecimal() and int(digits)):
+            raise ConfigError(f"{what} number '{digits}' is not a number from 1 up")
+        number = int(digits) if colon else left_out
+        if number in numbered:
+            raise ConfigError(f"{what} number {number or 'of all others'} is given twice")
+        numbered[number] = Path(name if colon else part)
+    return numbered

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""esa: ESP SAs, the two states of a Child SA in the kernel."""
+
+import logging
+
+from tkm.config.policy import Config, Policy
+from tkm.core.handlers.common import check_algorithms, secrets_of
+from tkm.core.handlers.derive import Derivations, check_spis
+from tkm.core.kinds import Endpoint, EspSa, IkeSa, KeyExchange, Nonce
+from tkm.core.quota import Quotas
+from tkm.crypto.derivation import ChildKeys, child_keys
+from tkm.errors import AuthenticationError, InvalidId, InvalidParameter
+from tkm.rpc import rpc2
+from tkm.rpc.record import Empty
+from tkm.xfrm.model import Kernel, StateKeys, StatePair, hexadecimal
+
+log = logging.getLogger(__name__)
+
+_LOWEST_SPI = 256
+"""SPIs 0 to 255 are reserved (RFC 4303, 2.1)."""
+
+Create = rpc2.EsaCreate | rpc2.EsaCreateNoPfs | rpc2.EsaCreateFirst
+
+
+class EspSas:
+    """The operations on esa."""
+
+    def __init__(
+        self, config: Config, kernel: Kernel, derivations: Derivations, quotas: Quotas
+    ) -> None:
+        self._config = config
+        self._quotas = quotas
+        self._derivations = derivations
+        self._kernel = kernel
+
+    def create(
+        self,
+        request: rpc2.EsaCreate,
+        esa: EspSa,
+        isa: IkeSa,
+        ae: Endpoint,
+        ke: tuple[KeyExchange, ...],
+        nc_loc: Nonce,
+    ) -> Empty:
+        """With key exchanges of its own."""
+        log.info(
+            "Creating ESA context with ID %d (Isa %d, Sp %d, Ea %d, Ke_Id %d #1 / %d, "
+            "Nc_Loc_Id %d, Initiator %s, spi_loc %s, spi_rem %s)",
+            *(esa.number, isa.number, request.sp, request.ea, ke[0].number, len(ke)),
+            *(nc_loc.number, _truth(request.initiator), *_spis(request)),
+        )
+        pair = self._check(request, ae)
+        roles = self._derivations.begin(request, nc_loc, ke)
+        keys = child_keys(roles, isa.secret_keys.d, secrets_of(*ke))
+        return self._install(esa, pair, keys, initiator=request.initiator)
+
+    def create_no_pfs(
+        self,
+        request: rpc2.EsaCreateNoPfs,
+        esa: EspSa,
+        isa: IkeSa,
+        ae: Endpoint,
+        nc_loc: Nonce,
+    ) -> Empty:
+        """From the IKE SA's keys and fresh nonces alone."""
+        log.info(
+            "Creating new ESA context (no PFS) with ID %d (Isa %d, Sp %d, Ea %d, "
+            "Nc_Loc_Id %d, Initiator %s, spi_loc %s, spi_rem %s)",
+            *(esa.number, isa.number, request.sp, request.ea),
+            *(nc_loc.number, _truth(request.initiator), *_spis(request)),
+        )
+        pair = self._check(request, ae)
+        roles = self._derivations.begin(request, nc_loc, [])
+        keys = child_keys(roles, isa.secret_keys.d, [])
+        return self._install(esa, pair, keys, initiator=request.initiator)
+
+    def create_first(
+        self, request: rpc2.EsaCreateFirst, esa: EspSa, isa: IkeSa, ae: Endpoint
+    ) -> Empty:
+        """From what IKE_SA_INIT has brought."""
+        log.info(
+            "Creating first new ESA context with ID %d "
+            "(Isa %d, Sp %d, Ea %d, Initiator %s, spi_loc %s, spi_rem %s)",
+            *(esa.number, isa.number, request.sp, request.ea),
+            *(_truth(isa.initiator), *_spis(request)),
+        )
+        pair = self._check(request, ae)
+        self._derivations.begin_first(ae)
+        keys = child_keys(isa.roles, isa.secret_keys.d, [])
+        return self._install(esa, pair, keys, initiator=isa.initiator)
+
+    def select(self, _request: rpc2.EsaSelect, esa: EspSa) -> Empty:
+        """Nothing to do: the kernel sends with the youngest state of a policy."""
+        log.info("Selecting ESA context %d for outbound traffic", esa.number)
+        return Empty()
+
+    def reset(self, esa: EspSa) -> None:
+        """Remove the states of an ESP SA."""
+        if esa.pair is not None:
+            self._kernel.delete_states(esa.pair)
+            esa.pair = None
+
+    def _check(self, request: Create, ae: Endpoint) -> StatePair:
+        """All that can be checked before anything is used up; the states to be installed."""
+        check_algorithms(request.ea)
+        policy = self._policy(request.sp, ae)
+        check_spis(request.spi_loc, request.spi_rem, _LOWEST_SPI)
+        encap = _encap(request.encap)
+        self._quotas.check(EspSa, policy.id)
+        return StatePair(policy, request.spi_loc, request.spi_rem, request.esn, encap)
+
+    def _install(self, esa: EspSa, pair: StatePair, keys: ChildKeys, *, initiator: bool) -> Empty:
+        try:
+            by_initiator = StateKeys(keys.encryption_i, keys.integrity_i)
+            by_responder = StateKeys(keys.encryption_r, keys.integrity_r)
+            inbound, outbound = (
+                (by_responder, by_initiator) if initiator else (by_initiator, by_responder)
+            )
+            self._kernel.add_states(pair, inbound, outbound)
+        finally:
+            keys.wipe()
+        esa.sp, esa.pair = pair.policy.id, pair
+        return Empty()
+
+    def _policy(self, number: int, ae: Endpoint) -> Policy:
+        """The policy, if it is one between the very ends that were authenticated.
+
+        :raises AuthenticationError: it is with somebody else.
+        """
+        policy = self._config.policies.get(number)
+        if policy is None:
+            raise InvalidId(f"there is no policy {number}")
+        if (ae.ri, ae.lc) != (policy.id, policy.local.identity_id):
+            raise AuthenticationError(
+                f"{ae} authenticated identity {ae.ri} to {ae.lc}, not those of policy {number}"
+            )
+        return policy
+
+
+def _encap(ports: tuple[int, ...]) -> tuple[int, int] | None:
+    if len(ports) == 1:
+        raise InvalidParameter("ESP in UDP needs two ports")
+    return (ports[0], ports[1]) if ports else None
+
+
+def _truth(value: bool) -> str:
+    return str(value).upper()
+
+
+def _spis(request: Create) -> tuple[str, str]:
+    return hexadecimal(request.spi_loc), hexadecimal(request.spi_rem)

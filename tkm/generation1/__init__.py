@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Generation 1 of the protocol: each request becomes one of generation 2."""
