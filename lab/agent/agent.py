@@ -19,7 +19,7 @@ from lab.agent import (
     connect,
     dispatch,
     execute,
-    guest_init,
+    guest,
     impair,
     links,
     node,
@@ -103,7 +103,7 @@ class Agent:
 
     async def serve(self, channel: AgentChannel) -> None:
         """Answer the requests of one connection, one after the other."""
-        guest_only = guest_init.memory_fault if self._plan["kernel"] != "host" else lambda: ""
+        guest_only = guest.memory_fault if self._plan["kernel"] != "host" else lambda: ""
         await dispatch.serve(channel, self._requests, guest_only)
 
     def _node(self, request: Request) -> Node:
@@ -120,7 +120,7 @@ class Agent:
         self._about = request["about"]
         specs = request["nodes"]
         if self._plan["kernel"] != "host" and any(spec["nat"] for spec in specs):
-            guest_init.load_modules(guest_init.NAT_MODULES, guest_init.module_folder(self._plan))
+            guest.load_modules(guest.NAT_MODULES, guest.module_folder(self._plan))
         self._wire.build(request["links"], specs)
         for spec in specs:
             pid, control = node.fork(spec["name"], self._plan["needs"], links.node_sysctls(spec))
