@@ -20,7 +20,6 @@ from ike.config.model import Authority, ChildConfig, Configuration, Connection, 
 from ike.engine import timers
 from ike.engine.context import Datagram, Settings
 from ike.engine.engine import Ike
-from ike.engine.events import Event
 from ike.identity import Identity
 from ike.message.numbers import Protocol
 from ike.tkm_client import TkmClient
@@ -139,7 +138,7 @@ class Side:
         self.manager = host.manager
         self.tkm = TkmClient(host.client)
         self.engine = Ike(self.tkm, config, settings, chance.randbytes)
-        self.events: list[Event] = []
+        self.events: list[Any] = []
 
     def states(self) -> set[trusted.State]:
         """What is in the kernel."""

@@ -256,7 +256,7 @@ def test_a_fault_of_ours_costs_one_ike_sa(caplog: pytest.LogCaptureFixture) -> N
     def raises(*_: object) -> None:
         raise ZeroDivisionError(secret)
 
-    sa.queue.next_due = raises  # type: ignore[method-assign]
+    sa.queue.next_due = raises  # type: ignore[method-assign, assignment]
     with Service(bob, ()) as service:
         sa.touch()
         sa.deadline = 0.0

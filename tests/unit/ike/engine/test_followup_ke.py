@@ -2,6 +2,7 @@
 """Several key exchanges when SAs are rekeyed (RFC 9370, 2.2.4): IKE_FOLLOWUP_KE."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ REKEYINGS = {"IKE SA": rekey_ike_sa, "Child SA": soft_expire}
 rekeyings = pytest.mark.parametrize("rekey", REKEYINGS.values(), ids=REKEYINGS)
 
 
-def connected(**options: object) -> Network:
+def connected(**options: Any) -> Network:
     network = up(ike=TWO, esp=ESP_TWO, **options)
     assert network.is_up()
     return network

@@ -3,6 +3,7 @@
 
 import hashlib
 import hmac
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def exchanges(network: Network) -> list[int]:
     return [header.exchange for header in headers if not header.response]
 
 
-def up(**options: object) -> Network:
+def up(**options: Any) -> Network:
     network = Network(**options)
     network.ping(network.alice)
     network.run(1)

@@ -133,7 +133,7 @@ def test_no_liveness_unless_configured(connected: Network) -> None:
 
 def test_a_lingering_ike_sa_repeats_its_last_answer(connected: Network) -> None:
     connected.weather = Weather(loss=0.0)
-    answers = []
+    answers: list[bytes] = []
 
     def swallow(datagram: Datagram) -> list[bytes]:
         if datagram.local == connected.bob.endpoint and len(answers) < 3:

@@ -2,6 +2,7 @@
 """NAT traversal (RFC 7296, 2.23; RFC 3948): port 4500, keepalives, peers that move, UDP for ESP."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ IKE_PORT, NAT_PORT = 500, 4500
 KE = {"ike": "aes256-sha512-modp3072-ke1_modp4096"}
 
 
-def up(who: str = "alice", **options: object) -> Network:
+def up(who: str = "alice", **options: Any) -> Network:
     network = Network(**options)
     network.ping(getattr(network, who))
     network.run_until(network.is_up)
@@ -57,7 +58,7 @@ def rekey_child(network: Network, side: Side) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, KE, {"fragmentation": True}], ids=["", "ke1", "fragments"])
-def test_the_initiator_goes_over_to_the_other_port(options: Mapping[str, object]) -> None:
+def test_the_initiator_goes_over_to_the_other_port(options: Mapping[str, Any]) -> None:
     network = up(outside=ALICE, **options)
     for datagram in network.sent:
         first = exchange(datagram) == ExchangeType.IKE_SA_INIT
@@ -154,7 +155,7 @@ def test_udp_where_one_side_wants_it(wants: str) -> None:
         ({"own": {"alice": {"encap": True}}}, "nat-fake nat-any", "nat-remote nat-any"),
     ],
 )
-def test_what_list_sas_says(options: Mapping[str, object], alice: str, bob: str) -> None:
+def test_what_list_sas_says(options: Mapping[str, Any], alice: str, bob: str) -> None:
     network = up(**options)
     for side, expected in zip(network.sides, (alice, bob), strict=True):
         (sa,) = side.engine.sas()
@@ -276,9 +277,7 @@ def liveness(network: Network, side: Side) -> Datagram:
     ],
     ids=["peer behind", "no NAT", "both behind", "we behind", "faked"],
 )
-def test_only_who_is_not_behind_a_nat_follows(
-    options: Mapping[str, object], *, follows: bool
-) -> None:
+def test_only_who_is_not_behind_a_nat_follows(options: Mapping[str, Any], *, follows: bool) -> None:
     network = up(**options)
     route = channel(network.bob).route
     before = route.path

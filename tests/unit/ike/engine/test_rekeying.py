@@ -2,6 +2,7 @@
 """CREATE_CHILD_SA: rekeying of Child SAs and IKE SAs, from both sides, and collisions."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.unit.ike.network import Network, Side, rekey_ike_sa, soft_expire
 ESP = ["aes256-sha512", "aes256-sha512-modp3072"]
 
 
-def up(**options: str | float) -> Network:
+def up(**options: Any) -> Network:
     network = Network(**options)
     network.ping(network.alice)
     network.run_until(network.is_up)

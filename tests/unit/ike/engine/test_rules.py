@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ike import address
 from ike.engine import ike_auth, selectors
 from ike.engine.context import Datagram
 from ike.engine.events import ChildSaFailed, ChildSaRemoved, IkeSaClosed
@@ -221,7 +222,7 @@ def test_another_identity_than_asked_for(network: Network, monkeypatch: pytest.M
 def test_the_peer_widens_the_traffic_selectors(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wide = selectors.configured((selectors.Network(bytes(4), b"\xff" * 4),), "")
+    wide = selectors.configured((address.Network(bytes(4), b"\xff" * 4),), "")
     monkeypatch.setattr(selectors, "narrow", lambda ours, theirs: wide)
     network.ping(network.alice)
     network.run(5)

@@ -2,6 +2,7 @@
 """IKE_SA_INIT and IKE_AUTH: between two engines, and with what can go wrong."""
 
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def last_notify(network: Network) -> int:
     return next(message.all(Notify)).kind
 
 
-def put(side: Side, **changes: object) -> None:
+def put(side: Side, **changes: Any) -> None:
     """Change the connection of one side."""
     configuration = side.engine.context.configuration
     connection = configuration.connections[0]

@@ -23,7 +23,7 @@ class Client:
 
     def received(self) -> list[Packet]:
         """All that has come since the last time."""
-        packets = []
+        packets: list[Packet] = []
         while self.session.to_send or not packets:
             while one := packet.cut(self.session.to_send):
                 packets.append(one)
