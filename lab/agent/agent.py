@@ -103,8 +103,13 @@ class Agent:
 
     async def serve(self, channel: AgentChannel) -> None:
         """Answer the requests of one connection, one after the other."""
-        guest_only = guest.memory_fault if self._plan["kernel"] != "host" else lambda: ""
-        await dispatch.serve(channel, self._requests, guest_only)
+        await dispatch.serve(channel, self._requests, self._plan["name"], self._memory_fault)
+
+    def _memory_fault(self) -> str:
+        """That a guest's memory was too small; empty if it was not, or if there is no guest."""
+        if self._plan["kernel"] == "host":
+            return ""
+        return guest.memory_fault(self._plan["memory"])
 
     def _node(self, request: Request) -> Node:
         name = request["node"]
@@ -125,7 +130,7 @@ class Agent:
         for spec in specs:
             pid, control = node.fork(spec["name"], self._plan["needs"], links.node_sysctls(spec))
             control.setblocking(False)
-            self._nodes[spec["name"]] = Node(spec, pid, control, self._journal)
+            self._nodes[spec["name"]] = Node(spec, pid, control, self._journal, self._plan["name"])
         for one in self._nodes.values():
             await one.up()
         self._wire.plug({one.name: one.pid for one in self._nodes.values()})

@@ -9,6 +9,7 @@ from typing import Any
 
 from lab.errors import KernelError
 from lab.kernel import modules, syscalls
+from lab.kernel.plan import more_memory
 
 MODULES = (
     *("veth", "bridge", "sch_netem", "ipv6"),
@@ -41,9 +42,16 @@ def load_modules(wanted: tuple[str, ...], folder: Path | None) -> None:
                 raise KernelError(f"cannot load module {file}: {trouble.strerror}") from trouble
 
 
-def memory_fault() -> str:
-    """That the guest's memory was too small, if its kernel has killed a process for it."""
+def memory_fault(memory: str) -> str:
+    """That the guest's memory was too small, if its kernel has killed a process for it.
+
+    Args:
+        memory: what the guest was given, such as `1G`.
+    """
     counters = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
     if not int(counters.get("oom_kill", 0)):
         return ""
-    return "the guest ran out of memory, and its kernel killed a process: tkm-lab up --memory SIZE"
+    return (
+        f"the guest ran out of its {memory} of memory, and its kernel killed a process:"
+        f" {more_memory(memory)}"
+    )

@@ -40,7 +40,7 @@ def test_little_memory(worker_id: str) -> None:
     result = _up(name, "--memory", "96M")
     assert result.returncode == 1
     assert "ran out of" in result.stderr
-    assert "tkm-lab up --memory" in result.stderr
+    assert "such as --memory 192M" in result.stderr
     assert not _is_up(name)
 
 
