@@ -24,6 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from lab.cli import show
+from lab.cli.layout import Listing
 from lab.client.lab import Kernel, Lab, Node
 from tests.e2e import kill_cases
 from tests.e2e.command import COMMAND
@@ -85,7 +86,7 @@ def summary(found: list[Result]) -> None:
     for result in found:
         cells[result.command.split()[0]][result.victim or "nobody"].append(result)
     columns = ("COMMAND", *kill_cases.VICTIMS, "SLOWEST", "LIVED", "TROUBLE")
-    table = show.table(*columns, right=columns[1:])
+    table = Listing(*columns, right=columns[1:])
     for command, row in cells.items():
         every = [result for results in row.values() for result in results]
         counts = [str(len(row.get(victim, []))) for victim in kill_cases.VICTIMS]

@@ -13,6 +13,7 @@ import argparse
 import time
 
 from lab.cli import show
+from lab.cli.layout import Listing
 from lab.kernel.platform import Platform
 from lab.scenario.model import load
 from lab.scenario.runner import Options, run_all
@@ -42,7 +43,7 @@ def main() -> None:
     arguments = parser.parse_args()
     chosen = [load(name).with_far(arguments.far) for name in ELEVEN]
     began = time.monotonic()
-    table = show.table("SCENARIO", "OUTCOME", "SECONDS", "UP", right=("SECONDS", "UP"))
+    table = Listing("SCENARIO", "OUTCOME", "SECONDS", "UP", right=("SECONDS", "UP"))
     for result in run_all(
         chosen, Options(platform=Platform(kernel=arguments.kernel)), arguments.jobs
     ):

@@ -85,7 +85,7 @@ venv_is_ready() {
 
 is_outdated_copy() {
     [[ $lock_folder != "$root" ]] &&
-        [[ -n $(find "$root"/{tkm,ike,lab,scenarios,tkm_lab_pytest.py} -newer "$venv/stamp" -print -quit) ]]
+        [[ -n $(find "$root"/{tkm,tkm_cfgtool,xfrm_proxy,ike,lab,scenarios,tkm_lab_pytest.py} -newer "$venv/stamp" -print -quit) ]]
 }
 
 make_venv() {
@@ -105,7 +105,7 @@ new_venv() {
 }
 
 install_package() {
-    local what=. pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input)
+    local what='.[lab]' pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input)
     [[ $1 == dev ]] && what='.[dev]'
     if [[ $lock_folder == "$root" ]]; then
         cd "$root" && "${pip[@]}" --editable "$what"

@@ -19,7 +19,7 @@ from lab.agent import (
     connect,
     dispatch,
     execute,
-    guest_init,
+    guest,
     impair,
     links,
     node,
@@ -107,8 +107,9 @@ class Agent:
 
     def _memory_fault(self) -> str:
         """That a guest's memory was too small; empty if it was not, or if there is no guest."""
-        guest = self._plan["kernel"] != "host"
-        return guest_init.memory_fault(self._plan["memory"]) if guest else ""
+        if self._plan["kernel"] == "host":
+            return ""
+        return guest.memory_fault(self._plan["memory"])
 
     def _node(self, request: Request) -> Node:
         name = request["node"]
@@ -124,7 +125,7 @@ class Agent:
         self._about = request["about"]
         specs = request["nodes"]
         if self._plan["kernel"] != "host" and any(spec["nat"] for spec in specs):
-            guest_init.load_modules(guest_init.NAT_MODULES, guest_init.module_folder(self._plan))
+            guest.load_modules(guest.NAT_MODULES, guest.module_folder(self._plan))
         self._wire.build(request["links"], specs)
         for spec in specs:
             pid, control = node.fork(spec["name"], self._plan["needs"], links.node_sysctls(spec))

@@ -26,10 +26,11 @@ def _of_status(names: Callable[[Status, click.Context], Iterable[str]]) -> Compl
     """Names that are found in the lab that is meant."""
 
     def complete(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
-        from lab.cli.common import the_lab
+        from lab.client import which
+        from lab.client.lab import Lab
 
         try:
-            status = the_lab(context.params.get("name")).status()
+            status = Lab.connect(which.chosen(None, context.params.get("name"))).status()
         except LabError:
             return []
         return [name for name in names(status, context) if name.startswith(begun)]

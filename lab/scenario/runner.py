@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-from lab.build import backends, builder
+from lab.build import backends, builder, identities
 from lab.client.lab import Lab
 from lab.errors import KernelError, LabError
 from lab.kernel import syscalls
@@ -148,7 +148,7 @@ def _check_machine(scenario: Scenario) -> None:
         backends.check_installed(scenario.topology)
     except LabError as lack:
         raise CouldNotRun(str(lack)) from lack
-    needs.check(scenario)
+    needs.check(scenario.topology, scenario.needs)
 
 
 def _steps(scenario: Scenario) -> list[Step]:
@@ -160,7 +160,7 @@ def _steps(scenario: Scenario) -> list[Step]:
 
 def _build(scenario: Scenario, platform: Platform) -> Lab:
     def issue(_: Topology, stock: KeyStock) -> builder.Files:
-        return certificates.issue(scenario, stock)
+        return _issue(scenario, stock)
 
     name = f"run-{os.getpid()}"
     try:
@@ -202,3 +202,18 @@ def _result(scenario: Scenario, engine: Engine, seconds: float) -> Result:
         return Result(scenario, Outcome.PASSED, seconds, steps=steps)
     reason = f"{failed[0].step}: {failed[0].words}"
     return Result(scenario, Outcome.FAILED, seconds, reason, steps)
+
+
+def _issue(scenario: Scenario, stock: KeyStock) -> builder.Files:
+    """The files of all hosts, with what is wrong with some of them."""
+    root, hosts = identities.issue(scenario.topology, stock)
+    spoilt = {
+        node: certificates.FLAWS[flaw](root, hosts[node])
+        for node, flaw in scenario.identities.items()
+    }
+    files: builder.Files = {}
+    for name, own in (hosts | spoilt).items():
+        topology = scenario.topology_of(name)
+        node = topology.nodes[name]
+        files[name] = backends.backend_of(node).files(topology, node, root, own)
+    return files

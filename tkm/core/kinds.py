@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What each kind of context holds while it is in use, and destroys when it is clean again."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from tkm.core.machine import Context
@@ -17,22 +18,33 @@ if TYPE_CHECKING:
     from tkm.xfrm.model import StatePair
 
 
+class Given(NamedTuple):
+    """A value of ours that is not accepted as the peer's; wiped with its context, it is retired."""
+
+    octets: bytes
+    retire: Callable[[bytes], None]
+
+    def wipe(self) -> None:
+        """It is not in use any more."""
+        self.retire(self.octets)
+
+
 class Nonce(Context):
     """nc. A nonce is public once it is sent; its secret is that nobody chose it."""
 
     table = NC
     octets: bytes = b""
-    own: "OwnValues | None" = None
+    given: Given | None = None
 
     def give(self, octets: bytes, own: "OwnValues") -> None:
         """These octets are it; ``own`` keeps them from being accepted as the peer's."""
         own.give_nonce(octets)
-        self.octets, self.own = octets, own
+        self.octets, self.given = octets, Given(octets, own.retire_nonce)
 
     def wipe(self) -> None:
-        if self.own:
-            self.own.retire_nonce(self.octets)
-        self.own = None
+        if self.given:
+            self.given.wipe()
+        self.given = None
 
 
 class KeyExchange(Context):
@@ -44,17 +56,17 @@ class KeyExchange(Context):
     shared: Secret | None = None
     public_loc: bytes = b""
     public_rem: bytes = b""
-    own: "OwnValues | None" = None
+    given: Given | None = None
 
     def give(self, public_value: bytes, own: "OwnValues") -> None:
         """Our public value goes out; ``own`` keeps it from being accepted as the peer's."""
         own.give(public_value)
-        self.public_loc, self.own = public_value, own
+        self.public_loc, self.given = public_value, Given(public_value, own.retire)
 
     def wipe(self) -> None:
-        if self.own:
-            self.own.retire(self.public_loc)
-        self.own = None
+        if self.given:
+            self.given.wipe()
+        self.given = None
         if self.shared:
             self.shared.wipe()
         self.private = self.shared = None

@@ -5,9 +5,13 @@ An operation names the contexts that it takes and what happens to each. It is al
 every step is checked, then the operation computes, then every step is taken. So a refused request
 changes nothing, and nothing is consumed twice. There is one exception: once keys have been derived,
 what went into them is spent (:meth:`Context.spend`), even if the request fails afterwards.
+
+Steps become final at the end of the block :meth:`Contexts.all_or_nothing`. The server encodes its
+reply inside of one, so an operation whose reply cannot be sent has not happened either.
 """
 
 from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -160,6 +164,20 @@ class Operation(NamedTuple):
     steps: tuple[Step, ...]
 
 
+class _Unfinished:
+    """What operations have done to contexts that is not final yet.
+
+    :ivar before: the values that each context had.
+    :ivar targets: the state that each context is to have.
+    :ivar spent: the state of those that keys have come from, if it all fails.
+    """
+
+    def __init__(self) -> None:
+        self.before: dict[Context, dict[str, Any]] = {}
+        self.targets: dict[Context, str] = {}
+        self.spent: dict[Context, str] = {}
+
+
 class Contexts:
     """The stores of all kinds, and the one way in which operations change them.
 
@@ -177,6 +195,7 @@ class Contexts:
         self.stores: Mapping[type[Context], Store[Any]] = {
             kind: Store(kind, limit) for kind in kinds
         }
+        self._unfinished: _Unfinished | None = None
 
     def store(self, kind: type[C]) -> Store[C]:
         """The contexts of one kind."""
@@ -186,9 +205,7 @@ class Contexts:
         """Check all steps, compute, take all steps.
 
         ``compute`` gets the request and, by the steps' names, the contexts. It assigns to them only
-        when nothing can fail any more.
-
-        Whatever it raises, the contexts are as they were; what it assigned meanwhile is wiped.
+        when nothing can fail any more. See :meth:`all_or_nothing` for when it does all the same.
 
         :raises InvalidId: a number is past the limit.
         :raises InvalidState: a step is illegal, or one context is asked for twice.
@@ -206,25 +223,49 @@ class Contexts:
                 context.check_current(self._now)
                 if step.spent:
                     spent[context] = context.after(step.spent)
-        before = {context: dict(vars(context)) for context in targets}
-        try:
+        with self.all_or_nothing() as unfinished:
+            for context in targets:
+                unfinished.before.setdefault(context, dict(vars(context)))
+            unfinished.targets |= targets
+            unfinished.spent |= spent
             reply = compute(request, **found)
             for context, target in targets.items():
-                context.state, context.is_spent = target, False
+                context.state = target
                 if target != CLEAN:
                     self.stores[type(context)][context.number] = context
+        return reply
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[_Unfinished]:
+        """What operations do in this block becomes final at its end; one in another is part of it.
+
+        Whatever is raised in it, the contexts are as they were, and what was assigned to them
+        meanwhile is wiped; but those that keys have come from are used up.
+        """
+        if self._unfinished is not None:
+            yield self._unfinished
+            return
+        unfinished = self._unfinished = _Unfinished()
+        try:
+            yield unfinished
         except BaseException:
-            used_up = {context: spent[context] for context in spent if context.is_spent}
-            for context, values in before.items():
-                self._restore(context, values)
-            for context, target in used_up.items():
-                context.state = target
-                self.stores[type(context)].settle(context)
+            self._undo(unfinished)
             raise
-        for context, target in targets.items():
+        finally:
+            self._unfinished = None
+        for context, target in unfinished.targets.items():
+            context.is_spent = False
             if target == CLEAN:  # last of all, for what is wiped cannot be restored
                 self.stores[type(context)].settle(context)
-        return reply
+
+    def _undo(self, unfinished: _Unfinished) -> None:
+        spent = unfinished.spent
+        used_up = {context: spent[context] for context in spent if context.is_spent}
+        for context, values in unfinished.before.items():
+            self._restore(context, values)
+        for context, target in used_up.items():
+            context.state = target
+            self.stores[type(context)].settle(context)
 
     def _restore(self, context: Context, values: dict[str, Any]) -> None:
         """Give a context the values that it had."""

@@ -159,7 +159,7 @@ class KeyManager:
 
     def dispatcher(self) -> Dispatcher:
         """Generation 2, ready to be served."""
-        return Dispatcher(rpc2.RPC2, self.handlers)
+        return Dispatcher(rpc2.RPC2, self.handlers, self.contexts.all_or_nothing)
 
     def _reset(self, request: Request[Any]) -> Empty:
         kind, field, name = _RESETS[type(request)]

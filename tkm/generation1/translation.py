@@ -83,6 +83,7 @@ class Generation1:
                 **dict.fromkeys(_SAME, self._same),
                 **dict.fromkeys(self._chain_operations, self._chain),
             },
+            self._contexts.all_or_nothing,
         )
 
     def _ask(self, request: Request[R]) -> R:

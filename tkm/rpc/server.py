@@ -12,6 +12,7 @@ import logging
 import selectors
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -39,42 +40,61 @@ class HandlerError(Exception):
 
 
 class Dispatcher:
-    """Decodes requests, calls the handler of each operation, encodes what comes of it."""
+    """Decodes requests, calls the handler of each operation, encodes what comes of it.
 
-    def __init__(self, interface: Interface, handlers: Handlers) -> None:
+    :param all_or_nothing: a block in which a handler is called and its reply encoded; if it is left
+        by an exception, what the handler has done is undone.
+    """
+
+    def __init__(
+        self,
+        interface: Interface,
+        handlers: Handlers,
+        all_or_nothing: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
         missing = [operation.operation for operation in interface if operation not in handlers]
         if missing:
             raise TypeError(f"no handler for {', '.join(missing)}")
         self.interface = interface
         self.framing = interface.framing()
         self._handlers = handlers
+        self._all_or_nothing = all_or_nothing
 
     def __call__(self, header: Header, body: bytes | None) -> bytes:
         """The response to a request; a ``body`` of ``None`` is one that was too long.
 
         Each error echoes the operation and carries no body.
         """
-        result, reply = self._answer(header, body)
-        return self.framing.response(Header(header.operation, header.request_id, result), reply)
-
-    def _answer(self, header: Header, body: bytes | None) -> tuple[Result, bytes]:
         operation = self.interface.operations.get(header.operation)
         if operation is None:
             log.warning("Operation %#06x is unknown", header.operation)
-            return Result.INVALID_OPERATION, b""
+            return self._error(header, Result.INVALID_OPERATION)
         if body is None:
             log.warning("%s refused: broken frame", operation.operation)
-            return Result.INVALID_PARAMETER, b""
+            return self._error(header, Result.INVALID_PARAMETER)
         try:
-            request = operation.decode(body, padded=self.framing.padded)
-            return Result.OK, self._handlers[operation](request).encode()
+            return self._answer(header, operation, body)
         except (FieldError, HandlerError) as error:
             log.warning("%s refused: %s", operation.operation, error)
-            return self.interface.results.get(error.result, error.result), b""
+            return self._error(header, self.interface.results.get(error.result, error.result))
         except Exception as error:
-            # A fault of ours, or memory that ran out. The handlers are all-or-nothing.
+            # A fault of ours, or memory that ran out.
             log.error("%s aborted: %s", operation.operation, describe_fault(error))
-            return Result.ABORTED, b""
+            return self._error(header, Result.ABORTED)
+
+    def _answer(self, header: Header, operation: type[Request[Any]], body: bytes) -> bytes:
+        request = operation.decode(body, padded=self.framing.padded)
+        head = Header(header.operation, header.request_id)
+        if not operation.reply.fields:
+            # Made first: what such operations do, as to the kernel, cannot always be undone.
+            response = self.framing.response(head, b"")
+            self._handlers[operation](request)
+            return response
+        with self._all_or_nothing():
+            return self.framing.response(head, self._handlers[operation](request).encode())
+
+    def _error(self, header: Header, result: Result) -> bytes:
+        return self.framing.response(Header(header.operation, header.request_id, result), b"")
 
 
 def describe_fault(error: BaseException) -> str:

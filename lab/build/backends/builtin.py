@@ -31,7 +31,7 @@ _MANAGER: Argv = (
 _ALLOW: Argv = ("--allow-user", IKED_USER, "--socket-mode", "666")
 _DAEMON: Argv = (
     *("tkm_iked", "-c", SWANCTL_CONF, "-r", ANCHOR, "--user", IKED_USER),
-    *("--server-user", TKM_USER, "--allow-user", PROXY_USER, "--rehearse"),
+    *("--server-user", TKM_USER, "--allow-user", PROXY_USER, "--warm-up"),
 )
 _IKED = Daemon("tkm_iked", _DAEMON, socket=EES_SOCKET)
 PROXY = Daemon("xfrm_proxy", ("xfrm_proxy",), line="waiting for kernel events")

@@ -6,7 +6,9 @@ import pytest
 from tkm.core.kinds import IkeSa, KeyExchange, Nonce
 from tkm.core.machine import Contexts
 from tkm.core.operations import OPERATIONS
+from tkm.core.own import OwnValues
 from tkm.crypto.secret import Secret
+from tkm.errors import InvalidParameter
 from tkm.rpc import rpc2
 
 LIMIT = 10
@@ -60,3 +62,26 @@ def test_contexts_that_cannot_all_be_kept_are_as_before(monkeypatch):
     with pytest.raises(MemoryError):
         contexts.perform(OPERATIONS[request.operation], request, lambda _request, nc: nc)
     assert list(contexts) == []
+
+
+def test_nothing_is_final_before_the_end_of_the_block_and_a_nonce_is_taken_back():
+    contexts, own = Contexts(Nonce, limit=LIMIT), OwnValues()
+    octets = bytes(range(32))
+
+    def give(_request, nc):
+        nc.give(octets, own)
+
+    def no_reply():
+        request = rpc2.NcCreate(nc=1, length=32)
+        with contexts.all_or_nothing():
+            contexts.perform(OPERATIONS[request.operation], request, give)
+            assert [nc.state for nc in contexts] == ["created"]
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        no_reply()
+    assert list(contexts) == []
+    # It is not counted among those that may still be consumed, but still refused as the peer's.
+    own.check_nonces(bytes(32), bytes(32), octets + bytes(32))
+    with pytest.raises(InvalidParameter):
+        own.refuse(octets, "nonce")

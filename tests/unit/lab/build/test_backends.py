@@ -15,15 +15,15 @@ from ike.config import settings
 from lab.build import builder
 from lab.build.backends import BACKENDS, assign, backend_of, check_installed
 from lab.build.backends.charon import CONF
+from lab.build.files import CERTIFICATES, FOLDER, KEY, SWANCTL_CONF, XML, File
 from lab.client.lab import Lab
 from lab.errors import UsageError
-from lab.build.files import CERTIFICATES, FOLDER, KEY, SWANCTL_CONF, XML, File
 from lab.topology import Topology, load, parse
 from tests.unit.tkm.vectors import frames
 from tests.unit.trusted import identity, pki
-from tkm_cfgtool import swanctl, xml
 from tkm.generation1 import rpc1
 from tkm.rpc.interface import FixedFrames
+from tkm_cfgtool import swanctl, xml
 
 RECORDED = Path(__file__).parents[3] / "vectors" / "charon-tkm-swanctl.conf"
 HOST = """
