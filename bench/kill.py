@@ -23,6 +23,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from rich.markup import escape
+
 from lab.cli import show
 from lab.cli.layout import Listing
 from lab.client.lab import Kernel, Lab, Node
@@ -77,7 +79,7 @@ def tell(case: kill_cases.Case, result: Result) -> None:
     user = "root" if case.uid == 0 else "user"
     show.out.print(f"{mark} {result.number:>3} {user} {result.command:<40} {words}")
     if result.trouble:
-        show.out.print(f"    [red]{show.escape(result.trouble)}[/]")
+        show.out.print(f"    [red]{escape(result.trouble)}[/]")
 
 
 def summary(found: list[Result]) -> None:

@@ -141,6 +141,7 @@ missing_packages() {
     command -v ping >/dev/null || packages+=(iputils-ping)
     [[ $1 == run ]] || command -v openssl >/dev/null || packages+=(openssl)
     [[ $1 == run ]] || command -v tshark >/dev/null || packages+=(tshark)
+    [[ $1 == run ]] || command -v systemd-analyze >/dev/null || packages+=(systemd)
     [[ $1 == run ]] || [[ -x /usr/sbin/iptables-legacy-restore ]] || packages+=(iptables)
     # The tests boot a guest wherever they run; a lab needs one where this kernel has no ESP.
     [[ -x /usr/bin/linux.uml ]] || { [[ $1 == run ]] && kernel_has_esp; } ||

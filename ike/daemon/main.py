@@ -23,10 +23,10 @@ from ike.tkm_client import TkmClient
 from ike.vici.control import Control
 from ike.vici.server import SOCKET, ViciServer
 from tkm import sandbox
-from tkm.rpc.client import IKE_SOCKET, Client, SocketTransport, user_id
-from tkm.rpc.ees import EES_SOCKET
+from tkm.rpc.client import Client, SocketTransport, user_id
 from tkm.rpc.log_limit import Limiter
-from tkm.rpc.result import RpcError
+from tkm.rpc.paths import EES_SOCKET, IKE_SOCKET, prepare
+from tkm.rpc.result import Disconnected, RpcError
 from tkm.rpc.rpc2 import RPC2
 from tkm.rpc.server import Server
 from tkm.sandbox import calls, privileges
@@ -141,7 +141,12 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace, limiter:
         def connect() -> SocketTransport:
             return SocketTransport(arguments.rpc_socket, RPC2, servers=arguments.server_user)
 
-        transport = connect()
+        try:
+            transport = connect()
+        except Disconnected as error:
+            raise Disconnected(
+                f"{error}: start tkm_keymanager first, or choose its socket with --rpc-socket"
+            ) from None
         if arguments.warm_up:
             warm_up(TkmClient(Client(RPC2, transport)), configuration)
         tkm = TkmClient(Client(RPC2, transport))
@@ -176,6 +181,7 @@ def _ees(arguments: argparse.Namespace, engine: Ike, service: Service) -> Server
     """
     own = arguments.user.uid if arguments.user else os.getuid()
     users = {0, own, *arguments.allow_user}
+    prepare(arguments.ees_socket, "--ees-socket")
     return Server(
         arguments.ees_socket,
         ees.dispatcher(engine),

@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import pytest
 
-from lab.build.backends.builtin import EES_SOCKET, IKE_SOCKET, IKED_USER, PROXY_USER, TKM_USER
+from lab.build.backends.builtin import IKED_USER, PROXY_USER, TKM_USER
 from lab.build.files import KEY, TKM_CONF
 from lab.client.lab import Lab
 from tests.e2e.conftest import Builder
+from tkm.rpc.paths import EES_SOCKET, IKE_SOCKET
 
 ROOT = Path(__file__).parents[2]
 NET_BIND_SERVICE, NET_ADMIN = 10, 12

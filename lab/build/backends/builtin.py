@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from lab.build.backends import charon
 from lab.build.backends.model import Argv, Backend, Daemon
 from lab.build.files import KEY, ROOT_CA, SWANCTL_CONF, TKM_CONF, XML, File, files_of
+from tkm.rpc.paths import EES_SOCKET, IKE_SOCKET
 
 if TYPE_CHECKING:
     from lab.pki import CA, Identity
     from lab.topology import Node, Topology
 
-IKE_SOCKET = "/tmp/tkm.rpc.ike"
-EES_SOCKET = "/tmp/tkm.rpc.ees"
 ANCHOR = f"{ROOT_CA}:1"
 
 CFGTOOL: Argv = ("tkm_cfgtool", "-c", XML, "-i", SWANCTL_CONF, "-t", TKM_CONF)

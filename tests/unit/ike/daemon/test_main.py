@@ -93,7 +93,17 @@ def own_logging() -> Iterator[None]:
 def test_no_tkm(tmp_path: Path, nodes: list[Node], capfd: pytest.CaptureFixture[str]) -> None:
     path = nodes[0].folder / "swanctl.conf"
     assert main(["-c", str(path), "--rpc-socket", str(tmp_path / "nobody")]) == 1
-    assert "nobody answers" in capfd.readouterr().err
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if "nobody answers" in line]
+    assert line.endswith("start tkm_keymanager first, or choose its socket with --rpc-socket")
+
+
+@pytest.mark.usefixtures("own_logging")
+def test_nowhere_to_serve_xfrm_proxy(nodes: list[Node], capfd: pytest.CaptureFixture[str]) -> None:
+    process = nodes[0].spawn((), "--ees-socket", "/nonexistent/ees")
+    assert process.wait(20) == 1
+    last = nodes[0].log.read_text().splitlines()[-1]
+    assert "/nonexistent/ees: No such file or directory" in last
+    assert last.endswith("choose another path with --ees-socket")
 
 
 @pytest.mark.usefixtures("own_logging")
