@@ -152,10 +152,10 @@ def attack(
     # A folder of the attacker's in the file system of the sockets: there it may rename files.
     folder = "/run/attacker"
     program = f"{folder}/attack.py"
-    owner = user or "0"
     for command in (
-        ["install", "-d", "-o", owner, folder],
-        ["install", "-o", owner, "/dev/stdin", program],
+        ["mkdir", "-p", folder],
+        ["tee", program],
+        ["chown", "-R", user or "0", folder],
     ):
         done = lab.call("alice", command, PROGRAM.encode())
         assert done.code == 0, done.stderr
