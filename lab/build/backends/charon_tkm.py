@@ -2,7 +2,7 @@
 """strongSwan's own charon-tkm beside a Trusted Key Manager that speaks generation 1 of the RPC.
 
 Whoever has built it (strongSwan 5.7 to 5.9.1, `--enable-tkm`) can use it; no distribution ships it.
-It meets the TKM and xfrm_proxy at the paths of the original, compiled in. Which numbers the
+It meets the TKM and xfrm_proxy at the original's paths, which are compiled in. Which numbers the
 TKM has for key exchange methods and CAs it has to be told.
 """
 
