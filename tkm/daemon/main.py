@@ -16,6 +16,7 @@ from tkm.daemon import logs, memory, systemd
 from tkm.daemon.reactor import Reactor
 from tkm.errors import ConfigError, KernelError
 from tkm.rpc.client import user_id
+from tkm.rpc.listener import check_unserved
 from tkm.rpc.paths import IKE_SOCKET, prepare
 from tkm.rpc.server import Dispatcher, Server, describe_fault
 from tkm.sandbox import calls, privileges
@@ -136,8 +137,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> None:
     """Protect what the configuration says, then serve until a signal comes.
 
-    The policies are installed before anything else can fail. Whatever ends the program from then
-    on, a signal or a fault, they stay.
+    The policies are installed before anything else can fail, unless another Key Manager serves the
+    socket: its policies are in force. Whatever ends the program from then on, they stay.
 
     :raises ConfigError: a file or an option is not usable.
     :raises KernelError: the kernel does not let us.
@@ -146,6 +147,7 @@ def _run(arguments: argparse.Namespace) -> None:
     memory.protect()
     log.info("Trusted Key Manager (TKM) starting (%s)", VERSION)
     config = conf.load(arguments.config)
+    check_unserved(arguments.socket, {0, os.geteuid(), _own_user(arguments)})
     kernel = XfrmKernel()
     kernel.protect(config.policies.values())
     manager = KeyManager(
@@ -161,6 +163,11 @@ def _run(arguments: argparse.Namespace) -> None:
         manager.observe_ike_keys(Exposure(arguments.expose_ike_keys).of)
     _serve(manager, arguments)
     log.info("Trusted Key Manager (TKM) stopped")
+
+
+def _own_user(arguments: argparse.Namespace) -> int:
+    """The user that we run as once we serve."""
+    return int(arguments.user.uid if arguments.user else os.getuid())
 
 
 def _dispatcher(manager: KeyManager, generation: int) -> Dispatcher:
@@ -179,8 +186,7 @@ def _serve(manager: KeyManager, arguments: argparse.Namespace) -> None:
     :raises KernelError: the kernel does not let us.
     :raises OSError: nothing can be served there.
     """
-    own = arguments.user.uid if arguments.user else os.getuid()
-    users = {0, own, *arguments.allow_user}
+    users = {0, _own_user(arguments), *arguments.allow_user}
     dispatcher = _dispatcher(manager, arguments.rpc)
     with Reactor(logs.reopen, manager.count_contexts) as reactor:
         prepare(arguments.socket, "--socket")

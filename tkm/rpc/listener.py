@@ -6,7 +6,9 @@ import errno
 import logging
 import os
 import socket
+import stat
 import struct
+from collections.abc import Container
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -111,9 +113,42 @@ class Listener:
                 self._path.unlink(missing_ok=True)
 
 
+def check_unserved(path: str, users: Container[int]) -> None:
+    """Check that no process of these users serves a socket, before anything is done that would
+    disturb it.
+
+    What others put there does not count, whatever it leads to: a socket of their own, or a link to
+    one of a trusted user. Where the backlog is full there is no connection to take credentials
+    from, and the owner of the name decides.
+
+    Args:
+        path: the name of the socket.
+        users: user IDs.
+
+    Raises:
+        OSError: one of them serves it.
+    """
+    try:
+        status = Path(path).lstat()
+    except OSError:
+        return
+    if not stat.S_ISSOCK(status.st_mode) or status.st_uid not in users:
+        return
+    with _probe() as probe:
+        try:
+            probe.connect(path)
+        except BlockingIOError:
+            user = status.st_uid
+        except OSError:
+            return
+        else:
+            user = credentials(probe).uid
+    if user in users:
+        raise OSError(errno.EADDRINUSE, "another process serves it", path)
+
+
 def _is_served(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)  # where a backlog is full, connect(2) would wait for ever
+    with _probe() as probe:
         try:
             probe.connect(str(path))
         except BlockingIOError:
@@ -121,6 +156,12 @@ def _is_served(path: Path) -> bool:
         except OSError:
             return False
     return True
+
+
+def _probe() -> socket.socket:
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    probe.setblocking(False)  # where a backlog is full, connect(2) would wait for ever
+    return probe
 
 
 def _inode(path: Path) -> tuple[int, int] | None:
