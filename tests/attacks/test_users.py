@@ -149,8 +149,16 @@ def attack(
         "ike": IKE_SOCKET, "ees": EES_SOCKET,
         "sockets": [IKE_SOCKET] if user == IKED_USER else [IKE_SOCKET, EES_SOCKET],
     }  # fmt: skip
-    program = "/tmp/attack.py"
-    lab.call("alice", ["tee", program], PROGRAM.encode())
+    # A folder of the attacker's in the file system of the sockets: there it may rename files.
+    folder = "/run/attacker"
+    program = f"{folder}/attack.py"
+    for command in (
+        ["mkdir", "-p", folder],
+        ["tee", program],
+        ["chown", "-R", user or "0", folder],
+    ):
+        done = lab.call("alice", command, PROGRAM.encode())
+        assert done.code == 0, done.stderr
     given = json.dumps([user and int(user), victims, files, harmless])
     done = lab.call("alice", [sys.executable, program, str(ROOT), given])
     assert done.code == 0, done.stderr

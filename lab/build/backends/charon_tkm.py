@@ -2,8 +2,8 @@
 """strongSwan's own charon-tkm beside a Trusted Key Manager that speaks generation 1 of the RPC.
 
 Whoever has built it (strongSwan 5.7 to 5.9.1, `--enable-tkm`) can use it; no distribution ships it.
-It meets the TKM and xfrm_proxy at paths that are compiled in, those of the original. Which numbers
-the TKM has for key exchange methods and CAs it has to be told.
+It meets the TKM and xfrm_proxy at the original's paths, which are compiled in. Which numbers the
+TKM has for key exchange methods and CAs it has to be told.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 UNITS = ROOT / "docs" / "systemd"
 PROGRAMS = {
     "tkm_keymanager": "tkm.daemon.main",
-    "tkm_iked": "ike.daemon",
+    "tkm_iked": "ike.daemon.main",
     "xfrm_proxy": "xfrm_proxy.main",
 }
 EXPOSURE = {"tkm_keymanager": 2.0, "tkm_iked": 3.0, "xfrm_proxy": 3.0, "charon-tkm": 3.0}
