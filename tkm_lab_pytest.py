@@ -19,6 +19,7 @@ import pytest
 
 if TYPE_CHECKING:
     from lab.client.lab import Lab
+    from lab.kernel.platform import Platform
     from lab.testing.expect import Links
     from lab.testing.pool import Pool
     from lab.topology import Topology
@@ -30,6 +31,15 @@ _MARKER = (
 
 
 _PACKAGES = ("lab", "tkm", "ike")
+
+
+_PLATFORM = (
+    ("memory", "SIZE", "", "of a guest, as tkm-lab up --memory"),
+    ("capture", "SIZE", "64M", "memory for captured frames, as tkm-lab up --capture"),
+    ("image", "PATH", "", "the kernel that QEMU boots, as tkm-lab up --image"),
+    ("modules", "FOLDER", "", "that kernel's modules, as tkm-lab up --modules"),
+)
+"""Options about what labs run on, beside --lab-kernel: name, value, default, help."""
 
 
 class _Use(NamedTuple):
@@ -54,6 +64,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
         help="what labs run on, as tkm-lab up --kernel",
     )
+    for option, metavar, default, what in _PLATFORM:
+        group.addoption(f"--lab-{option}", metavar=metavar, default=default, help=what)
     group.addoption("--lab-keep", action="store_true", help="leave the labs up at the end")
     group.addoption(
         "--lab-pause-on-fail",
@@ -89,6 +101,18 @@ def _check_packages() -> None:
             )
 
 
+def _platform(options: Any) -> Platform:
+    """What labs run on. Raises UsageError."""
+    from lab.errors import UsageError
+    from lab.kernel.platform import chosen
+
+    words = [getattr(options, f"lab_{name}") for name in ("kernel", *(row[0] for row in _PLATFORM))]
+    try:
+        return chosen(*words, prefix="--lab-")
+    except UsageError as trouble:
+        raise pytest.UsageError(str(trouble)) from trouble
+
+
 @pytest.fixture
 def topology(request: pytest.FixtureRequest) -> Topology | str | Path:
     """What `lab` is built from, by the marker `topology`; override it to say so by other means."""
@@ -106,7 +130,7 @@ def lab_pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
     from lab.testing.pool import Pool
 
     options = request.config.option
-    pool = request.config.stash[_POOL] = Pool(options.lab_kernel, keep=options.lab_keep)
+    pool = request.config.stash[_POOL] = Pool(_platform(options), keep=options.lab_keep)
     yield pool
     if not options.lab_keep:
         pool.end()
@@ -157,7 +181,7 @@ def pytest_runtest_makereport(
             with contextlib.suppress(pytest.PytestWarning):  # the section says it, anyway
                 item.warn(pytest.PytestWarning(f"{item.nodeid}: not all of its lab: {missing}"))
         if item.config.getoption("--lab-pause-on-fail"):
-            _pause(item.config, item.nodeid, report, use.lab.name)
+            _pause(item.config, item.nodeid, report, use.lab.name, _node_names(use.lab))
     return report
 
 
@@ -169,12 +193,26 @@ def _artifacts(item: pytest.Item) -> Path:
     return Path(factory.getbasetemp()) / "lab"
 
 
-def _pause(config: pytest.Config, test: str, report: pytest.TestReport, lab: str) -> None:
+def _node_names(lab: Lab) -> list[str]:
+    """Of a lab; none if it has died."""
+    from lab.errors import LabError
+
+    with contextlib.suppress(LabError, OSError):
+        return [node.name for node in lab.status().nodes]
+    return []
+
+
+def _pause(
+    config: pytest.Config, test: str, report: pytest.TestReport, lab: str, nodes: list[str]
+) -> None:
     capture: Any = config.pluginmanager.getplugin("capturemanager")
     capture.suspend(in_=True)
+    from lab import hint
+
     try:
         print(f"\n{report.longreprtext}\n\n{test} has failed, and its lab is up. Elsewhere:")
-        print(f"  export TKM_LAB={lab}; tkm-lab status; tkm-lab logs; tkm-lab shell NODE")
+        for words in (("status",), ("logs",), *(("shell", node) for node in nodes[:1])):
+            print(f"  {hint.command(lab, *words)}")
         print("Enter goes on.", flush=True)
         sys.stdin.readline()
     finally:
@@ -187,5 +225,7 @@ def pytest_terminal_summary(
     """Say which labs were left up."""
     pool = config.stash.get(_POOL, None)
     if pool is not None and config.getoption("--lab-keep"):
+        from lab import hint
+
         for name in pool.names:
-            terminalreporter.write_line(f"the lab {name} is up: tkm-lab down {name}")
+            terminalreporter.write_line(f"the lab {name} is up: {hint.command(name, 'down')}")

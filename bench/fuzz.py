@@ -38,6 +38,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.processes import REAL, KeyManagerProcess
 from lab.cli import show
+from lab.cli.layout import Listing
 from tests.attacks import odd
 from tests.unit.tkm.charon import Charon
 from tests.unit.tkm.conversation import MODP_3072, Conversation
@@ -288,7 +289,7 @@ def main() -> int:
 def print_table(fuzzers: list[Fuzzer]) -> None:
     """A column for each generation."""
     columns = tuple(f"GENERATION {fuzzer.number}" for fuzzer in fuzzers)
-    table = show.table("WHAT", *columns, right=columns)
+    table = Listing("WHAT", *columns, right=columns)
 
     def row(name: str, value: Callable[[Fuzzer], object]) -> None:
         table.add_row(name, *(str(value(fuzzer)) for fuzzer in fuzzers))

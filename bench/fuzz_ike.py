@@ -28,6 +28,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lab.cli import show
+from lab.cli.layout import Listing
 from tests.unit.ike import forging, nonsense
 
 AT_ONCE = 40
@@ -101,7 +102,7 @@ def main() -> int:
     with Progress(*columns, TimeRemainingColumn(), console=show.err) as progress:
         thrown, failed, memory = fuzz(arguments.packets, arguments.seed, progress)
     seconds = time.monotonic() - began
-    table = show.table("FORGERY", "PACKETS", right=("PACKETS",))
+    table = Listing("FORGERY", "PACKETS", right=("PACKETS",))
     for kind, count in thrown.most_common():
         table.add_row(kind, f"{count:,}")
     show.out.print(table)

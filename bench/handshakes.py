@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.processes import NOTING, KeyManagerProcess
 from lab.cli import show
+from lab.cli.layout import Listing
 from tests.unit.tkm.conversation import MODP_4096, Conversation
 from tests.unit.trusted import Host, hosts
 from tkm.rpc.client import Client
@@ -69,7 +70,7 @@ def main() -> int:
 def measure(served: list[Host], processes: list[KeyManagerProcess], count: int) -> int:
     """Lead them all; the exit code."""
     columns = ("HANDSHAKES", "MEDIAN ms", *(f"{host.name} MB" for host in served))
-    table = show.table(*columns, right=columns)
+    table = Listing(*columns, right=columns)
     held = [[process.memory()["VmRSS"] for process in processes]]
     table.add_row("0", "", *(f"{megabytes:.1f}" for megabytes in held[0]))
     for tenth in range(1, 11):
@@ -95,7 +96,7 @@ def print_shares(served: list[Host], processes: list[KeyManagerProcess]) -> None
     """What the memory is made of."""
     found = [process.shares() for process in processes]
     columns = ("OF IT", *(f"{host.name} MB" for host in served))
-    table = show.table(*columns, right=columns[1:])
+    table = Listing(*columns, right=columns[1:])
     for name in found[0]:
         table.add_row(name, *(f"{shares[name]:.1f}" for shares in found))
     show.out.print(table)

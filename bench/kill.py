@@ -23,7 +23,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from rich.markup import escape
+
 from lab.cli import show
+from lab.cli.layout import Listing
 from lab.client.lab import Kernel, Lab, Node
 from tests.e2e import kill_cases
 from tests.e2e.command import COMMAND
@@ -76,7 +79,7 @@ def tell(case: kill_cases.Case, result: Result) -> None:
     user = "root" if case.uid == 0 else "user"
     show.out.print(f"{mark} {result.number:>3} {user} {result.command:<40} {words}")
     if result.trouble:
-        show.out.print(f"    [red]{show.escape(result.trouble)}[/]")
+        show.out.print(f"    [red]{escape(result.trouble)}[/]")
 
 
 def summary(found: list[Result]) -> None:
@@ -85,7 +88,7 @@ def summary(found: list[Result]) -> None:
     for result in found:
         cells[result.command.split()[0]][result.victim or "nobody"].append(result)
     columns = ("COMMAND", *kill_cases.VICTIMS, "SLOWEST", "LIVED", "TROUBLE")
-    table = show.table(*columns, right=columns[1:])
+    table = Listing(*columns, right=columns[1:])
     for command, row in cells.items():
         every = [result for results in row.values() for result in results]
         counts = [str(len(row.get(victim, []))) for victim in kill_cases.VICTIMS]

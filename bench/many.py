@@ -34,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.processes import NOTING, KeyManagerProcess
 from lab.cli import show
+from lab.cli.layout import Listing
 from tests.unit.trusted import NAMES, config_of, identity, pki
 from tkm.config.policy import Config
 from tkm.rpc.rpc2 import RPC2
@@ -120,7 +121,7 @@ class Daemon:
         sockets = [f"--{name}-socket={path}" for name, path in names.items()]
         self._vici = folder / "vici"
         with (folder / "log").open("wb") as log:
-            command = [sys.executable, "-m", "ike.daemon", "-c", str(folder / "swanctl.conf")]
+            command = [sys.executable, "-m", "ike.daemon.main", "-c", str(folder / "swanctl.conf")]
             self.process = subprocess.Popen([*command, *sockets], stderr=log)
 
     def memory(self) -> float:
@@ -185,7 +186,7 @@ def measure(count: int) -> int:
 def judge(daemons: list[Daemon], session: Session, count: int) -> int:
     """The table of quarters, and what to make of it."""
     columns = ("IKE SAs", "STANDING", "MEDIAN ms", "WORK ms", *(f"{host} MB" for host in NAMES))
-    table = show.table(*columns, right=columns)
+    table = Listing(*columns, right=columns)
     bring_up(daemons, session, 0)  # the first one fills caches
     held, works, standing = [[daemon.memory() for daemon in daemons]], [], []
     for quarter in range(4):

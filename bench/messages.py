@@ -21,14 +21,14 @@ from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from ike.engine import protection
 from ike.message.chain import encode_chain
-from ike.message.encrypted import Encrypted
 from ike.message.header import Header
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType
-from ike.message.payload import Payload
-from ike.sa import protection
+from ike.message.payloads import Encrypted, Payload
 from lab.cli import show
+from lab.cli.layout import Listing
 from tests.unit.ike.network import Network
 
 TARGET = 5000
@@ -77,7 +77,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Read and build IKE_AUTH messages.")
     parser.add_argument("--messages", type=int, default=20_000, help="of each kind (%(default)s)")
     count = parser.parse_args().messages
-    table = show.table("MESSAGE", "OCTETS", "READ/s", "BUILT/s", "BOTH/s", right=("OCTETS",))
+    table = Listing("MESSAGE", "OCTETS", "READ/s", "BUILT/s", "BOTH/s", right=("OCTETS",))
     worst = float("inf")
     for message in recorded():
         datagram = build(message)

@@ -37,6 +37,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench import parts
 from bench.processes import NOTING, KeyManagerProcess
 from lab.cli import show
+from lab.cli.layout import Listing
 from lab.pki import CA
 from tests.unit.tkm.conversation import MODP_4096, SHA2_256, Conversation
 from tests.unit.tkm.messages import init_message
@@ -226,13 +227,13 @@ def print_tables(rows: list[Row], alone: dict[str, float]) -> None:
     """For people."""
     kinds = (IN_A_ROW, RSA_2048, RSA_3072)
     numbers = (*(kind.upper() for kind in kinds), "ORIGINAL", "GOAL")
-    table = show.table("OPERATION, ms", *numbers, "", right=numbers)
+    table = Listing("OPERATION, ms", *numbers, "", right=numbers)
     for row in rows:
         values = (*map(row.measured.get, kinds), row.original, row.goal)
         verdict = {True: "[green]good[/]", False: "[red]missed[/]", None: ""}[row.good]
         table.add_row(row.operation, *map(shown, values), verdict)
     show.out.print(table)
-    table = show.table("PART OF A CALL, ALONE", "ms", right=("ms",))
+    table = Listing("PART OF A CALL, ALONE", "ms", right=("ms",))
     for name, value in alone.items():
         table.add_row(name, shown(value))
     show.out.print(table)

@@ -13,6 +13,8 @@ import argparse
 import time
 
 from lab.cli import show
+from lab.cli.layout import Listing
+from lab.kernel.platform import Platform
 from lab.scenario.model import load
 from lab.scenario.runner import Options, run_all
 
@@ -41,8 +43,10 @@ def main() -> None:
     arguments = parser.parse_args()
     chosen = [load(name).with_far(arguments.far) for name in ELEVEN]
     began = time.monotonic()
-    table = show.table("SCENARIO", "OUTCOME", "SECONDS", "UP", right=("SECONDS", "UP"))
-    for result in run_all(chosen, Options(kernel=arguments.kernel), arguments.jobs):
+    table = Listing("SCENARIO", "OUTCOME", "SECONDS", "UP", right=("SECONDS", "UP"))
+    for result in run_all(
+        chosen, Options(platform=Platform(kernel=arguments.kernel)), arguments.jobs
+    ):
         up = f"{result.steps[0].seconds:.1f}" if result.steps else ""
         table.add_row(result.name, str(result.outcome), f"{result.seconds:.1f}", up)
     seconds = time.monotonic() - began

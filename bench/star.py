@@ -18,6 +18,7 @@ from pathlib import Path
 
 from lab.build import builder
 from lab.cli import show
+from lab.cli.layout import Listing
 from lab.client.lab import Lab
 from lab.topology import load
 
@@ -72,7 +73,7 @@ def main() -> None:
         total = watch.seconds
         watch.note("all", total)
         memory = max(memory_of_hosts(lab))
-    table = show.table("WHAT", "SECONDS", "PROCESSOR", "TARGET", right=("SECONDS", "PROCESSOR"))
+    table = Listing("WHAT", "SECONDS", "PROCESSOR", "TARGET", right=("SECONDS", "PROCESSOR"))
     for name, seconds, used in watch.rows[:-1]:
         table.add_row(name, f"{seconds:.1f}", f"{used:.1f}", "")
     used = sum(used for _, _, used in watch.rows)

@@ -20,6 +20,7 @@ from collections import defaultdict, deque
 from lab.build import builder
 from lab.check.proof.pcap import read_pcap
 from lab.cli import show
+from lab.cli.layout import Listing
 from lab.client.lab import Lab
 from lab.topology import load
 
@@ -45,7 +46,7 @@ def main() -> None:
     for number in range(arguments.rounds):
         for name, value in one_round(f"bench-{number}", arguments.kernel).items():
             found[name].append(value)
-    table = show.table("WHAT", "MEDIAN", "FROM", "TO", "TARGET", right=("MEDIAN", "FROM", "TO"))
+    table = Listing("WHAT", "MEDIAN", "FROM", "TO", "TARGET", right=("MEDIAN", "FROM", "TO"))
     for name, values in found.items():
         unit = "MB" if name.startswith("memory") else "s"
         shown = (statistics.median(values), min(values), max(values))

@@ -35,9 +35,10 @@ class Network(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Network":
-        """An address, or one with a prefix length behind a slash.
+        """Parse an address, or one with a prefix length after a slash.
 
-        :raises ValueError: it is neither.
+        Raises:
+            ValueError: It is neither.
         """
         host, slash, prefix = text.partition("/")
         address = pack(host)
@@ -47,14 +48,15 @@ class Network(NamedTuple):
             raise ValueError(f"{text}: no prefix is {length} bits long")
         number, span = int.from_bytes(address, "big"), (1 << bits - length) - 1
         if number & span:
-            raise ValueError(f"{text}: bits behind the prefix are set")
+            raise ValueError(f"{text}: bits after the prefix are set")
         return cls(address, (number | span).to_bytes(len(address), "big"))
 
 
 def pack(host: str) -> bytes:
     """The octets of an address; a zone (``%eth0``, RFC 4007) is not part of them.
 
-    :raises ValueError: ``host`` is not an address.
+    Raises:
+        ValueError: ``host`` is not an address.
     """
     try:
         return socket.inet_pton(family(host), host.partition("%")[0])

@@ -1,127 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What can go wrong, in two families: our caller's fault, and the peer's.
-
-An error of the peer knows how RFC 7296 wants it answered: with which Notify, and whether the IKE SA
-survives it (2.21). Whoever raises one has put back everything that it took.
-"""
-
-from ike.message.numbers import NotifyType
+"""Errors that our caller causes; those that the peer causes are in :mod:`ike.message.errors`."""
 
 
 class IkeError(Exception):
-    """Anything that tkm_iked reports."""
+    """Base class of the errors of tkm_iked."""
 
 
 class LocalError(IkeError):
-    """Our caller asks for something that cannot be."""
+    """Our caller asks for something that is not possible."""
 
 
 class ConfigError(LocalError):
-    """The configuration cannot be used; says where and why."""
+    """The configuration cannot be used; the text contains where and why."""
 
 
 class UnknownName(LocalError):
     """No connection, child or reqid of that name is configured."""
-
-
-class PeerError(IkeError):
-    """The peer did something that it must not, or that we do not want.
-
-    :ivar notify: the Notify message type that answers it (RFC 7296, 3.10.1).
-    :ivar data: the Notify's data.
-    """
-
-    notify: int = NotifyType.INVALID_SYNTAX
-
-    def __init__(self, reason: str, *, data: bytes = b"") -> None:
-        super().__init__(reason)
-        self.data = data
-
-
-class MalformedMessage(PeerError):
-    """A message or payload breaks the wire format. Fatal to the IKE SA if it was authenticated."""
-
-
-class UnsupportedCriticalPayload(PeerError):
-    """A payload of unknown type, marked as critical (2.5); ``data`` is its type."""
-
-    notify = NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD
-
-
-class InvalidMajorVersion(PeerError):
-    """A later major version than 2 (2.5); ``data`` is ours."""
-
-    notify = NotifyType.INVALID_MAJOR_VERSION
-
-
-class Unauthenticated(PeerError):
-    """A message that need not come from the peer: dropped and logged, and nothing changes."""
-
-
-class NoProposalChosen(PeerError):
-    """No proposal is acceptable (2.7)."""
-
-    notify = NotifyType.NO_PROPOSAL_CHOSEN
-
-
-class InvalidKePayload(PeerError):
-    """The KE payload is of another group than the chosen proposal (1.2); ``data`` is the group."""
-
-    notify = NotifyType.INVALID_KE_PAYLOAD
-
-
-class AuthenticationFailed(PeerError):
-    """The peer is not who it should be (2.21.2)."""
-
-    notify = NotifyType.AUTHENTICATION_FAILED
-
-
-class TsUnacceptable(PeerError):
-    """No traffic selectors in common (2.9)."""
-
-    notify = NotifyType.TS_UNACCEPTABLE
-
-
-class NoAdditionalSas(PeerError):
-    """No more Child SAs on this IKE SA (1.3)."""
-
-    notify = NotifyType.NO_ADDITIONAL_SAS
-
-
-class OutOfContexts(NoAdditionalSas):
-    """The peer wants more SAs than the TKM has room for."""
-
-
-class TemporaryFailure(PeerError):
-    """The request collides with something that is under way (2.25)."""
-
-    notify = NotifyType.TEMPORARY_FAILURE
-
-
-class StateNotFound(PeerError):
-    """The request follows another one that we know nothing of (RFC 9370, 2.2.4)."""
-
-    notify = NotifyType.STATE_NOT_FOUND
-
-
-class Declined(PeerError):
-    """The peer answered our request with an error Notify.
-
-    :ivar notify: its type.
-    """
-
-    def __init__(self, notify: int, reason: str, *, data: bytes = b"") -> None:
-        super().__init__(reason, data=data)
-        self.notify = notify
-
-
-class TrustedRefusal(PeerError):
-    """The TKM does not accept what the peer gave; nothing has changed.
-
-    :ivar result: the TKM's result code.
-    """
-
-    def __init__(self, notify: int, reason: str, result: int) -> None:
-        super().__init__(reason)
-        self.notify = notify
-        self.result = result

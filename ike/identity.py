@@ -2,19 +2,20 @@
 """Identities, as configurations write them and as Identification payloads carry them."""
 
 from ike import address
-from ike.message.identification import Identification
 from ike.message.numbers import IdType, name
+from ike.message.payloads import Identification
 from ike.value import Value
 
 
 class Identity(Value):
-    """Who somebody is.
+    """An identity (RFC 7296, 3.5).
 
     The TKM builds the same octets from its own configuration when it signs and verifies: a mail
     address is one with an ``@`` in it, everything else is a domain name.
 
-    :ivar kind: ID type.
-    :ivar data: as the type lays it out.
+    Attributes:
+        kind: ID type.
+        data: As the type lays it out.
     """
 
     kind: int

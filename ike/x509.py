@@ -16,10 +16,11 @@ _SEQUENCE, _VERSION = 0x30, 0xA0
 class Certificate(Value):
     """A certificate.
 
-    :ivar der: all of it.
-    :ivar issuer: its issuer's name, DER.
-    :ivar subject: its subject's name, DER.
-    :ivar key_hash: SHA-1 over its SubjectPublicKeyInfo, 20 octets.
+    Attributes:
+        der: All of it.
+        issuer: Its issuer's name, DER.
+        subject: Its subject's name, DER.
+        key_hash: SHA-1 over its SubjectPublicKeyInfo, 20 octets.
     """
 
     der: bytes
@@ -31,7 +32,8 @@ class Certificate(Value):
     def read(cls, der: bytes) -> "Certificate":
         """Take a certificate apart (RFC 5280, 4.1).
 
-        :raises ValueError: this is none.
+        Raises:
+            ValueError: This is none.
         """
         outer = _inside(der)
         fields = list(_elements(_inside(next(_elements(outer), b""))))

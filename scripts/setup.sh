@@ -85,7 +85,7 @@ venv_is_ready() {
 
 is_outdated_copy() {
     [[ $lock_folder != "$root" ]] &&
-        [[ -n $(find "$root"/{tkm,ike,lab,scenarios,tkm_lab_pytest.py} -newer "$venv/stamp" -print -quit) ]]
+        [[ -n $(find "$root"/{tkm,tkm_cfgtool,xfrm_proxy,ike,lab,scenarios,tkm_lab_pytest.py} -newer "$venv/stamp" -print -quit) ]]
 }
 
 make_venv() {
@@ -105,7 +105,7 @@ new_venv() {
 }
 
 install_package() {
-    local what=. pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input)
+    local what='.[lab]' pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input)
     [[ $1 == dev ]] && what='.[dev]'
     if [[ $lock_folder == "$root" ]]; then
         cd "$root" && "${pip[@]}" --editable "$what"
@@ -141,6 +141,7 @@ missing_packages() {
     command -v ping >/dev/null || packages+=(iputils-ping)
     [[ $1 == run ]] || command -v openssl >/dev/null || packages+=(openssl)
     [[ $1 == run ]] || command -v tshark >/dev/null || packages+=(tshark)
+    [[ $1 == run ]] || command -v systemd-analyze >/dev/null || packages+=(systemd)
     [[ $1 == run ]] || [[ -x /usr/sbin/iptables-legacy-restore ]] || packages+=(iptables)
     # The tests boot a guest wherever they run; a lab needs one where this kernel has no ESP.
     [[ -x /usr/bin/linux.uml ]] || { [[ $1 == run ]] && kernel_has_esp; } ||

@@ -13,7 +13,8 @@ from tkm.daemon import logs, systemd
 from tkm.daemon.reactor import Reactor
 from tkm.errors import KernelError
 from tkm.rpc.client import Client, connect, user_id
-from tkm.rpc.ees import EES, EES_SOCKET, EsaAcquire
+from tkm.rpc.ees import EES, EsaAcquire
+from tkm.rpc.paths import EES_SOCKET
 from tkm.rpc.result import FieldError, Refused, RpcError
 from tkm.sandbox import calls, privileges
 from tkm.xfrm.abi import Group, Type
@@ -88,7 +89,9 @@ class Proxy:
                 if attempt == "again":
                     continue
                 if first:
-                    log.warning("Event not delivered: %s; waiting", error)
+                    log.warning(
+                        "Event not delivered: %s; waiting (--socket chooses another)", error
+                    )
                 return False
             return True
         return False

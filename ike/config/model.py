@@ -18,16 +18,18 @@ class Mode(Enum):
 
 
 class ChildConfig(Value):
-    """A Child SA that may be.
+    """A Child SA that is configured.
 
-    :ivar reqid: number of its policy in the TKM (``sp``); also that of the remote identity.
-    :ivar proposals: ESP suites; those with groups are rekeyed with a key exchange (PFS).
-    :ivar local_ts: networks on our side; ``None``: our address of the IKE SA.
-    :ivar remote_ts: those on the peer's side.
-    :ivar rekey_time: age at which the TKM has it rekeyed, ``life_time``: removed; 0: not said here.
-    :ivar dpd_action: ``trap`` when the peer is dead, ``close_action`` when it has deleted the Child
-        SA: what the TKM's policies do anyway. ``none`` asks for nothing.
-    :ivar start_action: ``trap``: the TKM's policies raise it; ``start``: the daemon does at once.
+    Attributes:
+        reqid: Number of its policy in the TKM (``sp``); also that of the remote identity.
+        proposals: ESP suites; those with groups are rekeyed with a key exchange (PFS).
+        local_ts: Networks on our side; ``None``: our address of the IKE SA.
+        remote_ts: Those on the peer's side.
+        rekey_time: Age at which the TKM has it rekeyed, ``life_time``: removed; 0: not configured.
+        dpd_action: ``trap`` when the peer is dead, ``close_action`` when it has deleted the Child
+            SA: what the TKM's policies do anyway; ``none``: nothing.
+        start_action: ``trap``: traffic sets it up, by the TKM's policies; ``start``: the daemon
+            does so when it starts.
     """
 
     name: str
@@ -44,20 +46,21 @@ class ChildConfig(Value):
 
 
 class Connection(Value):
-    """A peer, and how to speak with it.
+    """A peer, and how to set up SAs with it.
 
-    :ivar local_addrs: our addresses; the first one is where we initiate from.
-    :ivar remote_addrs: the peer's; the first one is where we initiate to.
-    :ivar proposals: IKE suites.
-    :ivar certificates: ours, then intermediate CAs that the peer may need.
-    :ivar rekey_time: age at which an IKE SA is rekeyed; 0: never.
-    :ivar reauth_time: age at which it is reauthenticated; 0: never.
-    :ivar over_time: what it gets beyond the earlier of the two before it is deleted; ``None``: a
-        tenth of the longer.
-    :ivar rand_time: a random part of this is subtracted from both; ``None``: of ``over_time``.
-    :ivar dpd_delay: silence after which the peer is asked for a sign of life; 0: never.
-    :ivar fragmentation: long messages may be cut (RFC 7383).
-    :ivar encap: ESP goes through UDP, whether there is a NAT or not.
+    Attributes:
+        local_addrs: Our addresses; we initiate from the first one.
+        remote_addrs: The peer's; we initiate to the first one.
+        proposals: IKE suites.
+        certificates: Ours, then intermediate CAs that the peer may need.
+        rekey_time: Age at which an IKE SA is rekeyed; 0: never.
+        reauth_time: Age at which it is reauthenticated; 0: never.
+        over_time: What it gets beyond the earlier of the two before it is deleted; ``None``: a
+            tenth of the longer.
+        rand_time: A random part of this is subtracted from both; ``None``: of ``over_time``.
+        dpd_delay: Silence after which the peer is asked for a sign of life; 0: never.
+        fragmentation: Long messages may be cut (RFC 7383).
+        encap: ESP goes through UDP, whether there is a NAT or not.
     """
 
     name: str
@@ -82,14 +85,15 @@ class Connection(Value):
 
     @property
     def identities(self) -> tuple[Identity, Identity]:
-        """Ours and the peer's: what stays the same when it is configured anew."""
+        """Ours and the peer's: they stay the same when it is configured again."""
         return self.local_id, self.remote_id
 
 
 class Authority(Value):
     """A CA that the TKM trusts.
 
-    :ivar number: that of the TKM's configuration (``ca``).
+    Attributes:
+        number: That of the TKM's configuration (``ca``).
     """
 
     number: int

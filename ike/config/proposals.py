@@ -10,7 +10,7 @@ from ike.message.numbers import (
     Protocol,
     TransformType,
 )
-from ike.message.sa import Transform
+from ike.message.substructures import Transform
 
 Suite = tuple[Transform, ...]
 """Algorithms, of which any of each transform type may be chosen, the first one rather."""
@@ -36,7 +36,7 @@ _ESN = {
     "esn": Transform(TransformType.ESN, Esn.ESN),
     "noesn": Transform(TransformType.ESN, Esn.NONE),
 }
-"""Extended sequence numbers (RFC 4303, 2.2.1): the word that stands first is preferred. A suite
+"""Extended sequence numbers (RFC 4303, 2.2.1): the first word is preferred. A suite
 without either goes without, as in strongSwan."""
 _TABLES = {
     Protocol.IKE: (_ENCRYPTION, _INTEGRITY, _PRF, _GROUPS, _ADDITIONAL),
@@ -47,7 +47,8 @@ _TABLES = {
 def parse(text: str, protocol: Protocol) -> tuple[Suite, ...]:
     """The suites of a list that is separated by commas.
 
-    :raises ValueError: a word is unknown, or an algorithm is missing.
+    Raises:
+        ValueError: A word is unknown, or an algorithm is missing.
     """
     return tuple(_suite(item.strip(), protocol) for item in text.split(","))
 
@@ -88,7 +89,7 @@ def is_additional(transform: Transform) -> bool:
 
 
 def has_additional(suite: Suite) -> bool:
-    """There may be key exchanges behind the first one."""
+    """Return whether there may be key exchanges after the first one."""
     return any(map(is_additional, suite))
 
 

@@ -26,7 +26,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 
 class Entry(NamedTuple):
-    """A value, and the line that it stands in."""
+    """A value and its line."""
 
     value: str
     line: int
@@ -51,8 +51,11 @@ class _Token(NamedTuple):
 def parse(text: str, source: str) -> Section:
     """The sections of a file, in one without a name.
 
-    :param source: what errors call the file.
-    :raises ConfigError: it breaks the syntax, with the line.
+    Args:
+        source: What errors call the file.
+
+    Raises:
+        ConfigError: It breaks the syntax, with the line.
     """
     return _Parser(text, source).parse()
 
@@ -112,7 +115,7 @@ class _Parser:
         elif following.kind == "equals":
             section.values[name.text] = Entry(self._value(), name.line)
         else:
-            raise self._error(name.line, f"'=' or '{{' expected behind {name.text}")
+            raise self._error(name.line, f"'=' or '{{' expected after {name.text}")
 
     def _value(self) -> str:
         words = []

@@ -54,15 +54,18 @@ _KNOWN: dict[str, tuple[set[str], set[str]]] = {
     ),
 }
 """Keys and sections that each kind of section may have. Lifetimes of Child SAs are the TKM's
-business, and `expire` events tell us; here they are only shown."""
+business, and `expire` events report them; here they are only shown."""
 
 
 def load(path: Path, authorities: Sequence[tuple[Path, int]] = ()) -> Configuration:
-    """Read a ``swanctl.conf`` with the certificates in ``x509`` and ``x509ca`` beside it.
+    """Read a ``swanctl.conf`` with the certificates in ``x509`` and ``x509ca`` next to it.
 
-    :param authorities: CA certificates, each with the number that the TKM's configuration gives it.
-        By default those in ``x509ca``, which then has to be one: number 1.
-    :raises ConfigError: something cannot be read, or not be used.
+    Args:
+        authorities: CA certificates, each with the number that the TKM's configuration gives it. By
+            default those in ``x509ca``, which then has to be one: number 1.
+
+    Raises:
+        ConfigError: Something cannot be read, or not be used.
     """
     reader = Reader(path)
     root = parse(_read(path).decode("utf-8", "replace"), str(path))
@@ -80,7 +83,8 @@ def load(path: Path, authorities: Sequence[tuple[Path, int]] = ()) -> Configurat
 def certificate(path: Path) -> Certificate:
     """A certificate file, DER or PEM.
 
-    :raises ConfigError: it is not readable, or none.
+    Raises:
+        ConfigError: It is not readable, or none.
     """
     try:
         return parse_certificate(_read(path))
@@ -91,7 +95,8 @@ def certificate(path: Path) -> Certificate:
 def parse_certificate(octets: bytes) -> Certificate:
     """A certificate, DER or PEM.
 
-    :raises ValueError: it is none.
+    Raises:
+        ValueError: It is none.
     """
     pem = re.search(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", octets, re.S)
     try:
@@ -111,7 +116,7 @@ def _only_authority(folder: Path) -> list[tuple[Path, int]]:
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     if len(files) != 1:
         raise ConfigError(
-            f"{folder}: {len(files)} CA certificates; say with -r ca.der:1 which are the TKM's"
+            f"{folder}: {len(files)} CA certificates; list those of the TKM with -r ca.der:1"
         )
     return [(files[0], 1)]
 
@@ -127,7 +132,7 @@ def _unique_reqids(path: Path, connections: Iterable[Connection]) -> None:
 
 
 class Reader:
-    """Turns sections into values; knows the file, for errors and for certificates beside it."""
+    """Turns sections into values; it has the file's path, for errors and for certificates."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -172,7 +177,8 @@ class Reader:
     def connection(self, section: Section) -> Connection:
         """A connection.
 
-        :raises ConfigError: something cannot be used.
+        Raises:
+            ConfigError: Something cannot be used.
         """
         self.check(section, "connection")
         self.value(section, "version", _one_of("2"), "2")
@@ -309,5 +315,5 @@ def _reqid(text: str) -> int:
 def _seconds(text: str) -> float:
     match = re.fullmatch(r"(\d+)\s*([smhd]?)", text, re.ASCII)
     if not match:
-        raise ValueError(f"{text!r} is no time, like 7200s or 2h")
+        raise ValueError(f"{text!r} is not a time, such as 7200s or 2h")
     return float(match[1]) * _UNITS[match[2]]

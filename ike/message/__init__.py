@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""IKEv2 messages (RFC 7296, 3): octets to data classes and back. No logic lives here.
+"""IKEv2 messages (RFC 7296, 3): octets to values and back.
 
-========== ==============================================================================
-numbers    the registries' numbers
-reader     reads octets, every bound checked
-payload    what every payload is; ``sa`` to ``vendor`` are one payload each
-encrypted  the two containers of protected payloads
-chain      payloads one behind the other; unknown ones
-header     the IKE header
-message    all of it
-========== ==============================================================================
+============= ===========================================================================
+numbers       the numbers of IANA's registries
+errors        errors that the peer causes, with the Notify that answers them
+reader        reads octets, and checks every bound
+substructures proposals, transforms, traffic selectors
+payloads      the payloads
+chain         payloads in a row, each of which names the type of the next; unknown ones
+header        the IKE header
+message       a whole message
+============= ===========================================================================
 """

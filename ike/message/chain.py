@@ -1,26 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Payloads one behind the other, each naming the type of the next (RFC 7296, 3.2)."""
+"""Payloads in a row, each of which names the type of the next (RFC 7296, 3.2)."""
 
 from collections.abc import Iterator, Sequence
 from struct import Struct
 
-from ike.errors import UnsupportedCriticalPayload
-from ike.message.auth import Authentication
-from ike.message.cert import Certificate
-from ike.message.certreq import CertificateRequest
-from ike.message.delete import Delete
-from ike.message.encrypted import Encrypted, EncryptedFragment
-from ike.message.identification import IdInitiator, IdResponder
-from ike.message.ke import KeyExchange
-from ike.message.nonce import Nonce
-from ike.message.notify import Notify
+from ike.message.errors import UnsupportedCriticalPayload
 from ike.message.numbers import PayloadType
-from ike.message.payload import Payload
+from ike.message.payloads import (
+    Authentication,
+    Certificate,
+    CertificateRequest,
+    Delete,
+    Encrypted,
+    EncryptedFragment,
+    IdInitiator,
+    IdResponder,
+    KeyExchange,
+    Nonce,
+    Notify,
+    Payload,
+    SecurityAssociation,
+    TsInitiator,
+    TsResponder,
+    Unknown,
+    VendorId,
+)
 from ike.message.reader import Reader
-from ike.message.sa import SecurityAssociation
-from ike.message.ts import TsInitiator, TsResponder
-from ike.message.unknown import Unknown
-from ike.message.vendor import VendorId
 
 PAYLOADS: tuple[type[Payload], ...] = (
     SecurityAssociation,
@@ -48,7 +53,7 @@ _GENERIC = Struct(">BBH")
 _CRITICAL = 0x80
 GENERIC_HEADER = _GENERIC.size
 _MOST_PAYLOADS = 256
-"""In a message: far more than any has use for, far fewer than 64 KiB could hold."""
+"""In a message: far more than any needs, far fewer than 64 KiB could hold."""
 
 
 def type_of(payload: Payload) -> int:
@@ -59,8 +64,9 @@ def type_of(payload: Payload) -> int:
 def generic_header(following: int, body: int) -> bytes:
     """A payload's generic header.
 
-    :param following: type of the next payload.
-    :param body: length of the body in octets.
+    Args:
+        following: Type of the next payload.
+        body: Length of the body in octets.
     """
     return _GENERIC.pack(following, 0, GENERIC_HEADER + body)
 
@@ -81,8 +87,9 @@ def encode_chain(payloads: Sequence[Payload]) -> tuple[int, bytes]:
 def decode_chain(first: int, octets: bytes) -> tuple[Payload, ...]:
     """The payloads in ``octets``, of which the first is of type ``first``.
 
-    :raises MalformedMessage: a payload breaks the format, or does not end where it should.
-    :raises UnsupportedCriticalPayload: a critical one is of unknown type.
+    Raises:
+        MalformedMessage: A payload breaks the format, or does not end where it should.
+        UnsupportedCriticalPayload: A critical one is of unknown type.
     """
     reader = Reader(octets, "message")
     payloads: list[Payload] = []
@@ -100,14 +107,15 @@ def decode_chain(first: int, octets: bytes) -> tuple[Payload, ...]:
         payloads.append(_decode_one(kind, body, critical=bool(flags & _CRITICAL)))
         kind = following
     if len(reader):
-        raise reader.fail(f"{len(reader)} octets behind the last payload")
+        raise reader.fail(f"{len(reader)} octets after the last payload")
     return tuple(payloads)
 
 
 def glance(first: int, octets: bytes) -> Iterator[tuple[int, bytes]]:
-    """Type and body of payloads, none of them decoded: for a message that is not worth more yet.
+    """Yield type and body of payloads without decoding them.
 
-    :raises MalformedMessage: they do not end where they should, or there are too many.
+    Raises:
+        MalformedMessage: They do not end where they should, or there are too many.
     """
     reader, kind = Reader(octets, "message"), first
     for _ in range(_MOST_PAYLOADS):
@@ -118,7 +126,7 @@ def glance(first: int, octets: bytes) -> Iterator[tuple[int, bytes]]:
             break
         yield kind, reader.take(length - GENERIC_HEADER)
         kind = following
-    raise reader.fail("its payloads cannot be")
+    raise reader.fail("its payloads are impossible")
 
 
 def _decode_one(kind: int, body: bytes, *, critical: bool) -> Payload:

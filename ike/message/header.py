@@ -4,7 +4,7 @@
 from struct import Struct
 from typing import Self
 
-from ike.errors import InvalidMajorVersion, MalformedMessage
+from ike.message.errors import InvalidMajorVersion, MalformedMessage
 from ike.value import Value
 
 _LAYOUT = Struct(">8s8sBBBBII")
@@ -16,11 +16,12 @@ NO_SPI = bytes(8)
 class Header(Value):
     """What leads a message; its length and first payload follow from the payloads.
 
-    :ivar spi_i: SPI of the IKE SA's initiator, 8 octets.
-    :ivar spi_r: SPI of its responder; zero in the first message.
-    :ivar exchange: exchange type.
-    :ivar initiator: the sender is the IKE SA's original initiator.
-    :ivar response: this answers the request of the same message id.
+    Attributes:
+        spi_i: SPI of the IKE SA's initiator, 8 octets.
+        spi_r: SPI of its responder; zero in the first message.
+        exchange: Exchange type.
+        initiator: The sender is the IKE SA's original initiator.
+        response: This answers the request of the same message id.
     """
 
     spi_i: bytes
@@ -35,8 +36,9 @@ class Header(Value):
     def encode(self, first: int, length: int) -> bytes:
         """The header's octets.
 
-        :param first: type of the first payload.
-        :param length: of the whole message, in octets.
+        Args:
+            first: Type of the first payload.
+            length: Of the whole message, in octets.
         """
         flags = (_INITIATOR if self.initiator else 0) | (_RESPONSE if self.response else 0)
         version = _MAJOR << 4
@@ -48,9 +50,10 @@ class Header(Value):
     def decode(cls, datagram: bytes) -> tuple[Self, int]:
         """The header of a datagram, and the type of the first payload.
 
-        :raises MalformedMessage: this is no IKE message of this length.
-        :raises InvalidMajorVersion: it is one, of a later version; ``header`` is not given then,
-            :meth:`decode_any` reads it.
+        Raises:
+            MalformedMessage: It is not an IKE message of this length.
+            InvalidMajorVersion: It is one, of a later version; ``header`` is not given then,
+                :meth:`decode_any` reads it.
         """
         header, first, major = cls.decode_any(datagram)
         if major > _MAJOR:

@@ -4,12 +4,11 @@
 from collections.abc import Iterator
 from typing import Self, TypeVar
 
-from ike.errors import Declined, MalformedMessage
 from ike.message.chain import decode_chain, encode_chain
+from ike.message.errors import Declined, MalformedMessage
 from ike.message.header import Header
-from ike.message.notify import Notify
 from ike.message.numbers import ExchangeType, NotifyType, name
-from ike.message.payload import Payload
+from ike.message.payloads import Notify, Payload
 from ike.value import Value
 
 P = TypeVar("P", bound=Payload)
@@ -30,7 +29,8 @@ class Message(Value):
     def decode(cls, datagram: bytes) -> Self:
         """The message in a datagram; what is encrypted stays so.
 
-        :raises PeerError: it is none.
+        Raises:
+            PeerError: It is none.
         """
         header, first = Header.decode(datagram)
         return cls(header, decode_chain(first, datagram[Header.LENGTH :]))
@@ -42,7 +42,8 @@ class Message(Value):
     def find(self, kind: type[P]) -> P | None:
         """The payload of a class, if there is one.
 
-        :raises MalformedMessage: there are several.
+        Raises:
+            MalformedMessage: There are several.
         """
         found = list(self.all(kind))
         if len(found) > 1:
@@ -52,7 +53,8 @@ class Message(Value):
     def need(self, kind: type[P]) -> P:
         """The payload of a class.
 
-        :raises MalformedMessage: there is none, or there are several.
+        Raises:
+            MalformedMessage: There is none, or there are several.
         """
         found = self.find(kind)
         if found is None:
@@ -66,7 +68,8 @@ class Message(Value):
     def raise_error(self) -> None:
         """Raise the first error Notify of a response, if there is one.
 
-        :raises Declined: with the Notify's type and data.
+        Raises:
+            Declined: With the Notify's type and data.
         """
         for notify in self.all(Notify):
             if NotifyType.is_error(notify.kind):

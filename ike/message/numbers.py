@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""IANA's numbers of IKEv2, as far as we say or understand them.
+"""IANA's numbers of IKEv2, as far as we use them.
 
 Names are those of the registry. What arrives may carry any number: messages hold plain integers,
 and :func:`name` names them for people.

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Reading octets with every bound checked, and the error in words."""
 
-from ike.errors import MalformedMessage
+from ike.message.errors import MalformedMessage
 
 
 class Reader:
     """Reads ``octets`` from front to back; integers are in network byte order.
 
-    :param what: names the octets in errors, as ``Nonce payload``.
+    Args:
+        what: Names the octets in errors, as ``Nonce payload``.
     """
 
     __slots__ = ("_at", "_octets", "what")
@@ -20,7 +21,8 @@ class Reader:
     def take(self, count: int) -> bytes:
         """The next ``count`` octets.
 
-        :raises MalformedMessage: there are fewer.
+        Raises:
+            MalformedMessage: There are fewer.
         """
         end = self._at + count
         if end > len(self._octets):

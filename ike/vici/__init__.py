@@ -4,7 +4,7 @@
 ================ ========================================================================
 message          the wire: sections, values and lists; ``packet``: what wraps them
 session          one client: packets in, packets out, no socket
-server           the socket, and all clients beside the other work of the daemon
+server           the socket, and all clients, in the event loop of the daemon
 commands         the tables: every command, every event
 answers          what a command gives: a reply, a stream of events, or a job that takes time
 control          what commands act on

@@ -4,8 +4,8 @@
 import os
 import time
 
+from ike.engine.states import State
 from ike.message.numbers import Encryption, Integrity, KeMethod, Prf
-from ike.sa.states import State
 from ike.vici.control import Control
 from ike.vici.message import Section
 from tkm import VERSION

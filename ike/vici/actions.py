@@ -4,9 +4,9 @@
 from collections.abc import Iterable
 
 from ike.config.model import ChildConfig
-from ike.sa.events import ChildSaFailed, ChildSaInstalled, ChildSaRemoved, Event, IkeSaClosed
-from ike.sa.ike_sa import IkeSa
-from ike.sa.states import State
+from ike.engine.events import ChildSaFailed, ChildSaInstalled, ChildSaRemoved, Event, IkeSaClosed
+from ike.engine.ike_sa import IkeSa
+from ike.engine.states import State
 from ike.vici.answers import Job, failure, is_set, success, value
 from ike.vici.control import Control
 from ike.vici.errors import Refused
@@ -24,7 +24,7 @@ def initiate(control: Control, request: Section) -> Job:
 def _configured(control: Control, request: Section) -> ChildConfig:
     name, ike = value(request, "child"), value(request, "ike")
     if not name:
-        raise Refused("an IKE_SA comes with a CHILD_SA: say which (child)")
+        raise Refused("an IKE_SA comes with a CHILD_SA: name it (child)")
     for connection in control.configuration.connections:
         for child in connection.children:
             if child.name == name and ike in ("", connection.name):
@@ -63,7 +63,7 @@ def terminate(control: Control, request: Section) -> Job:
 def _selection(request: Section) -> Selection:
     wanted = Selection.of(request)
     if wanted.is_empty:
-        raise Refused("say what: ike, ike-id, child or child-id")
+        raise Refused("name what: ike, ike-id, child or child-id")
     return wanted
 
 

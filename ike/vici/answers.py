@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from ike.sa.events import Event
+from ike.engine.events import Event
 from ike.vici.control import Control
 from ike.vici.errors import Refused
 from ike.vici.message import Section
@@ -24,7 +24,8 @@ def failure(reason: str, **more: str) -> Section:
 def value(request: Section, key: str, default: str = "") -> str:
     """A value of a request.
 
-    :raises Refused: it is a section or a list.
+    Raises:
+        Refused: It is a section or a list.
     """
     found = request.get(key, default)
     if not isinstance(found, str):
@@ -35,7 +36,8 @@ def value(request: Section, key: str, default: str = "") -> str:
 def number(request: Section, key: str, default: int = 0) -> int:
     """A value of a request that is a number.
 
-    :raises Refused: it is none.
+    Raises:
+        Refused: It is none.
     """
     text = value(request, key, str(default))
     digits = text.removeprefix("-")
@@ -59,9 +61,10 @@ class Stream(NamedTuple):
 class Job(ABC):
     """A command that waits for something to happen.
 
-    :ivar reply: what came of it, as soon as that is known.
-    :ivar deadline: when the client stops waiting.
-    :ivar level: log lines up to this level are told as ``control-log`` events meanwhile.
+    Attributes:
+        reply: What came of it, as soon as that is known.
+        deadline: When the client stops waiting.
+        level: Log lines up to this level are sent as ``control-log`` events meanwhile.
     """
 
     def __init__(self, request: Section, now: float) -> None:
@@ -72,9 +75,10 @@ class Job(ABC):
 
     @abstractmethod
     def begin(self, control: Control) -> None:
-        """Do what has to be done; the client hears what is logged from now on.
+        """Do what has to be done; the client gets what is logged from now on.
 
-        :raises LocalError: it cannot be done.
+        Raises:
+            LocalError: It cannot be done.
         """
 
     @abstractmethod

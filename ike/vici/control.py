@@ -1,24 +1,57 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What commands act on."""
 
+import logging
+import selectors
 import time
 from collections.abc import Callable
+from typing import Any, Protocol
 
 from ike.config.model import Authority, Configuration, Connection
-from ike.service import Service
+from ike.engine.engine import Ike
+from ike.engine.events import Event
 from ike.x509 import Certificate
+
+
+class Loop(Protocol):
+    """The event loop of the daemon, as far as the control interface needs it."""
+
+    @property
+    def engine(self) -> Ike: ...
+    @property
+    def selector(self) -> selectors.BaseSelector: ...
+    @property
+    def listeners(self) -> list[Callable[[Event], None]]:
+        """Called with each event."""
+
+    @property
+    def timers(self) -> list[Any]:
+        """Objects with ``next_timer`` and ``handle_timer``."""
+
+    @property
+    def limiter(self) -> logging.Filter:
+        """Limits log lines."""
+
+    def listen(self, host: str) -> None:
+        """Receive at one of our addresses."""
+
+    def start(self, connection: Connection) -> None:
+        """Set up the Child SAs of a connection that are to be set up at once."""
 
 
 class Control:
     """A running daemon, and what clients have brought to it.
 
-    :param clock: seconds from anywhere; the engine's time.
-    :ivar loaded: names of connections that came from clients.
-    :ivar certificates: certificates that came from clients.
-    :ivar authorities: CAs by the names that clients gave them.
+    Args:
+        clock: Seconds from anywhere; the engine's time.
+
+    Attributes:
+        loaded: Names of connections that came from clients.
+        certificates: Certificates that came from clients.
+        authorities: CAs by the names that clients gave them.
     """
 
-    def __init__(self, service: Service, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, service: Loop, clock: Callable[[], float] = time.monotonic) -> None:
         self.service = service
         self.engine = service.engine
         self.clock = clock
@@ -31,7 +64,7 @@ class Control:
     @property
     def configuration(self) -> Configuration:
         """What is configured now."""
-        return self.engine.host.configuration
+        return self.engine.context.configuration
 
     def connection(self, name: str) -> Connection | None:
         """The connection of a name."""
@@ -41,7 +74,8 @@ class Control:
     def put(self, connection: Connection) -> None:
         """Configure a connection, in place of the one of its name; IKE SAs stay as they are.
 
-        :raises ConfigError: one of its addresses cannot be used.
+        Raises:
+            ConfigError: One of its addresses cannot be used.
         """
         for host in connection.local_addrs:
             self.service.listen(host)
@@ -54,4 +88,4 @@ class Control:
     def _replace(self, name: str, by: tuple[Connection, ...]) -> None:
         old = self.configuration
         rest = tuple(each for each in old.connections if each.name != name)
-        self.engine.host.configuration = Configuration((*rest, *by), old.authorities)
+        self.engine.configure(Configuration((*rest, *by), old.authorities))

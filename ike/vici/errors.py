@@ -5,7 +5,7 @@ from ike.errors import LocalError
 
 
 class ViciError(LocalError):
-    """Anything that a client is told, or hung up on for."""
+    """Base class of errors that a client gets as a response, or that close its connection."""
 
 
 class BrokenPacket(ViciError):
@@ -17,8 +17,8 @@ class BrokenMessage(ViciError):
 
 
 class TooLong(ViciError):
-    """What we would have to say does not fit the format."""
+    """A response does not fit the format."""
 
 
 class Refused(ViciError):
-    """A command cannot be done; says why, and nothing has changed."""
+    """A command cannot be done, and nothing has changed; the text is the reason."""

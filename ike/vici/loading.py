@@ -20,7 +20,7 @@ from ike.x509 import Certificate
 
 
 class _MessageReader(Reader):
-    """Reads the sections of a message, where certificates stand themselves, in hexadecimal."""
+    """Reads the sections of a message, which contains certificates themselves, in hexadecimal."""
 
     def __init__(self) -> None:
         super().__init__(Path())
@@ -109,12 +109,12 @@ def load_cert(control: Control, request: Section) -> Section:
     certificate = _certificate(octets(value(request, "data")))
     authority = value(request, "flag").upper() == "CA"
     if authority and certificate.issuer == certificate.subject:
-        _trusted(control, certificate)
+        _tkm(control, certificate)
     control.certificates[certificate] = authority
     return success()
 
 
-def _trusted(control: Control, certificate: Certificate) -> Authority:
+def _tkm(control: Control, certificate: Certificate) -> Authority:
     """The CA of a certificate, if the TKM trusts it."""
     for authority in control.configuration.authorities:
         if authority.certificate == certificate:
@@ -128,7 +128,7 @@ def load_authority(control: Control, request: Section) -> Section:
     for key in section.keys() - {"cacert"}:
         raise Refused(f"{key} is not supported in an authority")
     certificate = _certificate(octets(value(section, "cacert")))
-    control.authorities[name] = _trusted(control, certificate)
+    control.authorities[name] = _tkm(control, certificate)
     return success()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is logged, as messages for who has registered for it."""
+"""Log lines, as messages for the clients that have registered for them."""
 
 import logging
 from collections.abc import Callable
@@ -21,24 +21,25 @@ def _group(text: str) -> str:
 class LogHandler(logging.Handler):
     """Hands each log line on.
 
-    :param tell: takes the line's level and message. Levels are charon's: 0 is what always is told,
-        1 is what happens.
+    Args:
+        send: Takes the line's level and message. Levels are charon's: 0 is always sent, 1
+            is what happens.
     """
 
-    def __init__(self, tell: Callable[[int, Section], None]) -> None:
+    def __init__(self, send: Callable[[int, Section], None]) -> None:
         super().__init__()
-        self._tell = tell
+        self._send = send
         self._busy = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand a line on; one that is logged because of that is not told in turn."""
+        """Send a line; one that is logged because of that is not sent in turn."""
         if self._busy:
             return
         self._busy = True
         try:
             level = 0 if record.levelno >= logging.WARNING else 1
             text = record.getMessage()[:_LONGEST]
-            self._tell(
+            self._send(
                 level, {"group": _group(text), "level": str(level), "thread": "1", "msg": text}
             )
         finally:

@@ -3,7 +3,7 @@
 
 A message is a dictionary: texts are values, lists of texts are lists, dictionaries are sections.
 Values may be any octets on the wire, certificates for one. They are texts here all the same, where
-octets that are not UTF-8 stand as lone surrogates (PEP 383): :func:`octets` and :func:`text` go
+octets that are not UTF-8 become lone surrogates (PEP 383): :func:`octets` and :func:`text` go
 from one to the other, and lose nothing.
 """
 
@@ -29,7 +29,7 @@ class ElementType(IntEnum):
 
 
 def octets(value: str) -> bytes:
-    """The octets that a value stands for."""
+    """Return the octets of a value."""
     return value.encode("utf-8", "surrogateescape")
 
 
@@ -41,7 +41,8 @@ def text(value: bytes) -> str:
 def encode(message: Section) -> bytes:
     """A message's octets.
 
-    :raises TooLong: a name is longer than 255 octets, or a value longer than 65,535.
+    Raises:
+        TooLong: A name is longer than 255 octets, or a value longer than 65,535.
     """
     return b"".join(_elements(message))
 
@@ -63,7 +64,7 @@ def _elements(section: Section) -> Iterator[bytes]:
 
 
 def _sized(value: bytes, width: int) -> bytes:
-    """A value behind its length in ``width`` octets."""
+    """Return a value with its length, in ``width`` octets, in front of it."""
     try:
         return len(value).to_bytes(width, "big") + value
     except OverflowError:
@@ -73,7 +74,8 @@ def _sized(value: bytes, width: int) -> bytes:
 def decode(body: bytes) -> Section:
     """The message that ``body`` is.
 
-    :raises BrokenMessage: it is none.
+    Raises:
+        BrokenMessage: It is none.
     """
     return _Decoder(body).decode()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What happens to SAs, as messages for who has registered for it.
+"""What happens to SAs, as messages for the clients that have registered for it.
 
 An SA whose place another takes is rekeyed, and neither goes down nor does the other come up. When
 an event is taken, its Child SA may be gone from the engine; so those that are up are kept here.
@@ -7,9 +7,9 @@ an event is taken, its Child SA may be gone from the engine; so those that are u
 
 from collections.abc import Iterator
 
-from ike.sa.child_sa import ChildSa
-from ike.sa.engine import Ike
-from ike.sa.events import (
+from ike.engine.child_sa import ChildSa
+from ike.engine.engine import Ike
+from ike.engine.events import (
     ChildSaInstalled,
     ChildSaRemoved,
     Event,
@@ -17,7 +17,7 @@ from ike.sa.events import (
     IkeSaEstablished,
     IkeSaRekeyed,
 )
-from ike.sa.ike_sa import IkeSa
+from ike.engine.ike_sa import IkeSa
 from ike.vici import sas
 from ike.vici.message import Section
 
@@ -34,7 +34,7 @@ class Monitor:
         self._children: dict[bytes, ChildSa] = {}
 
     def take(self, event: Event, now: float) -> Iterator[Message]:
-        """What clients are told of an event: nothing, or one message."""
+        """Return the message that clients get for an event, if there is one."""
         if isinstance(event, IkeSaEstablished):
             yield from self._established(event, now)
         elif isinstance(event, IkeSaRekeyed):
@@ -51,7 +51,7 @@ class Monitor:
 
     def _find(self, number: int) -> IkeSa | None:
         """An IKE SA, even if it is over but for repetitions; mostly it is one of the youngest."""
-        youngest = reversed(self._engine.host.sas.values())
+        youngest = reversed(list(self._engine.registry.values()))
         return next((sa for sa in youngest if sa.id == number), None)
 
     def _established(self, event: IkeSaEstablished, now: float) -> Iterator[Message]:
@@ -67,7 +67,7 @@ class Monitor:
             yield "ike-rekey", {sas.connection_name(new): both}
 
     def _installed(self, event: ChildSaInstalled, now: float) -> Iterator[Message]:
-        sa, child = self._find(event.ike_sa), self._engine.host.children.get(event.spi_local)
+        sa, child = self._find(event.ike_sa), self._engine.context.children.get(event.spi_local)
         if sa is None or child is None:
             return
         self._children[event.spi_local] = child

@@ -9,7 +9,7 @@ from ike.vici.errors import BrokenPacket, TooLong
 from ike.vici.message import Section
 
 LONGEST = 512 * 1024
-"""Octets that a packet may have behind its length."""
+"""The most octets of a packet after its length field."""
 
 _LENGTH = 4
 
@@ -40,8 +40,9 @@ _SECRETS = (b"load-key", b"load-token", b"load-shared")
 class Packet(Value):
     """A packet.
 
-    :ivar name: of the command or the event; empty for types that have none.
-    :ivar body: the message, encoded.
+    Attributes:
+        name: Of the command or the event; empty for types that have none.
+        body: The message, encoded.
     """
 
     kind: PacketType
@@ -51,7 +52,8 @@ class Packet(Value):
     def encode(self) -> bytes:
         """Its octets, with the length.
 
-        :raises TooLong: there are more than :data:`LONGEST`, or the name has more than 255.
+        Raises:
+            TooLong: There are more than :data:`LONGEST`, or the name has more than 255.
         """
         label = b""
         if self.kind in NAMED:
@@ -66,9 +68,10 @@ class Packet(Value):
 
     @classmethod
     def decode(cls, octets: bytes) -> "Packet":
-        """From the octets behind the length.
+        """Decode the octets after the length field.
 
-        :raises BrokenPacket: its type is unknown, or its name runs past the end.
+        Raises:
+            BrokenPacket: Its type is unknown, or its name runs past the end.
         """
         if not octets or octets[0] not in _TYPES:
             raise BrokenPacket("a packet of unknown type")
@@ -84,7 +87,8 @@ class Packet(Value):
 def pack(kind: PacketType, name: str = "", section: Section | None = None) -> bytes:
     """The octets of a packet with a message.
 
-    :raises TooLong: it does not fit.
+    Raises:
+        TooLong: It does not fit.
     """
     return Packet(kind, name, message.encode(section or {})).encode()
 
@@ -92,7 +96,8 @@ def pack(kind: PacketType, name: str = "", section: Section | None = None) -> by
 def cut(received: bytearray) -> Packet | None:
     """Take the first packet off ``received``; ``None`` if it is not whole yet.
 
-    :raises BrokenPacket: it is longer than :data:`LONGEST`, or none.
+    Raises:
+        BrokenPacket: It is longer than :data:`LONGEST`, or none.
     """
     if len(received) < _LENGTH:
         return None

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 
 from ike.address import Network
 from ike.config.model import Authority, ChildConfig, Connection
+from ike.engine import selectors
 from ike.identity import Identity
-from ike.sa import selectors
 from ike.vici import names, sas
 from ike.vici.answers import Stream, is_set, value
 from ike.vici.control import Control
@@ -30,7 +30,7 @@ def list_sas(control: Control, request: Section) -> Stream:
 def list_conns(control: Control, request: Section) -> Stream:
     """Connections, wherever they came from."""
     name = value(request, "ike")
-    port = str(control.engine.host.ports.ike)
+    port = str(control.engine.context.ports.ike)
     chosen = [each for each in control.configuration.connections if name in ("", each.name)]
     return Stream("list-conn", ({each.name: _connection(each, port)} for each in chosen))
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 
 from ike.config.proposals import Suite
+from ike.engine import selectors
+from ike.engine.child_sa import ChildSa
+from ike.engine.ike_sa import IkeSa
+from ike.engine.route import Nats
+from ike.engine.states import ChildState, State
 from ike.message.numbers import Encryption, Esn, Integrity, KeMethod, Prf, TransformType, name
-from ike.sa import selectors
-from ike.sa.child_sa import ChildSa
-from ike.sa.ike_sa import IkeSa
-from ike.sa.route import Nats
-from ike.sa.states import ChildState, State
 from ike.vici.message import Section
 
 UNNAMED = "(unnamed)"
@@ -67,7 +67,7 @@ def ike_sa(sa: IkeSa, now: float) -> Section:
         "initiator-spi": initiator_spi.hex(),
         "responder-spi": responder_spi.hex(),
         **_nats(channel.route.nats),
-        **_algorithms(sa.transforms),
+        **_algorithms(sa.suite),
         **(_times(sa, now) if sa.state is State.ESTABLISHED else {}),
     }
 
@@ -106,7 +106,8 @@ def child_sa(child: ChildSa, now: float) -> Section:
     """A Child SA.
 
     What has passed through it only the kernel knows, and we may not ask it: volumes are zero, as
-    charon-tkm has them. When the TKM has it rekeyed and removed is as the configuration says.
+    charon-tkm has them. The times at which the TKM has it rekeyed and removed are those of the
+    configuration.
     """
     agreement, config = child.agreement, child.config
     volumes = ("bytes-in", "packets-in", "bytes-out", "packets-out")
@@ -117,7 +118,7 @@ def child_sa(child: ChildSa, now: float) -> Section:
         "state": _CHILD_STATES[child.state],
         "mode": config.mode.name,
         "protocol": "ESP",
-        **({"encap": "yes"} if agreement.framing.encap else {}),
+        **({"encap": "yes"} if agreement.esp_options.encap else {}),
         "spi-in": child.spi_local.hex(),
         "spi-out": child.spi_remote.hex(),
         **_algorithms(agreement.transforms),

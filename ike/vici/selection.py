@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which IKE SAs and Child SAs a request means."""
 
-from ike.sa.child_sa import ChildSa
-from ike.sa.engine import Ike
-from ike.sa.ike_sa import IkeSa
+from ike.engine.child_sa import ChildSa
+from ike.engine.engine import Ike
+from ike.engine.ike_sa import IkeSa
 from ike.value import Value
 from ike.vici.answers import number, value
 from ike.vici.message import Section
@@ -26,14 +26,15 @@ class Selection(Value):
     def of(cls, request: Section) -> "Selection":
         """From a request.
 
-        :raises Refused: a number is none.
+        Raises:
+            Refused: A number is none.
         """
         ike, child = value(request, "ike"), value(request, "child")
         return cls(ike, number(request, "ike-id"), child, number(request, "child-id"))
 
     @property
     def is_empty(self) -> bool:
-        """The request says nothing."""
+        """The request selects nothing."""
         return not (self.ike or self.ike_id or self.of_children)
 
     @property

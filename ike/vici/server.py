@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The edge: it listens, and serves any number of clients beside the other work of the daemon.
+"""The socket of the control interface: any number of clients, in the event loop of the daemon.
 
 Clients are root and our own user. One that sends half a packet, or does not read, waits for itself
 alone.
@@ -11,7 +11,7 @@ import selectors
 import socket
 from pathlib import Path
 
-from ike.sa.events import Event
+from ike.engine.events import Event
 from ike.vici.control import Control
 from ike.vici.errors import BrokenPacket
 from ike.vici.log import LogHandler
@@ -32,7 +32,8 @@ SOCKET = "/var/run/charon.vici"
 class ViciServer:
     """Serves the control interface on a Unix socket.
 
-    :raises OSError: somebody serves it, or the name cannot be taken.
+    Raises:
+        OSError: Another process serves it, or the name cannot be used.
     """
 
     def __init__(self, path: str, control: Control) -> None:
@@ -108,12 +109,12 @@ class ViciServer:
         if error:
             log.warning("vici: hung up on a client: %s", error)
 
-    # What they are told
+    # Events
 
     def _tell(self, client: socket.socket, event: str, section: Section) -> None:
         session = self._sessions.get(client)
         if session is None:
-            return  # hung up on while the others were told
+            return  # its connection was closed while the others got the event
         try:
             session.tell(event, section)
         except BrokenPacket as error:
@@ -154,13 +155,13 @@ class ViciServer:
         return min(times, default=None)
 
     def handle_timer(self, now: float) -> None:
-        """Answer who has waited long enough."""
+        """Answer clients whose deadline has passed."""
         for session in self._sessions.values():
             session.expire(now)
         self._proceed()
 
     def close(self) -> None:
-        """Hang up on everybody and take the socket's name away, unless somebody took it over."""
+        """Close all connections; remove the socket's name unless another process has it."""
         log.removeHandler(self._handler)
         for client in list(self._sessions):
             self._hang_up(client)

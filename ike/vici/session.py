@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One client: packets in, packets out, one command after the other. It knows no socket."""
 
+from ike.engine.events import Event
 from ike.errors import ConfigError, UnknownName
-from ike.sa.events import Event
 from ike.vici import message, packet
 from ike.vici.answers import Answer, Job, Stream, failure
 from ike.vici.commands import COMMANDS, EVENTS
@@ -20,8 +20,9 @@ _TOO_MUCH = 4 * LONGEST
 class Session:
     """What a client has asked for, and is still to get.
 
-    :ivar to_send: octets that have not gone out yet.
-    :ivar job: the command that waits for something to happen.
+    Attributes:
+        to_send: Octets that have not gone out yet.
+        job: The command that waits for something to happen.
     """
 
     def __init__(self, control: Control) -> None:
@@ -35,7 +36,8 @@ class Session:
     def feed(self, octets: bytes | memoryview) -> None:
         """Take what has arrived, and do what can be done.
 
-        :raises BrokenPacket: this is no client of ours.
+        Raises:
+            BrokenPacket: This is not a VICI client.
         """
         self._received += octets
         if self.job and len(self._received) > LONGEST:
@@ -45,7 +47,8 @@ class Session:
     def proceed(self) -> None:
         """Do what can be done, as fast as the client reads.
 
-        :raises BrokenPacket: this is no client of ours.
+        Raises:
+            BrokenPacket: This is not a VICI client.
         """
         while len(self.to_send) < _PLENTY:
             if self._stream:
@@ -109,12 +112,14 @@ class Session:
         else:
             self._reply(answer)
 
-    # What happens beside commands
+    # Events
 
     def tell(self, event: str, section: Section) -> None:
-        """Tell the client, if it wants to know; what does not fit a packet is left out.
+        """Send an event, if the client has registered for it; what does not fit a packet is left
+        out.
 
-        :raises BrokenPacket: it has stopped reading.
+        Raises:
+            BrokenPacket: It has stopped reading.
         """
         if event not in self._events:
             return

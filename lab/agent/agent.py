@@ -19,7 +19,7 @@ from lab.agent import (
     connect,
     dispatch,
     execute,
-    guest_init,
+    guest,
     impair,
     links,
     node,
@@ -103,8 +103,13 @@ class Agent:
 
     async def serve(self, channel: AgentChannel) -> None:
         """Answer the requests of one connection, one after the other."""
-        guest_only = guest_init.memory_fault if self._plan["kernel"] != "host" else lambda: ""
-        await dispatch.serve(channel, self._requests, guest_only)
+        await dispatch.serve(channel, self._requests, self._plan["name"], self._memory_fault)
+
+    def _memory_fault(self) -> str:
+        """That a guest's memory was too small; empty if it was not, or if there is no guest."""
+        if self._plan["kernel"] == "host":
+            return ""
+        return guest.memory_fault(self._plan["memory"])
 
     def _node(self, request: Request) -> Node:
         name = request["node"]
@@ -120,12 +125,12 @@ class Agent:
         self._about = request["about"]
         specs = request["nodes"]
         if self._plan["kernel"] != "host" and any(spec["nat"] for spec in specs):
-            guest_init.load_modules(guest_init.NAT_MODULES, guest_init.module_folder(self._plan))
+            guest.load_modules(guest.NAT_MODULES, guest.module_folder(self._plan))
         self._wire.build(request["links"], specs)
         for spec in specs:
             pid, control = node.fork(spec["name"], self._plan["needs"], links.node_sysctls(spec))
             control.setblocking(False)
-            self._nodes[spec["name"]] = Node(spec, pid, control, self._journal)
+            self._nodes[spec["name"]] = Node(spec, pid, control, self._journal, self._plan["name"])
         for one in self._nodes.values():
             await one.up()
         self._wire.plug({one.name: one.pid for one in self._nodes.values()})

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from lab import hint
 from lab.agent.line import AgentChannel
 from lab.errors import LabError, UsageError
 from lab.protocol.channel import error
@@ -29,19 +30,23 @@ Action = Callable[[AgentChannel, Request, bytes], Awaitable[Answer]]
 
 
 async def serve(
-    channel: AgentChannel, actions: Mapping[str, Action], cause: Callable[[], str] = lambda: ""
+    channel: AgentChannel,
+    actions: Mapping[str, Action],
+    lab: str,
+    cause: Callable[[], str] = lambda: "",
 ) -> None:
     """Answer the requests of one connection, one after the other, until it is closed.
 
     Args:
         channel: the connection.
         actions: what answers each request.
+        lab: the lab's name, for hints.
         cause: what is wrong with the whole machine, added to each error; empty: nothing.
     """
     while True:
         body, octets = await channel.receive()
         try:
-            action = find(body, actions)
+            action = find(body, actions, lab)
             if action is None:
                 continue
             done, answer = await action(channel, Request(body), octets)
@@ -53,7 +58,7 @@ async def serve(
             channel.send(error(LabError(f"defect in the lab's agent: {trouble!r}")))
 
 
-def find(body: Mapping[str, Any], actions: Mapping[str, Action]) -> Action | None:
+def find(body: Mapping[str, Any], actions: Mapping[str, Action], lab: str) -> Action | None:
     """The action that a message asks for; None for what is left over from an earlier request.
 
     Raises:
@@ -65,5 +70,5 @@ def find(body: Mapping[str, Any], actions: Mapping[str, Action]) -> Action | Non
     if not isinstance(name, str):
         raise UsageError("malformed request: it does not name what to do")
     if name not in actions:
-        raise UsageError(f"this lab does not know the request {name!r}: tkm-lab down, then up")
+        raise UsageError(f"this lab does not know the request {name!r}: {hint.rebuild(lab)}")
     return actions[name]

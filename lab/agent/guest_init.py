@@ -18,36 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-MODULES = (
-    *("veth", "bridge", "sch_netem", "ipv6"),
-    *("xfrm_user", "esp4", "esp6", "authenc", "authencesn", "echainiv", "seqiv", "cbc", "hmac"),
-    *("sha512_generic", "drbg"),
-)
-NAT_MODULES = ("crc32c_generic", "iptable_nat", "xt_MASQUERADE")
-"""For labs with NAT. Debian's UML has no NAT for nftables (CONFIG_NFT_NAT). Elsewhere libcrc32c,
-which these depend on, does not load before a module that computes its checksum."""
 _OVERLAY = Path("/dev/shm")
 _SERIAL_LINE = "/dev/ttyS0"
 _PORT_DEADLINE = 5.0
-
-
-def module_folder(plan: dict[str, Any]) -> Path | None:
-    """Where the modules of the guest's kernel are; None if all that it needs is built in."""
-    if plan["kernel"] == "uml":
-        return Path("/usr/lib/uml/modules", os.uname().release)
-    return Path(plan["modules"]) if plan["modules"] else None
-
-
-def load_modules(wanted: tuple[str, ...], folder: Path | None) -> None:
-    from lab.errors import KernelError
-    from lab.kernel import modules, syscalls
-
-    if folder is not None:
-        for file in modules.files(wanted, (folder / modules.INDEX).read_text()):
-            try:
-                syscalls.load_module(modules.read(folder / file), file)
-            except OSError as trouble:
-                raise KernelError(f"cannot load module {file}: {trouble.strerror}") from trouble
 
 
 def make_root() -> None:
@@ -106,14 +79,6 @@ def stop_loading_on_demand() -> None:
     Path("/proc/sys/kernel/modprobe").write_text("\n")
 
 
-def memory_fault() -> str:
-    """That the guest's memory was too small, if its kernel has killed a process for it."""
-    counters = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
-    if not int(counters.get("oom_kill", 0)):
-        return ""
-    return "the guest ran out of memory, and its kernel killed a process: tkm-lab up --memory SIZE"
-
-
 def open_console() -> None:
     """Standard input, output and errors; an ordinary user's init starts without."""
     console = os.open("/dev/console", os.O_RDWR | os.O_NOCTTY)
@@ -146,13 +111,14 @@ def main() -> None:
 
 def make_machine(plan: dict[str, Any]) -> int:
     """Make all of the machine that the agent needs, and open the line to the keeper."""
+    from lab.agent import guest
     from lab.kernel import syscalls
 
-    folder = module_folder(plan)
-    load_modules(("overlay",), folder)
+    folder = guest.module_folder(plan)
+    guest.load_modules(("overlay",), folder)
     make_root()
     open_console()
-    load_modules(MODULES, folder)
+    guest.load_modules(guest.MODULES, folder)
     stop_loading_on_demand()
     syscalls.sethostname("lab")
     return open_line(plan["kernel"])

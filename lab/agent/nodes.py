@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lab import hint
 from lab.agent.journal import Journal, Line
 from lab.agent.node_init import PACKET
 from lab.agent.recorder import Recorder
@@ -93,11 +94,21 @@ class Daemon:
 
 
 class Node:
-    """A node that is up. `spec` is what the front end asked for."""
+    """A node that is up."""
 
     def __init__(
-        self, spec: Mapping[str, Any], pid: int, control: socket.socket, journal: Journal
+        self, spec: Mapping[str, Any], pid: int, control: socket.socket, journal: Journal, lab: str
     ) -> None:
+        """Hold a node that was forked.
+
+        Args:
+            spec: what the front end asked for.
+            pid: of its init.
+            control: the socket to its init.
+            journal: numbers the lines of all logs.
+            lab: the lab's name, for hints.
+        """
+        self._lab = lab
         self.spec = spec
         self.name: str = spec["name"]
         self.pid = pid
@@ -147,7 +158,7 @@ class Node:
         try:
             socket.send_fds(self._control, [octets], fds)
         except OSError as gone:
-            raise LabError(f"node {self.name} has died: tkm-lab down, then up") from gone
+            raise self._dead() from gone
 
     async def spawn(
         self,
@@ -214,6 +225,9 @@ class Node:
             self.order({"memory": [0, *self._running]})
         return {int(job): size for job, size in (await self._memory).items()}
 
+    def _dead(self) -> LabError:
+        return LabError(f"node {self.name} has died: {hint.rebuild(self._lab)}")
+
     def _died(self) -> None:
         """Its init is gone, and with it all that ran in it."""
         loop = asyncio.get_running_loop()
@@ -229,7 +243,7 @@ class Node:
         waiting += [self._memory] if self._memory else []
         waiting += [] if self._up.done() else [self._up]
         for future in waiting:
-            future.set_exception(LabError(f"node {self.name} has died"))
+            future.set_exception(self._dead())
 
     def _receive(self) -> None:
         try:

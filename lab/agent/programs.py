@@ -16,7 +16,7 @@ BUILTIN: dict[str, str] = {
     "tkm_keymanager": "tkm.daemon.main:main",
     "tkm_cfgtool": "tkm_cfgtool.main:main",
     "xfrm_proxy": "xfrm_proxy.main:main",
-    "tkm_iked": "ike.daemon:main",
+    "tkm_iked": "ike.daemon.main:main",
 }
 
 LATE = ("shutil",)

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from lab.client import metadata
 from lab.build import backends, network
 from lab.build.backends import running
 from lab.build.backends.builtin import exposing_ike_keys
-from lab.client.lab import Lab
-from lab.errors import Hangup
 from lab.build.files import File
 from lab.build.identities import issue, keys_needed
+from lab.client import metadata
+from lab.client.lab import Lab
+from lab.errors import Hangup
 from lab.kernel.plan import CAPTURE, guest_memory
 from lab.kernel.probe import Kernel
 from lab.pki import KeyStock

@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 import shutil
 
-from lab.client import status
 from lab.agent.links import NAT
+from lab.client import status
 from lab.errors import UsageError
 from lab.topology import Node, Topology
 

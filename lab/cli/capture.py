@@ -67,7 +67,7 @@ def capture(
     if recorder.lost:
         show.warn(
             f"the capture is not complete: {recorder.lost} frames are missing; "
-            "more are kept after tkm-lab up --capture SIZE"
+            "a lab built with a larger --capture keeps more"
         )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -40,7 +41,53 @@ ike_option: Callable[[F], F] = click.option(
     multiple=True,
     metavar="NODE=BACKEND",
     help="Who does IKE on a node: builtin, strongswan, charon-tkm or none.",
+    shell_complete=complete.ike,
 )
+
+
+_PLATFORM = (
+    click.option(
+        "--kernel",
+        type=click.Choice(["auto", "host", "uml", "qemu"]),
+        default="auto",
+        show_default=True,
+        help="This host's, User-Mode Linux, a QEMU machine, or the first of them that can do ESP.",
+    ),
+    click.option(
+        "--memory",
+        metavar="SIZE",
+        default="",
+        help="Of a guest, such as 2G or 768M; else as much as its hosts need.",
+    ),
+    click.option(
+        "--capture",
+        metavar="SIZE",
+        default="64M",
+        show_default=True,
+        help="Memory for captured frames; when it is full, the oldest are forgotten.",
+    ),
+    click.option("--image", metavar="PATH", default="", help="The kernel that QEMU boots."),
+    click.option(
+        "--modules", metavar="FOLDER", default="", help="That kernel's modules, if it needs some."
+    ),
+)
+"""What a lab runs on, see `lab.kernel.platform`."""
+
+
+def platform_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of what its labs run on, as one parameter `platform`."""
+
+    @functools.wraps(command)
+    def with_platform(
+        *, kernel: str, memory: str, capture: str, image: str, modules: str, **others: Any
+    ) -> Any:
+        from lab.kernel.platform import chosen
+
+        return command(platform=chosen(kernel, memory, capture, image, modules), **others)
+
+    for option in reversed(_PLATFORM):
+        option(with_platform)
+    return with_platform
 
 
 def the_lab(name: str | None) -> Lab:

@@ -26,10 +26,11 @@ def _of_status(names: Callable[[Status, click.Context], Iterable[str]]) -> Compl
     """Names that are found in the lab that is meant."""
 
     def complete(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
-        from lab.cli.common import the_lab
+        from lab.client import which
+        from lab.client.lab import Lab
 
         try:
-            status = the_lab(context.params.get("name")).status()
+            status = Lab.connect(which.chosen(None, context.params.get("name"))).status()
         except LabError:
             return []
         return [name for name in names(status, context) if name.startswith(begun)]
@@ -66,6 +67,32 @@ def back_ends(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
     from lab.build import backends
 
     return [name for name in backends.BACKENDS if name.startswith(begun)]
+
+
+def ike(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """NODE=BACKEND for the nodes of the topology, or of the scenarios, that were named before."""
+    from lab.build import backends
+
+    choices = [f"{node}={name}" for node in _ike_nodes(context) for name in backends.BACKENDS]
+    return [choice for choice in choices if choice.startswith(begun)]
+
+
+def _ike_nodes(context: click.Context) -> list[str]:
+    """The nodes that have a policy in what the words before name."""
+    from lab.scenario.model import load as load_scenario
+    from lab.topology import load
+
+    given = context.params.get("topology"), *(context.params.get("names") or ())
+    words = [*filter(None, given), *context.args]  # click leaves words before an option unassigned
+    try:
+        if context.info_name == "run":
+            plans = [load_scenario(word).topology for word in words]
+        else:
+            plans = [load(word) for word in words]
+    except LabError:
+        return []
+    policies = [policy for plan in plans for policy in plan.policies]
+    return list(dict.fromkeys(node for policy in policies for node in policy.between))
 
 
 def topologies(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections.abc import Sequence
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 import click
 
@@ -48,11 +49,53 @@ def shell(name: str | None, node: str) -> None:
 @click.argument("source", shell_complete=complete.nodes)
 @click.argument("destination", shell_complete=complete.nodes)
 def ping(name: str | None, count: int, source: str, destination: str) -> None:
-    """Send echo requests from SOURCE to DESTINATION, a node's name or an address."""
+    """Send echo requests from SOURCE to DESTINATION, a node's name or an address.
+
+    It ends after so many replies. The first request may get none: it asks for the SAs.
+    """
     lab = the_lab(name)
     address = _address(lab, destination)
     command = ["ping", "-n", "-i", "0.2", "-c", str(count), "-w", str(10 + count), address]
-    sys.exit(lab.run(source, command, end=reader_gone()))
+    output = _PingOutput(count, sys.stdout.buffer)
+    code = lab.run(source, command, stdout=output.write, end=reader_gone())
+    output.end()
+    sys.exit(code)
+
+
+class _PingOutput:
+    """What ping prints, but its summary: a success that waited for SAs is no packet loss."""
+
+    _SUMMARY = re.compile(rb"(\d+) packets transmitted, (\d+) received,.*?(, time \d+ms)?\n")
+
+    def __init__(self, wanted: int, sink: BinaryIO) -> None:
+        """Pass on what ping prints.
+
+        Args:
+            wanted: the number of replies that it waits for.
+            sink: where the output goes, line by line.
+        """
+        self._wanted = wanted
+        self._sink = sink
+        self._rest = b""
+
+    def write(self, octets: bytes) -> None:
+        """Take what comes next."""
+        *lines, self._rest = (self._rest + octets).split(b"\n")
+        self._sink.writelines(self._line(line + b"\n") for line in lines)
+        self._sink.flush()
+
+    def end(self) -> None:
+        """Pass on what is not a whole line."""
+        self._sink.write(self._rest)
+        self._sink.flush()
+
+    def _line(self, line: bytes) -> bytes:
+        found = self._SUMMARY.fullmatch(line)
+        if found is None or int(found[2]) < self._wanted:
+            return line
+        sent, received, took = int(found[1]), int(found[2]), found[3] or b""
+        more = f", {sent - received} more without a reply" if sent > received else ""
+        return f"{received} of {self._wanted} replies received{more}".encode() + took + b"\n"
 
 
 def _end_as(lab: Lab, node: str, command: Sequence[str], *, tty: bool) -> NoReturn:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
@@ -74,6 +76,23 @@ class Listing:
             max(_least(row[number], prose=prose) for row in [self._headings, *self._rows])
             for number, prose in enumerate(self._prose)
         ]
+
+
+def wrapped(text: Text, width: int) -> Iterator[Text]:
+    """The lines of prose: it breaks at spaces, and a word that is longer than a line stays whole.
+
+    (rich either breaks such a word or, with overflow "ignore", no line at all.)
+    """
+    for line in text.split("\n", allow_blank=True):
+        begin, breaks = 0, []
+        for word in re.finditer(r"\S+", line.plain):
+            before, until = line.plain[begin : word.start()], line.plain[begin : word.end()]
+            if before.strip() and cell_len(until) > width:
+                begin = word.start()
+                breaks.append(begin)
+        for piece in line.divide(breaks):
+            piece.rstrip()
+            yield piece
 
 
 def _lines(row: Sequence[Text], per_line: int) -> Iterator[list[Text]]:

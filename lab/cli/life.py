@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
 
 from lab.cli import complete
-from lab.cli.common import ike_option, json_option, lab_option_as, print_json
+from lab.cli.common import ike_option, json_option, lab_option_as, platform_options, print_json
 from lab.errors import NotUp, UsageError
+
+if TYPE_CHECKING:
+    from lab.kernel.platform import Platform
 
 _EXPOSED = (
     "IKE keys are exposed: each Key Manager writes them to a file of its host. Whoever reads it "
@@ -19,73 +23,10 @@ _EXPOSED = (
 )
 
 
-_LEAST_MEMORY = 96
-"""MiB: with less, a guest does not reach its agent."""
-
-
-def checked_memory(size: str) -> str:
-    """The value of --memory.
-
-    Raises:
-        UsageError: it is not a size, or too little.
-    """
-    from lab.kernel.plan import mebibytes
-
-    try:
-        enough = not size or mebibytes(size) >= _LEAST_MEMORY
-    except ValueError as trouble:
-        raise UsageError(f"--memory: {trouble}") from trouble
-    if not enough:
-        raise UsageError(f"--memory {size}: a guest needs at least {_LEAST_MEMORY}M")
-    return size
-
-
-def checked_capture(size: str) -> int:
-    """The octets of a value of --capture.
-
-    Raises:
-        UsageError: it is not a size, or nothing.
-    """
-    from lab.kernel.plan import mebibytes
-
-    try:
-        megabytes = mebibytes(size)
-    except ValueError as trouble:
-        raise UsageError(f"--capture: {trouble}") from trouble
-    if not megabytes:
-        raise UsageError(f"--capture {size}: a capture needs at least 1M")
-    return megabytes << 20
-
-
 @click.command(short_help="Build a lab from a topology.")
 @click.argument("topology", shell_complete=complete.topologies)
 @click.option("--name", metavar="NAME", help="Of the lab; else that of the topology.")
-@click.option(
-    "--kernel",
-    type=click.Choice(["auto", "host", "uml", "qemu"]),
-    default="auto",
-    show_default=True,
-    help="This host's, User-Mode Linux, a QEMU machine, or the first of them that can do ESP.",
-)
-@click.option(
-    "--memory",
-    metavar="SIZE",
-    default="",
-    callback=lambda _context, _option, size: checked_memory(size),
-    help="Of a guest, such as 2G or 768M; else as much as its hosts need.",
-)
-@click.option(
-    "--capture",
-    metavar="SIZE",
-    default="64M",
-    show_default=True,
-    callback=lambda _context, _option, size: checked_capture(size),
-    help="Memory for captured frames; when it is full, the oldest are forgotten.",
-)
-@click.option("--image", metavar="PATH", default="", help="The kernel that QEMU boots.")
-@click.option(
-    "--modules", metavar="FOLDER", default="", help="That kernel's modules, if it needs some."
-)
+@platform_options
 @click.option(
     "--set", "parameters", multiple=True, metavar="NAME=NUMBER", help="A topology's parameter."
 )
@@ -99,11 +40,7 @@ def checked_capture(size: str) -> int:
 def up(
     topology: str,
     name: str | None,
-    kernel: str,
-    memory: str,
-    capture: int,
-    image: str,
-    modules: str,
+    platform: Platform,
     parameters: tuple[str, ...],
     ike: tuple[str, ...],
     expose_ike_keys: bool,
@@ -128,12 +65,10 @@ def up(
 
     with show.busy(f"building {name}"):
         builder.up(
-            *(plan, name, kernel, report),
+            *(plan, name),
+            report=report,
             expose_ike_keys=expose_ike_keys,
-            memory=memory,
-            capture=capture,
-            image=image,
-            modules=modules,
+            **platform._asdict(),
         )
     seconds = time.monotonic() - began
     if as_json:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 from lab.cli import complete
-from lab.cli.common import print_json
+from lab.cli.common import ike_option, platform_options, print_json
 from lab.errors import UsageError
 
 if TYPE_CHECKING:
+    from lab.kernel.platform import Platform
     from lab.scenario.model import Scenario
     from lab.scenario.outcomes import Result
     from lab.scenario.runner import Options
@@ -29,9 +30,7 @@ RUNS = Path("tkm-lab-runs")
 @click.argument("names", nargs=-1, metavar="[SCENARIO]…", shell_complete=complete.scenarios)
 @click.option("--all", "every", is_flag=True, help="All that come with the lab.")
 @click.option("--list", "listing", is_flag=True, help="Only say which there are.")
-@click.option(
-    "--ike", "backends", metavar="NODE=BACKEND", multiple=True, help="Who does IKE on a node."
-)
+@ike_option
 @click.option(
     "--far",
     metavar="BACKEND",
@@ -39,13 +38,7 @@ RUNS = Path("tkm-lab-runs")
     shell_complete=complete.back_ends,
 )
 @click.option("-j", "jobs", default=1, show_default=True, help="How many at once.")
-@click.option(
-    "--kernel",
-    type=click.Choice(["auto", "host", "uml", "qemu"]),
-    default="auto",
-    show_default=True,
-    help="Of the labs.",
-)
+@platform_options
 @click.option(
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
@@ -59,10 +52,10 @@ def run(
     names: tuple[str, ...],
     every: bool,
     listing: bool,
-    backends: tuple[str, ...],
+    ike: tuple[str, ...],
     far: str | None,
     jobs: int,
-    kernel: str,
+    platform: Platform,
     keep: Path,
     as_json: bool,
     junit: Path | None,
@@ -71,6 +64,7 @@ def run(
 
     Exit codes: 0 all passed, 1 one failed, 2 wrong use, 3 none could run here.
     """
+    from lab.scenario import keep as keeping
     from lab.scenario.model import load, shipped
     from lab.scenario.outcomes import exit_code, to_json, to_junit
     from lab.scenario.runner import Options
@@ -78,13 +72,15 @@ def run(
     if not (names or every or listing):
         raise UsageError("which scenario? tkm-lab run --list says which there are; --all runs them")
     chosen = [load(name) for name in names or shipped()]
-    chosen = [_changed(scenario, backends, far) for scenario in chosen]
+    chosen = [_changed(scenario, ike, far) for scenario in chosen]
     if listing:
         _list(chosen, as_json)
         return
-    options = Options(kernel=kernel, keep=keep.absolute())
+    keep = keep.absolute()
+    keeping.check(keep)
     if junit:
         _check_writable(junit)
+    options = Options(platform=platform, keep=keep)
     results = list(_run(chosen, options, jobs, quiet=as_json))
     if as_json:
         print_json(to_json(results))

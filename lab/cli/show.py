@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from lab.cli.layout import Listing
+from lab.cli.layout import Listing, wrapped
 from lab.client import which
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def _spinner(what: str, console: Console) -> Text:
 
 def prose(text: str | Text) -> None:
     """Print a line; on a terminal it wraps at spaces, and a longer word stays whole."""
-    out.print(text, soft_wrap=False, no_wrap=False, overflow="ignore", crop=False)
+    whole = Text.from_markup(text) if isinstance(text, str) else text
+    for piece in [whole] if out.width == _UNLIMITED else wrapped(whole, out.width):
+        out.print(piece)
 
 
 def step(done: Step) -> None:

@@ -20,9 +20,10 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
+from lab import hint
 from lab.agent.programs import BUILTIN
 from lab.client import node_socket, rendezvous
-from lab.client.command import Execution
+from lab.client.command import Execution, Sink
 from lab.client.status import (
     Associations,
     CaptureFile,
@@ -242,8 +243,8 @@ class Lab:
         *,
         stdin: BinaryIO | int | None = None,
         tty: bool = False,
-        stdout: BinaryIO | None = None,
-        stderr: BinaryIO | None = None,
+        stdout: Sink | None = None,
+        stderr: Sink | None = None,
         end: int | None = None,
     ) -> int:
         """Run a command in a node and return its exit code (128 + signal, as shells do).
@@ -370,7 +371,7 @@ class Lab:
         channel, _, hello = rendezvous.meet(self.name)
         try:
             if hello.get("version") != VERSION:
-                again = f"tkm-lab down {self.name}, then tkm-lab up"
+                again = hint.rebuild(self.name)
                 raise LabError(f"another version of tkm-lab has built {self.name}: {again}")
             if not hello["ready"]:
                 raise NotUp(f"the lab {self.name} is still being started")

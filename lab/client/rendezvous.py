@@ -6,6 +6,7 @@ from __future__ import annotations
 import compileall
 import os
 import select
+import shlex
 import signal
 import socket
 import struct
@@ -59,7 +60,14 @@ def meet(name: str) -> tuple[Channel, int, dict[str, Any]]:
         return channel, pid, channel.receive().body
     except (OSError, Hangup) as gone:
         sock.close()
-        raise NotUp(f"no lab named {name} is up: tkm-lab up") from gone
+        raise NotUp(_not_up(name)) from gone
+
+
+def _not_up(name: str) -> str:
+    others = [other for other in names() if other != name]
+    known = f" (up: {', '.join(others)})" if others else ""
+    build = shlex.join(["tkm-lab", "up", "two-hosts", "--name", name])
+    return f"no lab named {name} is up{known}: {build}"
 
 
 def launch(plan: Plan) -> tuple[Channel, int]:

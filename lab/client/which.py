@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shlex
 
+from lab import hint
 from lab.client import rendezvous
 from lab.errors import NotUp, UsageError
 
@@ -37,8 +38,7 @@ def chosen(argument: str | None, option: str | None = None) -> str:
     return names[0]
 
 
-def command(lab: str, *words: str) -> str:
+def command(lab: str, verb: str, *words: str) -> str:
     """A tkm-lab command to be pasted into a shell: it names the lab unless it is the only one."""
     alone = rendezvous.names() in ([], [lab]) and os.environ.get(VARIABLE, "") in ("", lab)
-    verb, *rest = words
-    return shlex.join(["tkm-lab", verb, *([] if alone else ["--lab", lab]), *rest])
+    return shlex.join(["tkm-lab", verb, *words]) if alone else hint.command(lab, verb, *words)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lab.kernel import registers
-from lab.kernel.plan import mebibytes
+from lab.kernel.plan import mebibytes, more_memory
 
 DESCRIPTORS = 640
 """Open files that User-Mode Linux needs: 457 were counted with two hosts and with twenty."""
@@ -74,20 +74,18 @@ def explain(printed: str, memory: str, host: Host) -> str:
 def _cause(printed: str, memory: str, host: Host) -> str:
     """The likeliest cause and its remedy; empty if nothing points to one."""
     if any(words in printed for words in _OUT_OF_MEMORY):
-        return (
-            f"the guest ran out of its {memory} of memory: tkm-lab up --memory SIZE, a larger one"
-        )
+        return f"the guest ran out of its {memory} of memory: {more_memory(memory)}"
     if any(words in printed for words in _OUT_OF_FILES) or host.descriptors < DESCRIPTORS:
         return too_few_descriptors(host.descriptors)
     if host.memory < mebibytes(memory):
         return (
             f"this host has less memory free than the {memory} of the guest: end other labs"
-            " (tkm-lab down --all), or tkm-lab up --memory, with less"
+            " (tkm-lab down --all), or build the lab with less --memory"
         )
     if _SIGSEGV in printed:
         return (
             "a guest's processes die like this if this processor's registers are not restored:"
-            " tkm-lab doctor, or tkm-lab up --kernel qemu"
+            " run tkm-lab doctor, or build the lab with --kernel qemu"
         )
     return ""
 

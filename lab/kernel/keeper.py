@@ -18,6 +18,7 @@ import sys
 import time
 from collections import deque
 
+from lab import hint
 from lab.errors import KernelError, LabError, NameInUse
 from lab.kernel import diagnosis, host, process, qemu, tree, uml
 from lab.kernel.place import Place
@@ -125,12 +126,13 @@ class Keeper:
         self.selector.register(wake, selectors.EVENT_READ, lambda _: self._stop())
 
     def _listen(self) -> socket.socket:
-        listener = socket.socket(socket.AF_UNIX)
+        listener, name = socket.socket(socket.AF_UNIX), self.plan.name
         try:
-            listener.bind(socket_name(os.getuid(), self.plan.name))
+            listener.bind(socket_name(os.getuid(), name))
         except OSError as taken:
+            listener.close()
             raise NameInUse(
-                f"a lab named {self.plan.name} is up already: tkm-lab down {self.plan.name}"
+                f"a lab named {name} is up already: {hint.command(name, 'down')}"
             ) from taken
         listener.listen()
         return listener

@@ -79,7 +79,7 @@ def temporary(memory: str) -> Place:
             return place
     raise KernelError(
         f"no folder for the {memory} of a guest's memory: set TMPDIR to one with room that is not"
-        " mounted noexec, or tkm-lab up --memory, with less"
+        " mounted noexec, or build the lab with less --memory"
     )
 
 

@@ -69,6 +69,11 @@ def mebibytes(size: str) -> int:
     return int(number) << (10 if unit == "G" else 0)
 
 
+def more_memory(memory: str) -> str:
+    """What to do when a guest ran out of its memory, a size such as `1G`."""
+    return f"build the lab with more, such as --memory {2 * mebibytes(memory)}M"
+
+
 def guest_memory(hosts: int, capture: int = CAPTURE) -> str:
     """What a guest of that many hosts is given; the host lends it only when it is touched.
 

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from lab.errors import KernelError
-from lab.kernel import accelerator, image, initramfs, machine, qemu, uml
+from lab.kernel import accelerator, image, initramfs, machine, platform, qemu, uml
 from lab.kernel.image import Image
 
 
@@ -91,11 +91,9 @@ def choose(wanted: Kernel = Kernel.AUTO, path: str = "", modules: str = "") -> C
 
     Raises:
         KernelError: there is none as wanted; says what to do.
+        UsageError: an image for a kernel that boots none.
     """
-    if (path or modules) and wanted is not Kernel.QEMU:
-        raise KernelError("only QEMU boots an image of yours: add --kernel qemu")
-    if modules and not path:
-        raise KernelError("modules belong to an image: add --image PATH")
+    platform.check_image(wanted, path, modules)
     _need(_tools)
     namespaces = _namespaces()
     if not namespaces.good:
@@ -128,7 +126,7 @@ def _own(path: str, modules: str) -> Image | None:
 
 def _without_namespaces(wanted: Kernel, namespaces: Finding, path: str, modules: str) -> Choice:
     """A guest that its process tree alone contains, see `lab.kernel.tree`."""
-    how = f"{namespaces.text}, so only its process tree contains the lab"
+    how = "no namespaces here; its process tree contains the lab"
     if wanted is Kernel.HOST:
         raise KernelError(f"{namespaces.text}: {namespaces.mend or 'use --kernel uml'}")
     guest = _uml(namespaces=False)

@@ -5,15 +5,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from lab.build import identities
-from lab.build.backends import backend_of
-from lab.build.builder import Files
-from lab.pki import CA, Identity, KeyStock
-
-if TYPE_CHECKING:
-    from lab.scenario.model import Scenario
+from lab.pki import CA, Identity
 
 Spoil = Callable[[CA, Identity], Identity]
 """From the root that all trust and a good identity to one that is bad, with the same key."""
@@ -54,15 +48,3 @@ FLAWS: Final[Mapping[str, Spoil]] = {
     "issuer without CA flag": _no_ca,
 }
 """What can be wrong with the certificate of a host, and what makes it so."""
-
-
-def issue(scenario: Scenario, stock: KeyStock) -> Files:
-    """The files of all hosts, with what is wrong with some of them; for `lab.build.builder.up`."""
-    root, hosts = identities.issue(scenario.topology, stock)
-    spoilt = {node: FLAWS[flaw](root, hosts[node]) for node, flaw in scenario.identities.items()}
-    files: Files = {}
-    for name, own in (hosts | spoilt).items():
-        topology = scenario.topology_of(name)
-        node = topology.nodes[name]
-        files[name] = backend_of(node).files(topology, node, root, own)
-    return files

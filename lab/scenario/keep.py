@@ -18,13 +18,14 @@ import json
 import os
 import shutil
 import tarfile
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from lab.build.files import FOLDER
-from lab.errors import LabError
+from lab.errors import LabError, UsageError
 from lab.scenario.outcomes import Result, to_json
 from lab.scenario.stage import Stage
 
@@ -54,6 +55,27 @@ class Draft:
         """Give it its name."""
         self.path.rename(self.whole)
         os.close(self._lock)
+
+
+def check(parent: Path) -> None:
+    """Find out before a run, which takes minutes, whether it could leave a directory.
+
+    Nothing of the attempt stays.
+
+    Raises:
+        UsageError: it could not.
+    """
+    missing: list[Path] = []
+    try:
+        missing += [folder for folder in (parent, *parent.parents) if not folder.exists()]
+        parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryDirectory(prefix=_BEGUN, dir=parent).cleanup()
+    except OSError as trouble:
+        raise UsageError(f"{parent}: {trouble.strerror}: say where with --keep DIR") from trouble
+    finally:
+        for folder in missing:  # the innermost first
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def begin(parent: Path, name: str) -> Draft:

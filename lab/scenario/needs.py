@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +13,7 @@ from lab.build.backends.model import find
 from lab.scenario.errors import CouldNotRun
 
 if TYPE_CHECKING:
-    from lab.scenario.model import Scenario
+    from lab.topology import Topology
 
 Version = tuple[int, ...]
 
@@ -23,10 +23,10 @@ FEATURES: Final[Mapping[str, Version]] = {
 """Each feature that not every charon has, and the first version that does. tkm_iked has all."""
 
 
-def check(scenario: Scenario) -> None:
-    """Raises CouldNotRun: a back end of the scenario does not know what it needs."""
-    for node in scenario.topology.nodes.values():
-        for feature in scenario.needs:
+def check(topology: Topology, features: Iterable[str]) -> None:
+    """Raises CouldNotRun: a back end of the topology lacks one of the features."""
+    for node in topology.nodes.values():
+        for feature in features:
             if node.ike == "strongswan" and _version() < FEATURES[feature]:
                 has, since = (".".join(map(str, v)) for v in (_version(), FEATURES[feature]))
                 raise CouldNotRun(f"charon {has} on {node.name} has no {feature} ({since} has)")

@@ -16,14 +16,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-from lab.build import backends, builder
+from lab.build import backends, builder, identities
 from lab.client.lab import Lab
 from lab.errors import KernelError, LabError
 from lab.kernel import syscalls
+from lab.kernel.platform import Platform
 from lab.pki import KeyStock
 from lab.scenario import certificates, keep, needs
 from lab.scenario.engine import Attempt, Done, Engine, State
@@ -47,7 +48,8 @@ def _silence(_: object) -> None:
 class Options:
     """How scenarios are run."""
 
-    kernel: str = "auto"
+    platform: Platform = field(default_factory=Platform)
+    """What its lab runs on."""
     keep: Path | None = None
     """Where a failed run leaves its directory; None: nowhere."""
     begin: Callable[[Step], None] = _silence
@@ -82,19 +84,32 @@ def run(scenario: Scenario, options: Options) -> Result:
     draft = None
     try:
         _check_machine(scenario)
-        with closing(Stage(scenario.topology, lambda: _build(scenario, options.kernel))) as stage:
+        with closing(Stage(scenario.topology, lambda: _build(scenario, options.platform))) as stage:
             _drive(engine, stage, options)
             if not engine.passed and options.keep:
-                draft = keep.begin(options.keep, scenario.name)
-                keep.save(stage, draft.path)
+                draft = _keep(stage, options.keep, scenario.name)
     except CouldNotRun as lack:
         return Result(scenario, Outcome.NOT_RUN, time.monotonic() - began, str(lack))
     result = _result(scenario, engine, time.monotonic() - began)
-    if draft:
+    if isinstance(draft, keep.Draft):
         result = replace(result, kept=draft.whole)
         keep.save_result(result, draft.path)
         draft.finish()
+    elif draft:
+        result = replace(result, reason=f"{result.reason}; nothing was kept: {draft}")
     return result
+
+
+def _keep(stage: Stage, parent: Path, name: str) -> keep.Draft | str:
+    """Write down what a failed run has seen; if that cannot be, return why: its result counts."""
+    try:
+        draft = keep.begin(parent, name)
+        keep.save(stage, draft.path)
+    except LabError as trouble:
+        return str(trouble)
+    except OSError as trouble:
+        return f"{trouble.filename or parent}: {trouble.strerror}"
+    return draft
 
 
 def run_all(scenarios: Sequence[Scenario], options: Options, jobs: int) -> Iterator[Result]:
@@ -133,7 +148,7 @@ def _check_machine(scenario: Scenario) -> None:
         backends.check_installed(scenario.topology)
     except LabError as lack:
         raise CouldNotRun(str(lack)) from lack
-    needs.check(scenario)
+    needs.check(scenario.topology, scenario.needs)
 
 
 def _steps(scenario: Scenario) -> list[Step]:
@@ -143,13 +158,15 @@ def _steps(scenario: Scenario) -> list[Step]:
     return [*scenario.steps, *([] if scenario.plain_text else [last])]
 
 
-def _build(scenario: Scenario, kernel: str) -> Lab:
+def _build(scenario: Scenario, platform: Platform) -> Lab:
     def issue(_: Topology, stock: KeyStock) -> builder.Files:
-        return certificates.issue(scenario, stock)
+        return _issue(scenario, stock)
 
     name = f"run-{os.getpid()}"
     try:
-        return builder.up(scenario.topology, name, kernel, identities=issue, keep=False)
+        return builder.up(
+            scenario.topology, name, identities=issue, keep=False, **platform._asdict()
+        )
     except KernelError as lack:
         raise CouldNotRun(str(lack)) from lack
 
@@ -185,3 +202,18 @@ def _result(scenario: Scenario, engine: Engine, seconds: float) -> Result:
         return Result(scenario, Outcome.PASSED, seconds, steps=steps)
     reason = f"{failed[0].step}: {failed[0].words}"
     return Result(scenario, Outcome.FAILED, seconds, reason, steps)
+
+
+def _issue(scenario: Scenario, stock: KeyStock) -> builder.Files:
+    """The files of all hosts, with what is wrong with some of them."""
+    root, hosts = identities.issue(scenario.topology, stock)
+    spoilt = {
+        node: certificates.FLAWS[flaw](root, hosts[node])
+        for node, flaw in scenario.identities.items()
+    }
+    files: builder.Files = {}
+    for name, own in (hosts | spoilt).items():
+        topology = scenario.topology_of(name)
+        node = topology.nodes[name]
+        files[name] = backends.backend_of(node).files(topology, node, root, own)
+    return files

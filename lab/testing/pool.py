@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lab.client.lab import Lab
+    from lab.kernel.platform import Platform
     from lab.topology import Topology
 
 MOST = 3
@@ -27,15 +28,15 @@ Report = Callable[[str], None]
 class Pool:
     """Builds labs, and ends them.
 
-    `kernel` is what they run on. Unless they are to be kept (`keep`), they die with this process,
+    `platform` is what they run on. Unless they are to be kept (`keep`), they die with this process,
     however that ends.
     """
 
-    def __init__(self, kernel: str, *, keep: bool = False) -> None:
+    def __init__(self, platform: Platform, *, keep: bool = False) -> None:
         worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
         self._prefix = f"pytest-{os.getpid()}-{worker}"
         self._numbers = count(1)
-        self._kernel = kernel
+        self._platform = platform
         self._keep = keep
         self._shared: dict[str, Lab] = {}
 
@@ -62,7 +63,7 @@ class Pool:
         from lab.build import builder
 
         name = f"{self._prefix}-{next(self._numbers)}"
-        return builder.up(topology, name, self._kernel, keep=self._keep)
+        return builder.up(topology, name, keep=self._keep, **self._platform._asdict())
 
     def _make_room(self) -> None:
         while len(self._shared) >= MOST:

@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import pytest
 
-from lab.build.backends.builtin import EES_SOCKET, IKE_SOCKET, IKED_USER, PROXY_USER, TKM_USER
+from lab.build.backends.builtin import IKED_USER, PROXY_USER, TKM_USER
 from lab.build.files import KEY, TKM_CONF
 from lab.client.lab import Lab
 from tests.e2e.conftest import Builder
+from tkm.rpc.paths import EES_SOCKET, IKE_SOCKET
 
 ROOT = Path(__file__).parents[2]
 NET_BIND_SERVICE, NET_ADMIN = 10, 12
@@ -148,8 +149,16 @@ def attack(
         "ike": IKE_SOCKET, "ees": EES_SOCKET,
         "sockets": [IKE_SOCKET] if user == IKED_USER else [IKE_SOCKET, EES_SOCKET],
     }  # fmt: skip
-    program = "/tmp/attack.py"
-    lab.call("alice", ["tee", program], PROGRAM.encode())
+    # A folder of the attacker's in the file system of the sockets: there it may rename files.
+    folder = "/run/attacker"
+    program = f"{folder}/attack.py"
+    for command in (
+        ["mkdir", "-p", folder],
+        ["tee", program],
+        ["chown", "-R", user or "0", folder],
+    ):
+        done = lab.call("alice", command, PROGRAM.encode())
+        assert done.code == 0, done.stderr
     given = json.dumps([user and int(user), victims, files, harmless])
     done = lab.call("alice", [sys.executable, program, str(ROOT), given])
     assert done.code == 0, done.stderr

@@ -8,7 +8,7 @@ own, every Unix socket too; /dev/shm and the home folder are empty, and /tmp and
 whose upper layers show each file that is written there. On it a front end builds a lab; at a given
 step processes get signals; after it the stage must be as it was.
 
-    stage.py TREE PYTHON UID KERNEL STEP VICTIM=SIGNAL…
+    sandbox.py TREE PYTHON UID KERNEL STEP VICTIM=SIGNAL…
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 DEADLINE = 15.0
-PACKAGES = ("lab", "tkm", "ike", "scenarios")
+PACKAGES = ("lab", "tkm", "tkm_cfgtool", "xfrm_proxy", "ike", "scenarios")
 HOME = Path("/mnt/home")
 CACHE = Path("/mnt/cache")
 SITE = Path("/mnt/site")

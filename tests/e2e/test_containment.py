@@ -33,7 +33,7 @@ def play(uid: int, kernel: str, step: str, *blows: tuple[str, int]) -> None:
     """Let the stage play one case and compare what is on it before and after."""
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     fresh = ["unshare", *user, *FRESH]
-    stage = [sys.executable, "-B", str(Path(__file__).with_name("stage.py"))]
+    stage = [sys.executable, "-B", str(Path(__file__).with_name("sandbox.py"))]
     case = [str(TREE), python_for(uid), str(uid), kernel, step]
     signals = [f"{victim}={int(number)}" for victim, number in blows]
     result = subprocess.run(

@@ -204,7 +204,7 @@ def test_nodes_are_created_once(lab: Lab) -> None:
 
 
 def test_a_name_belongs_to_one_lab(lab: Lab) -> None:
-    with pytest.raises(NameInUse, match=f"tkm-lab down {lab.name}"):
+    with pytest.raises(NameInUse, match=f"tkm-lab down --lab {lab.name}"):
         Lab.start(lab.name, Kernel.UML)
     assert lab.name in [summary.name for summary in Lab.all()]
 

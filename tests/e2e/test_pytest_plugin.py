@@ -88,16 +88,16 @@ def test_a_failure_comes_with_its_lab_and_waits(tmp_path: Path) -> None:
         assert process.stdout is not None
         prefix = f"pytest-{process.pid}-"
         for line in process.stdout:
-            if "export TKM_LAB=" in line:
+            if "tkm-lab shell --lab" in line:
                 break
         (name,) = labs(prefix)
-        assert f"TKM_LAB={name};" in line
+        assert line.split() == ["tkm-lab", "shell", "--lab", name, "alice"]
         process.stdin.write("\n")
         out, _ = process.communicate(timeout=170)
     with Lab.connect(name):  # it was kept
         assert process.returncode == 1
         assert "1 failed, 1 passed" in out
-        assert f"the lab {name} is up: tkm-lab down {name}" in out
+        assert f"the lab {name} is up: tkm-lab down --lab {name}" in out
         assert "no UDP from nobody on wire within 0.1 s; there was:" in out
         for section in ("lab: the wire", "lab: logs", "lab: files"):
             assert f"- {section} -" in out

@@ -55,7 +55,9 @@ def test_a_lab_lives_from_up_to_down(name: str) -> None:
 
     again = tkm_lab("up", "two-hosts", "--name", name)
     assert (again.code, again.out) == (1, "")
-    assert again.complaint == f"tkm-lab: a lab named {name} is up already: tkm-lab down {name}"
+    assert (
+        again.complaint == f"tkm-lab: a lab named {name} is up already: tkm-lab down --lab {name}"
+    )
     assert Lab(name).summary() == before
     assert tkm_lab("ping", "-c", "1", "alice", "bob", TKM_LAB=name).code == 0
 

@@ -40,7 +40,7 @@ def test_little_memory(worker_id: str) -> None:
     result = _up(name, "--memory", "96M")
     assert result.returncode == 1
     assert "ran out of" in result.stderr
-    assert "tkm-lab up --memory" in result.stderr
+    assert "such as --memory 192M" in result.stderr
     assert not _is_up(name)
 
 
@@ -49,3 +49,11 @@ def test_what_is_not_a_size_of_memory(worker_id: str, size: str) -> None:
     result = _up(f"size-{worker_id}", "--memory", size)
     assert result.returncode == 2
     assert result.stderr.startswith("tkm-lab: --memory")
+
+
+def test_little_memory_for_a_scenario(tmp_path: Path) -> None:
+    options = ("--kernel", "uml", "--memory", "96M", "--keep", str(tmp_path))
+    command = [TKM_LAB, "run", "forged-packets", *options]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    assert result.returncode in (1, 3), "the guest dies at its start, or a daemon in it"
+    assert "such as --memory 192M" in result.stdout

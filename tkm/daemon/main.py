@@ -15,8 +15,9 @@ from tkm.core.manager import CONTEXTS, KeyManager
 from tkm.daemon import logs, memory, systemd
 from tkm.daemon.reactor import Reactor
 from tkm.errors import ConfigError, KernelError
-from tkm.rpc.client import IKE_SOCKET, user_id
+from tkm.rpc.client import user_id
 from tkm.rpc.listener import check_unserved
+from tkm.rpc.paths import IKE_SOCKET, prepare
 from tkm.rpc.server import Dispatcher, Server, describe_fault
 from tkm.sandbox import calls, privileges
 from tkm.xfrm.kernel import XfrmKernel
@@ -188,6 +189,7 @@ def _serve(manager: KeyManager, arguments: argparse.Namespace) -> None:
     users = {0, _own_user(arguments), *arguments.allow_user}
     dispatcher = _dispatcher(manager, arguments.rpc)
     with Reactor(logs.reopen, manager.count_contexts) as reactor:
+        prepare(arguments.socket, "--socket")
         # The name is taken first: a second TKM must not remove what the first has installed.
         server = Server(
             arguments.socket,

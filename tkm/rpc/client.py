@@ -19,8 +19,6 @@ R = TypeVar("R", bound=Record)
 Transport = Callable[[bytes], bytes]
 """Takes the frame of a request, gives the octets of its response."""
 
-IKE_SOCKET = "/tmp/tkm.rpc.ike"
-
 
 class Client:
     """Calls the operations of an interface, one at a time."""

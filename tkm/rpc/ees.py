@@ -12,7 +12,6 @@ from tkm.rpc.record import Empty
 from tkm.rpc.result import Result
 
 EES = Interface("EES", FixedFrames)
-EES_SOCKET = "/tmp/tkm.rpc.ees"
 
 SpId = Annotated[int, Unsigned(4, "little", low=1, high=100, fault=Result.INVALID_ID)]
 """The reqid of the policy or state that the event is about."""

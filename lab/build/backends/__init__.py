@@ -9,7 +9,8 @@ model           what a back end is
 running         start, ready, stop, for all of them
 =============== ===============================================================================
 
-Whichever it is, it listens for VICI at `lab.client.node_socket.VICI`: `lab.client.vici` drives them all.
+Whichever it is, it listens for VICI at `lab.client.node_socket.VICI`: `lab.client.vici` drives
+them all.
 """
 
 from __future__ import annotations

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from lab.build.backends import charon
 from lab.build.backends.model import Argv, Backend, Daemon
 from lab.build.files import KEY, ROOT_CA, SWANCTL_CONF, TKM_CONF, XML, File, files_of
+from tkm.rpc.paths import EES_SOCKET, IKE_SOCKET
 
 if TYPE_CHECKING:
     from lab.pki import CA, Identity
     from lab.topology import Node, Topology
 
-IKE_SOCKET = "/tmp/tkm.rpc.ike"
-EES_SOCKET = "/tmp/tkm.rpc.ees"
 ANCHOR = f"{ROOT_CA}:1"
 
 CFGTOOL: Argv = ("tkm_cfgtool", "-c", XML, "-i", SWANCTL_CONF, "-t", TKM_CONF)
@@ -31,7 +30,7 @@ _MANAGER: Argv = (
 _ALLOW: Argv = ("--allow-user", IKED_USER, "--socket-mode", "666")
 _DAEMON: Argv = (
     *("tkm_iked", "-c", SWANCTL_CONF, "-r", ANCHOR, "--user", IKED_USER),
-    *("--server-user", TKM_USER, "--allow-user", PROXY_USER, "--rehearse"),
+    *("--server-user", TKM_USER, "--allow-user", PROXY_USER, "--warm-up"),
 )
 _IKED = Daemon("tkm_iked", _DAEMON, socket=EES_SOCKET)
 PROXY = Daemon("xfrm_proxy", ("xfrm_proxy",), line="waiting for kernel events")

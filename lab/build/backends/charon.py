@@ -11,8 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.build.backends.model import FOLDERS, Argv, Daemon
-from lab.client.node_socket import VICI
 from lab.build.files import FOLDER
+from lab.client.node_socket import VICI
 
 CONF = f"{FOLDER}/strongswan.conf"
 PROGRAMS = "/run/strongswan"

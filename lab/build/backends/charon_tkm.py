@@ -2,7 +2,7 @@
 """strongSwan's own charon-tkm beside a Trusted Key Manager that speaks generation 1 of the RPC.
 
 Whoever has built it (strongSwan 5.7 to 5.9.1, `--enable-tkm`) can use it; no distribution ships it.
-It finds the TKM and xfrm_proxy at paths that are compiled in, the same as ours. Which numbers the
+It meets the TKM and xfrm_proxy at the original's paths, which are compiled in. Which numbers the
 TKM has for key exchange methods and CAs it has to be told.
 """
 
@@ -15,12 +15,17 @@ from lab.build.backends import builtin, charon
 from lab.build.backends.model import Argv, Backend, Daemon, find
 from lab.build.files import File, files_of
 from lab.topology import Node, Topology
+from tkm.rpc.paths import ORIGINAL_EES_SOCKET, ORIGINAL_IKE_SOCKET
 
 if TYPE_CHECKING:
     from lab.pki import CA, Certificate, Identity
 
 _PROGRAM = "charon-tkm"
 _RPC = ("--rpc", "1")
+_MANAGER = builtin.manager(*_RPC, "--socket", ORIGINAL_IKE_SOCKET)._replace(
+    socket=ORIGINAL_IKE_SOCKET
+)
+_PROXY = builtin.PROXY._replace(argv=(*builtin.PROXY.argv, "--socket", ORIGINAL_EES_SOCKET))
 _MAPPINGS = """\
 charon-tkm {{
   dh_mapping {{
@@ -67,7 +72,7 @@ def _configure() -> tuple[Argv, ...]:
 
 def _stages() -> tuple[tuple[Daemon, ...], ...]:
     daemon = charon.daemon(_PROGRAM, find(_PROGRAM))
-    return ((builtin.manager(*_RPC),), (daemon, builtin.PROXY))
+    return ((_MANAGER,), (daemon, _PROXY))
 
 
 CHARON_TKM = Backend("charon-tkm", files=_files, configure=_configure, stages=_stages, lack=_lack)

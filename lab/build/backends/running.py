@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 
 from lab.build.backends.model import Backend, Daemon
+from lab.build.files import File
 from lab.client.lab import Lab
 from lab.errors import LabError
-from lab.build.files import File
 
 READY = 20.0
 """Seconds that a daemon may take until it is ready."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.ike.daemons import ADDRESSES, Node, free_port
+from tests.unit.ike.network import Network
 
 
 @pytest.fixture
@@ -28,3 +29,18 @@ def daemons(nodes: list[Node]) -> Iterator[list[subprocess.Popen[bytes]]]:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         process.wait()
+
+
+@pytest.fixture
+def network() -> Network:
+    """Two hosts that have not spoken yet, fine weather."""
+    return Network()
+
+
+@pytest.fixture
+def connected(network: Network) -> Network:
+    """Two hosts with an IKE SA, begun by alice, and its first Child SA."""
+    network.ping(network.alice)
+    network.run_until(network.is_up)
+    network.run(1)
+    return network

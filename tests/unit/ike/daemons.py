@@ -108,8 +108,13 @@ class Node:
     def start(self, around: Sequence[str] = (), *options: str) -> subprocess.Popen[bytes]:
         """Run the daemon until its services answer."""
         process = self.spawn(around, *options)
-        wait_for((self.folder / "ees").exists, process)
+        wait_for(self.serves, process)
         return process
+
+    def serves(self) -> bool:
+        """Whether the daemon's last service accepts connections; its socket is there earlier."""
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(self.folder / "ees")) == 0
 
     def spawn(self, around: Sequence[str] = (), *options: str) -> subprocess.Popen[bytes]:
         """Run the daemon.
@@ -122,7 +127,7 @@ class Node:
         config = ["-c", f"{self.folder}/swanctl.conf", *ports]
         with self.log.open("wb") as log:
             return subprocess.Popen(
-                [*around, sys.executable, "-m", "ike.daemon", *config, *sockets, *options],
+                [*around, sys.executable, "-m", "ike.daemon.main", *config, *sockets, *options],
                 stderr=log,
             )
 

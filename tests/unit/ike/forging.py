@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 from struct import Struct
 
 from ike.address import Endpoint
+from ike.engine.context import Datagram
+from ike.engine.states import State
 from ike.message.header import Header
-from ike.sa.host import Datagram
-from ike.sa.states import State
 from tests.unit.ike.network import Network, Side
 
 GENERIC = Struct(">BBH")
@@ -157,7 +157,7 @@ def standing(side: Side) -> list[tuple[int, State, frozenset[bytes]]]:
     settled = (State.ESTABLISHED, State.REKEYED, State.DELETING)
     return [
         (sa.id, sa.state, frozenset(sa.peer.children))
-        for sa in side.engine.host.sas.values()
+        for sa in side.engine.registry.values()
         if sa.state in settled
     ]
 
@@ -229,10 +229,10 @@ class Attacker:
         if self.chance.random() < 0.2:
             source = Endpoint(f"203.0.113.{self.chance.randrange(256)}", 500)
         side = next(side for side in self.network.sides if side.endpoint.host == target.host)
-        before, words, waiting = standing(side), self.words.count, len(side.engine.host.outbox)
+        before, words, waiting = standing(side), self.words.count, len(side.engine.context.outbox)
         side.engine.receive_datagram(octets, target, source, self.network.now)
         self.thrown[kind] += 1
-        self._provoked |= {each.octets for each in side.engine.host.outbox[waiting:]}
+        self._provoked |= {each.octets for each in side.engine.context.outbox[waiting:]}
         if standing(side) != before:
             self.faults.append(f"{kind}: {octets.hex()} has changed an established IKE SA")
         if self.words.count == words:
@@ -243,7 +243,7 @@ class Attacker:
 
 
 def _rekey_child(network: Network) -> None:
-    for child in list(network.alice.engine.host.children.values()):
+    for child in list(network.alice.engine.context.children.values()):
         network.alice.engine.expire(1, child.spi_remote, hard=False, now=network.now)
 
 
@@ -254,7 +254,7 @@ def _rekey_ike(network: Network) -> None:
 
 
 def _delete_child(network: Network) -> None:
-    for spi in list(network.bob.engine.host.children):
+    for spi in list(network.bob.engine.context.children):
         network.bob.engine.delete_child_sa(spi, "test", network.now)
 
 
@@ -291,7 +291,7 @@ def live(seed: int, most: int) -> Attacker:
                 break
         network.run(300)
     for side in network.sides:
-        if side.contexts() or side.in_tkm() or side.engine.host.sas:
+        if side.contexts() or side.in_tkm() or side.engine.registry:
             attacker.faults.append(f"{side.name} still holds {side.contexts()} at the end")
     return attacker
 

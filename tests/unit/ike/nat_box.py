@@ -2,7 +2,7 @@
 """A NAT in front of a host: rewrites addresses and ports, and forgets."""
 
 from ike.address import Endpoint
-from ike.sa.host import Datagram
+from ike.engine.context import Datagram
 
 OUTSIDE = {"alice": "203.0.113.1", "bob": "198.51.100.2"}
 OUTSIDE6 = {"alice": "2001:db8:1::1", "bob": "2001:db8:2::2"}

@@ -17,13 +17,12 @@ from ike import address
 from ike.address import Endpoint
 from ike.config import proposals
 from ike.config.model import Authority, ChildConfig, Configuration, Connection, Mode
+from ike.engine import timers
+from ike.engine.context import Datagram, Settings
+from ike.engine.engine import Ike
 from ike.identity import Identity
 from ike.message.numbers import Protocol
-from ike.sa import timers
-from ike.sa.engine import Ike
-from ike.sa.events import Event
-from ike.sa.host import Datagram, Settings
-from ike.trusted import Trusted
+from ike.tkm_client import TkmClient
 from ike.x509 import Certificate
 from tests.unit import trusted
 from tests.unit.ike.nat_box import NatBox
@@ -137,9 +136,9 @@ class Side:
         self.endpoint = Endpoint(config.connections[0].local_addrs[0], 500)
         self.kernel: RecordingKernel = host.kernel
         self.manager = host.manager
-        self.trusted = Trusted(host.client)
-        self.engine = Ike(self.trusted, config, settings, chance.randbytes)
-        self.events: list[Event] = []
+        self.tkm = TkmClient(host.client)
+        self.engine = Ike(self.tkm, config, settings, chance.randbytes)
+        self.events: list[Any] = []
 
     def states(self) -> set[trusted.State]:
         """What is in the kernel."""
@@ -147,7 +146,7 @@ class Side:
 
     def contexts(self) -> dict[str, int]:
         """How many contexts of each kind are taken, by our books."""
-        return {kind: count for kind, count in self.trusted.contexts_in_use.items() if count}
+        return {kind: count for kind, count in self.tkm.contexts_in_use.items() if count}
 
     def in_tkm(self) -> dict[str, int]:
         """The same by the TKM's books: contexts that are not clean."""
@@ -156,9 +155,9 @@ class Side:
 
     def next_timer(self) -> float | None:
         """When the engine has something to do. It must not have overlooked an IKE SA."""
-        asked = {sa: timers.next_timer(sa) for sa in self.engine.host.sas.values()}
+        asked = {sa: timers.next_timer(sa) for sa in self.engine.registry.values()}
         asked = {sa: time for sa, time in asked.items() if time is not None}
-        assert self.engine.timetable.times() == asked, self.name
+        assert self.engine.deadline_index.times() == asked, self.name
         return self.engine.next_timer()
 
     def ike_sas(self) -> list[str]:
@@ -285,7 +284,7 @@ class Network:
 
 def soft_expire(network: Network, side: Side) -> None:
     """The kernel reports the outbound state of every Child SA."""
-    for child in list(side.engine.host.children.values()):
+    for child in list(side.engine.context.children.values()):
         side.engine.expire(1, child.spi_remote, hard=False, now=network.now)
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from unittest.mock import patch
 
+from ike.daemon.service import Service
+from ike.engine import protection
 from ike.errors import UnknownName
 from ike.message import chain
 from ike.message.header import Header
-from ike.message.payload import Payload
-from ike.sa import protection
-from ike.service import Service
+from ike.message.payloads import Payload
 from ike.vici import message as vici
 from ike.vici.commands import COMMANDS, EVENTS
 from ike.vici.control import Control
@@ -75,7 +75,7 @@ def misbehave(seed: int) -> tuple[Counter[str], list[str]]:
     for side in network.sides:
         side.engine.terminate("test", network.now)
     network.run(700)
-    held = [(side.contexts(), side.in_tkm(), side.engine.host.sas) for side in network.sides]
+    held = [(side.contexts(), side.in_tkm(), side.engine.registry) for side in network.sides]
     found = [f"{held} is still held at the end"] if any(any(each) for each in held) else []
     network.ping(network.alice)
     network.run(20)

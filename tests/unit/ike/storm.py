@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from unittest.mock import patch
 
+from ike.engine.states import State
 from ike.errors import UnknownName
-from ike.sa.states import State
 from tests.unit.ike.network import FINE, STORM, Network, Side
 from tkm.core.handlers import key_exchange
 from tkm.crypto.key_exchange import METHODS, ModpGroup
@@ -42,7 +42,7 @@ def seeded_nonces(chance: random.Random) -> Iterator[None]:
 def act(network: Network, side: Side) -> None:
     """Something happens on one side."""
     engine, chance = side.engine, network.chance
-    spis = sorted(engine.host.children)
+    spis = sorted(engine.context.children)
     established = [sa.id for sa in engine.sas() if sa.state is State.ESTABLISHED]
     deeds = {
         "ping": 2,
@@ -66,7 +66,7 @@ def act(network: Network, side: Side) -> None:
         elif deed == "delete":
             engine.terminate("storm", network.now)
         else:
-            child = engine.host.children[chance.choice(spis)]
+            child = engine.context.children[chance.choice(spis)]
             spi = child.spi_remote
             engine.expire(1, spi, hard=deed == "hard", now=network.now)
 
@@ -104,7 +104,7 @@ def trouble(network: Network) -> list[str]:
         side.engine.terminate("the end", network.now)
     network.run(200)
     for side in network.sides:
-        held = side.contexts(), side.in_tkm(), side.states(), side.engine.host.sas
+        held = side.contexts(), side.in_tkm(), side.states(), side.engine.registry
         if any(held):
             found.append(f"{side.name} still holds {held} at the end")
     return found

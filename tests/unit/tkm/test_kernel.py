@@ -79,7 +79,7 @@ def test_without_a_policy_nothing_passes_while_policies_change():
 
 TAKEN_OVER = """
 import socket, struct
-from ike.udp import _POLICY_OPTIONS, _exemption
+from ike.daemon.udp import _POLICY_OPTIONS, _exemption
 # An exemption of a socket, as IKE daemons have it, and a policy of somebody else.
 exempt = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 exempt.setsockopt(*_POLICY_OPTIONS[socket.AF_INET], _exemption(socket.AF_INET, 1))

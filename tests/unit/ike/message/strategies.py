@@ -4,24 +4,30 @@
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ike.message.auth import Authentication
-from ike.message.cert import Certificate
-from ike.message.certreq import CertificateRequest
 from ike.message.chain import PAYLOADS
-from ike.message.delete import Delete
-from ike.message.encrypted import Encrypted, EncryptedFragment
 from ike.message.header import NO_SPI, Header
-from ike.message.identification import IdInitiator, IdResponder
-from ike.message.ke import KeyExchange
 from ike.message.message import Message
-from ike.message.nonce import Nonce
-from ike.message.notify import Notify
 from ike.message.numbers import PayloadType
-from ike.message.payload import Payload
-from ike.message.sa import Proposal, SecurityAssociation, Transform
-from ike.message.ts import TrafficSelector, TsInitiator, TsResponder
-from ike.message.unknown import Unknown
-from ike.message.vendor import VendorId
+from ike.message.payloads import (
+    Authentication,
+    Certificate,
+    CertificateRequest,
+    Delete,
+    Encrypted,
+    EncryptedFragment,
+    IdInitiator,
+    IdResponder,
+    KeyExchange,
+    Nonce,
+    Notify,
+    Payload,
+    SecurityAssociation,
+    TsInitiator,
+    TsResponder,
+    Unknown,
+    VendorId,
+)
+from ike.message.substructures import Proposal, TrafficSelector, Transform
 
 u8, u16, u32 = (st.integers(0, (1 << bits) - 1) for bits in (8, 16, 32))
 octets = st.binary(max_size=40)

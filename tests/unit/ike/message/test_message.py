@@ -8,22 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ike.errors import (
+from ike.message.chain import decode_chain
+from ike.message.errors import (
     Declined,
     InvalidMajorVersion,
     MalformedMessage,
     PeerError,
     UnsupportedCriticalPayload,
 )
-from ike.message.chain import decode_chain
 from ike.message.header import Header
-from ike.message.ke import KeyExchange
 from ike.message.message import Message
-from ike.message.nonce import Nonce
-from ike.message.notify import Notify
 from ike.message.numbers import NotifyType
-from ike.message.sa import SecurityAssociation
-from ike.message.unknown import Unknown
+from ike.message.payloads import KeyExchange, Nonce, Notify, SecurityAssociation, Unknown
 from tests.unit.ike.message.strategies import messages
 
 HEADER = Header(bytes(range(8)), bytes(8), 34, True, False, 0)
@@ -136,9 +132,9 @@ def test_critical_bit_of_known_payloads_is_ignored() -> None:
         (40, b"\0\0\0", "4 octets wanted at 0"),
         (40, b"\0\0\0\3", "type 40 and 3 octets"),
         (40, b"\0\0\0\x20" + bytes(16), "28 octets wanted at 4, 16 are left"),
-        (40, b"\0\0\0\x14" + bytes(16) + b"!", "1 octets behind the last payload"),
+        (40, b"\0\0\0\x14" + bytes(16) + b"!", "1 octets after the last payload"),
         (41, b"\x29\0\0\x08\0\0\x40\0", "4 octets wanted at 8, 0 are left"),
-        (0, b"!", "1 octets behind the last payload"),
+        (0, b"!", "1 octets after the last payload"),
     ],
 )
 def test_broken_chains(first: int, octets: bytes, why: str) -> None:

@@ -4,22 +4,28 @@
 import pytest
 from hypothesis import given
 
-from ike.errors import MalformedMessage
-from ike.message.auth import Authentication
-from ike.message.cert import Certificate
-from ike.message.certreq import CertificateRequest
 from ike.message.chain import PAYLOADS
-from ike.message.delete import Delete
-from ike.message.encrypted import Encrypted, EncryptedFragment
-from ike.message.identification import IdInitiator, IdResponder
-from ike.message.ke import KeyExchange
-from ike.message.nonce import Nonce
-from ike.message.notify import Notify
-from ike.message.payload import Payload
+from ike.message.errors import MalformedMessage
+from ike.message.payloads import (
+    Authentication,
+    Certificate,
+    CertificateRequest,
+    Delete,
+    Encrypted,
+    EncryptedFragment,
+    IdInitiator,
+    IdResponder,
+    KeyExchange,
+    Nonce,
+    Notify,
+    Payload,
+    SecurityAssociation,
+    TsInitiator,
+    TsResponder,
+    VendorId,
+)
 from ike.message.reader import Reader
-from ike.message.sa import Proposal, SecurityAssociation, Transform
-from ike.message.ts import TrafficSelector, TsInitiator, TsResponder
-from ike.message.vendor import VendorId
+from ike.message.substructures import Proposal, TrafficSelector, Transform
 from tests.unit.ike.message.strategies import known
 
 AES = Transform(1, 12, 256)
@@ -70,12 +76,12 @@ BROKEN: list[tuple[type[Payload], str, str]] = [
     (TsInitiator, "01000000", "1 octets wanted"),
     (TsInitiator, "0100000007000007", "a selector of 7 octets"),
     (TsInitiator, "01000000 07000018" + "00" * 20, "type 7 and 24 octets"),
-    (TsInitiator, "01000000 070000100000ffff0a0000010a000001 00", "behind the last selector"),
+    (TsInitiator, "01000000 070000100000ffff0a0000010a000001 00", "after the last selector"),
     (SecurityAssociation, "", "no proposal"),
     (SecurityAssociation, "02000008 01010000", "marked 2 as last"),
     (SecurityAssociation, "00000008 01010001", "1 octets wanted"),
     (SecurityAssociation, "00000007 010100", "a proposal of 7 octets"),
-    (SecurityAssociation, "00000009 01010000 00", "behind the last transform"),
+    (SecurityAssociation, "00000009 01010000 00", "after the last transform"),
     (SecurityAssociation, "0000000c 01010401 00000000", "1 octets wanted"),
     (SecurityAssociation, "00000010 01010001 03000008 0300000e", "marked 3 as last"),
     (SecurityAssociation, "00000010 01010001 00000007 0300000e", "a transform of 7 octets"),

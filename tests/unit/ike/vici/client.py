@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A client of the control interface, in this process, with an engine that has its own time."""
 
-from ike.service import Service
+from ike.daemon.service import Service
 from ike.vici import message, packet
 from ike.vici.control import Control
 from ike.vici.message import Section
@@ -23,7 +23,7 @@ class Client:
 
     def received(self) -> list[Packet]:
         """All that has come since the last time."""
-        packets = []
+        packets: list[Packet] = []
         while self.session.to_send or not packets:
             while one := packet.cut(self.session.to_send):
                 packets.append(one)

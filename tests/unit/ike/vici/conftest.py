@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ike.service import Service
+from ike.daemon.service import Service
 from tests.unit.ike.network import Network
 from tests.unit.ike.vici.client import Client
 

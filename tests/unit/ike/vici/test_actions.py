@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import pytest
 
-from ike.errors import OutOfContexts
-from ike.sa.events import ChildSaInstalled
+from ike.engine.events import ChildSaInstalled
+from ike.message.errors import OutOfContexts
 from ike.vici.message import Section
 from tests.unit.ike.vici.client import Client
 
@@ -146,7 +146,7 @@ def test_who_waits_for_what_is_not_done_is_told_why(
 
 
 def test_who_waits_is_told_that_the_tkm_has_no_room(client: Client) -> None:
-    pool = client.network.alice.trusted.pools["ke"]
+    pool = client.network.alice.tkm.pools["ke"]
     with suppress(OutOfContexts):
         while pool.take():
             pass

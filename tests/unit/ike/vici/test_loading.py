@@ -3,7 +3,7 @@
 
 import pytest
 
-from ike.sa.route import Ports
+from ike.engine.route import Ports
 from ike.vici import message, packet
 from ike.vici.message import Section
 from ike.vici.packet import Packet, PacketType
@@ -50,7 +50,7 @@ def test_load_another_that_starts_at_once(client: Client) -> None:
     client.ask("unload-conn", name="to-bob")
     starting: Section = {**CHILD, "start_action": "start"}
     changed = section(local_addrs=["127.0.0.1"], children={"other": starting})
-    client.control.engine.host.ports = Ports(0, 0)
+    client.control.engine.context.ports = Ports(0, 0)
     assert client.ask("load-conn", again=changed) == {"success": "yes"}
     assert client.network.alice.ike_sas() == ["CONNECTING"]
     (listed,) = client.stream("list-conns", "list-conn", ike="again")

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import pytest
 
 from ike.config.model import Configuration
-from ike.service import Service
+from ike.daemon.service import Service
 from ike.value import Value
 from ike.vici import message
 from ike.vici.message import Section
@@ -178,7 +178,7 @@ def test_times_to_come(client: Client) -> None:
     (child,) = connection.children
     aged = copied(child, rekey_time=100.0, life_time=120.0)
     whole = copied(connection, children=(aged,), rekey_time=300.0, reauth_time=900.0, rand_time=0.0)
-    host = client.control.engine.host
+    host = client.control.engine.context
     host.configuration = Configuration((whole,), host.configuration.authorities)
     client.begin("initiate", child="net")
     client.wait()

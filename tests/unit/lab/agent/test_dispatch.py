@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lab import hint
 from lab.agent import dispatch
 from lab.agent.line import AgentChannel, Line
 from lab.errors import LabError
@@ -64,7 +65,8 @@ def talk(conversation: Callable[[Front], Any]) -> Any:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with ours, theirs:
-            line = Line(os.dup(theirs.fileno()), lambda channel: dispatch.serve(channel, ACTIONS))
+            fd = os.dup(theirs.fileno())
+            line = Line(fd, lambda channel: dispatch.serve(channel, ACTIONS, "mine"))
             agent = asyncio.ensure_future(line.run())
             result = await asyncio.wait_for(conversation(Front(ours)), 10)
             agent.cancel()
@@ -91,7 +93,7 @@ GOOD = encode({"do": "double", "number": 4})
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        ({"do": "frobnicate"}, "does not know the request 'frobnicate'"),
+        ({"do": "frobnicate"}, f"the request 'frobnicate': {hint.rebuild('mine')}"),
         ({}, "does not name what to do"),
         ({"event": "stdout"}, "does not name what to do"),
         ({"do": ["double"]}, "does not name what to do"),

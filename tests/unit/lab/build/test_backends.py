@@ -15,15 +15,16 @@ from ike.config import settings
 from lab.build import builder
 from lab.build.backends import BACKENDS, assign, backend_of, check_installed
 from lab.build.backends.charon import CONF
+from lab.build.files import CERTIFICATES, FOLDER, KEY, SWANCTL_CONF, XML, File
 from lab.client.lab import Lab
 from lab.errors import UsageError
-from lab.build.files import CERTIFICATES, FOLDER, KEY, SWANCTL_CONF, XML, File
 from lab.topology import Topology, load, parse
 from tests.unit.tkm.vectors import frames
 from tests.unit.trusted import identity, pki
-from tkm_cfgtool import swanctl, xml
 from tkm.generation1 import rpc1
 from tkm.rpc.interface import FixedFrames
+from tkm.rpc.paths import ORIGINAL_EES_SOCKET, ORIGINAL_IKE_SOCKET
+from tkm_cfgtool import swanctl, xml
 
 RECORDED = Path(__file__).parents[3] / "vectors" / "charon-tkm-swanctl.conf"
 HOST = """
@@ -170,7 +171,9 @@ def test_charon_tkm_comes_between_manager_and_proxy(empty: Path) -> None:
     for name in ("charon-tkm", "swanctl"):
         (empty / name).touch(0o755)
     manager, charon, proxy = BACKENDS["charon-tkm"].daemons
-    assert (manager.argv[0], manager.argv[-2:]) == ("tkm_keymanager", ("--rpc", "1"))
+    assert manager.argv[0] == "tkm_keymanager"
+    assert manager.argv[-4:] == ("--rpc", "1", "--socket", ORIGINAL_IKE_SOCKET)
+    assert manager.socket == ORIGINAL_IKE_SOCKET
     assert manager.argv[1:7] == (
         *("-c", "/etc/tkm/tkm.conf", "-k", "/etc/tkm/key.der"),
         *("-r", "/etc/tkm/ca.der:1"),
@@ -181,7 +184,7 @@ def test_charon_tkm_comes_between_manager_and_proxy(empty: Path) -> None:
         "SWANCTL_DIR=/etc/tkm",
         str(empty / "charon-tkm"),
     )
-    assert proxy.argv == ("xfrm_proxy",)
+    assert proxy.argv == ("xfrm_proxy", "--socket", ORIGINAL_EES_SOCKET)
     cfgtool, copy, _ = BACKENDS["charon-tkm"].configure()
     assert cfgtool[-2:] == ("--rpc", "1")
     assert str(empty / "swanctl") in copy

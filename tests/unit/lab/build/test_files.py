@@ -8,8 +8,8 @@ from pathlib import Path
 from lab.build.files import KEY, XML, files_of
 from lab.topology import load, parse, shipped
 from tests.unit.trusted import identity, pki
-from tkm_cfgtool import xml
 from tkm.config.policy import Policy
+from tkm_cfgtool import xml
 
 
 def test_configuration_is_what_cfgtool_takes() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from lab.build import network
 from lab.agent.links import nat_rules
-from lab.errors import UsageError
+from lab.build import network
 from lab.build.identities import issue, keys_needed
+from lab.errors import UsageError
 from lab.pki import KeyStock
 from lab.topology import load, parse
 

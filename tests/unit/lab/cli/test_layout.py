@@ -3,23 +3,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
-import os
-import pty
-import struct
-import subprocess
-import termios
 
 import pytest
 from rich.console import Console
 from rich.text import Text
 
-from lab.cli.layout import Listing
+from lab.cli.layout import Listing, wrapped
 from lab.cli.main import cli
-from tests.e2e.command import COMMAND, environment
-
-COLUMNS = 80
+from tests.e2e.terminal import in_terminal
 
 
 def _drawn(listing: Listing, width: int) -> list[str]:
@@ -48,27 +40,20 @@ def test_without_a_terminal_a_row_is_a_line() -> None:
     assert len(_drawn(_wide(), 100_000)) == 2
 
 
-def _in_terminal(*arguments: str) -> list[str]:
-    """The lines that a command prints in a terminal of 80 columns."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
-    env = environment({"TERM": "xterm"})
-    del env["COLUMNS"]
-    command = [*COMMAND, *arguments]
-    process = subprocess.Popen(command, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    octets = b""
-    with os.fdopen(ours, "rb", buffering=0) as terminal:
-        while True:
-            try:
-                piece = terminal.read(65536)
-            except OSError:  # EIO: the other side is closed
-                break
-            if not piece:
-                break
-            octets += piece
-    process.wait(timeout=60)
-    return Text.from_ansi(octets.decode().replace("\r\n", "\n")).plain.split("\n")
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("", [""]),
+        ("one two three", ["one two", "three"]),
+        ("    one two", ["    one", "two"]),
+        ("one twotwotwotwo three", ["one", "twotwotwotwo", "three"]),
+        ("    twotwotwotwo", ["    twotwotwotwo"]),
+        ("one 二二二二", ["one", "二二二二"]),
+        ("one  two\n\nthree", ["one  two", "", "three"]),
+    ],
+)
+def test_prose_breaks_at_spaces_only(text: str, lines: list[str]) -> None:
+    assert [piece.plain for piece in wrapped(Text(text), 9)] == lines
 
 
 @pytest.mark.parametrize(
@@ -82,6 +67,6 @@ def _in_terminal(*arguments: str) -> list[str]:
     ],
 )
 def test_commands_fit_a_terminal(arguments: tuple[str, ...]) -> None:
-    lines = _in_terminal(*arguments)
-    assert any(lines)
-    assert [line for line in lines if len(line) > COLUMNS] == []
+    shown = in_terminal(*arguments)
+    assert any(shown.lines)
+    assert shown.too_long == []

@@ -15,10 +15,14 @@ INIT_DIED = "Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000
 @pytest.mark.parametrize(
     ("printed", "host", "told"),
     [
-        (INIT_DIED, FINE._replace(registers=11008), "tkm-lab up --kernel qemu"),
+        (INIT_DIED, FINE._replace(registers=11008), "build the lab with --kernel qemu"),
         (INIT_DIED, FINE._replace(descriptors=80), f"ulimit -n {DESCRIPTORS}"),
-        (INIT_DIED, FINE._replace(memory=500), "tkm-lab up --memory, with less"),
-        ("Out of memory: Killed process 1 (python)", FINE, "ran out of its 1G of memory"),
+        (INIT_DIED, FINE._replace(memory=500), "with less --memory"),
+        (
+            "Out of memory: Killed process 1 (python)",
+            FINE,
+            "ran out of its 1G of memory: build the lab with more, such as --memory 2048M",
+        ),
         ("cannot load module ipv6.ko: Too many open files", FINE, "ulimit -n"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from lab.agent import agent
 from lab.agent.line import Line
 from lab.client import rendezvous
-from lab.errors import KernelError
+from lab.errors import KernelError, NameInUse
 from lab.kernel.keeper import Keeper
 from lab.protocol.channel import Channel, Decoder, encode
 from lab.protocol.mux import TOWARDS_AGENT, Mux
@@ -68,3 +68,10 @@ async def _beats(ours: socket.socket, theirs: socket.socket, count: int) -> list
             for frame in mux.receive(await loop.sock_recv(ours, 65536)):
                 words += [message.body for message in decoder.feed(frame.octets)]
     return words[:count]
+
+
+def test_a_name_that_is_taken_comes_with_a_command_that_frees_it() -> None:
+    ours, theirs = socket.socketpair()
+    taken = pytest.raises(NameInUse, match=r"is up already: tkm-lab down --lab never-up$")
+    with ours, theirs, keeper(theirs)._listen(), taken:
+        keeper(theirs)._listen()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import KernelError
+from lab.errors import KernelError, UsageError
 from lab.kernel import accelerator, fetch, image, initramfs, modules, probe, qemu, uml
 from lab.kernel.machine import MACHINES
 from lab.kernel.place import PRIVATE
@@ -165,9 +165,9 @@ def test_without_qemu_it_says_what_to_install(
 
 
 def test_an_image_needs_qemu() -> None:
-    with pytest.raises(KernelError, match="add --kernel qemu"):
+    with pytest.raises(UsageError, match="add --kernel qemu"):
         choose(Kernel.UML, "bzImage")
-    with pytest.raises(KernelError, match="add --image PATH"):
+    with pytest.raises(UsageError, match="add --image PATH"):
         choose(Kernel.QEMU, "", "modules")
 
 

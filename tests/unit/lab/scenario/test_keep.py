@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from lab.errors import LabError
-from lab.scenario import keep
+from lab.errors import LabError, UsageError
+from lab.scenario import keep, runner
+from lab.scenario.stage import Stage
 
 TREE = Path(__file__).parents[4]
 
@@ -69,3 +71,31 @@ def test_no_place(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LabError, match="say where with --keep"):
         keep.begin(tmp_path / "file", "one")
+
+
+def test_a_place_is_checked_and_left_as_it_was(tmp_path: Path) -> None:
+    keep.check(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "there").mkdir()
+    keep.check(tmp_path / "there")
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+
+
+@pytest.mark.parametrize("place", ["file/below", "file", "/proc/none", "x" * 256, "a/" + "x" * 256])
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="say where with --keep DIR"):
+        keep.check(tmp_path / place)
+    assert [path.name for path in tmp_path.rglob("*")] == ["file"]
+
+
+def test_a_full_disk_does_not_hide_the_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path))
+
+    monkeypatch.setattr(keep, "save", full)
+    stage = cast(Stage, None)
+    assert runner._keep(stage, tmp_path, "one") == f"{tmp_path}: No space left on device"
+    assert isinstance(runner._keep(stage, tmp_path / "file", "one"), str)
