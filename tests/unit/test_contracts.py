@@ -33,6 +33,10 @@ _PLANTED = {
         ("tkm.sandbox.calls", "tkm.rpc.client"),
         ("tkm.sandbox.privileges", "tkm.daemon.logs"),
     ],
+    "The TKM's errors need of the protocol only its result codes and log lines": [
+        ("tkm.errors", "tkm.daemon.logs"),
+        ("tkm.errors", "tkm.rpc.server"),
+    ],
     "The IKE daemon sees of the trusted side only the protocol and the sandbox": [
         ("ike.engine.ike_sa", "tkm.core.states"),
         ("ike.tkm_client.keys", "tkm.crypto.prf"),
