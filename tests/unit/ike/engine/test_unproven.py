@@ -96,31 +96,31 @@ def test_one_packet_costs_short_lines(are_many: bool, caplog: pytest.LogCaptureF
     flooder = Flooder(network)
     for number in range(FEW.cookie_threshold if are_many else 0):
         flooder.begin(Endpoint(network.alice.endpoint.host, 1024 + number))
-    caplog.handler.addFilter(Limiter(lambda: 0.0))
-    caplog.set_level(logging.INFO)
-    for payloads in ([], [(PayloadType.NONCE, bytes(32))]):
-        caplog.clear()
-        bob, source = network.bob, Endpoint(network.alice.endpoint.host, 77)
-        bob.engine.receive_datagram(stuffed(payloads), bob.endpoint, source, network.now)
-        assert caplog.messages
-        assert all(len(line) < LONGEST + 40 for line in caplog.messages)
-        assert sum(map(len, caplog.messages)) < 500
-    assert all(len(each.octets) < 200 for each in bob.engine.context.outbox)
+    with caplog.filtering(Limiter(lambda: 0.0)):
+        caplog.set_level(logging.INFO)
+        for payloads in ([], [(PayloadType.NONCE, bytes(32))]):
+            caplog.clear()
+            bob, source = network.bob, Endpoint(network.alice.endpoint.host, 77)
+            bob.engine.receive_datagram(stuffed(payloads), bob.endpoint, source, network.now)
+            assert caplog.messages
+            assert all(len(line) < LONGEST + 40 for line in caplog.messages)
+            assert sum(map(len, caplog.messages)) < 500
+        assert all(len(each.octets) < 200 for each in bob.engine.context.outbox)
 
 
 def test_a_flood_costs_a_bounded_number_of_lines(
     crowded: tuple[Network, Flooder], caplog: pytest.LogCaptureFixture
 ) -> None:
     network, flooder = crowded
-    caplog.handler.addFilter(Limiter(lambda: 0.0))
-    caplog.set_level(logging.INFO)
-    for number in range(5000):
-        flooder.send(flooder.request(), Endpoint(network.alice.endpoint.host, 2000 + number))
-        octets = flooder.chance.randbytes(60)
-        network.bob.engine.receive_datagram(
-            octets, network.bob.endpoint, Endpoint("192.0.2.1", 9), network.now
-        )
-    assert len(caplog.messages) <= 6 * BURST
+    with caplog.filtering(Limiter(lambda: 0.0)):
+        caplog.set_level(logging.INFO)
+        for number in range(5000):
+            flooder.send(flooder.request(), Endpoint(network.alice.endpoint.host, 2000 + number))
+            octets = flooder.chance.randbytes(60)
+            network.bob.engine.receive_datagram(
+                octets, network.bob.endpoint, Endpoint("192.0.2.1", 9), network.now
+            )
+        assert len(caplog.messages) <= 6 * BURST
 
 
 def test_a_message_of_too_many_payloads() -> None:
