@@ -23,7 +23,7 @@ What `tkm-lab COMMAND --help` says, on one page (made by `docs/commands.py`).
 
 **Which lab.** `--lab NAME`; else `TKM_LAB=NAME` in the environment; else the only one that is up.
 
-**Exit codes.** 0 good, 1 the lab says no, 2 wrong use; what went wrong is one line on standard
+**Exit codes.** 0 success, 1 failure, 2 wrong use; what went wrong is one line on standard
 error. `exec`, `shell` and `ping` end as the command that they run does (128 and its number, if a
 signal ended it; 127 if the node has no such command, 126 if it cannot be executed). `run` knows 3,
 too: it could not run.

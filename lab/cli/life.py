@@ -102,10 +102,10 @@ def down(name: str | None, option: str | None, every: bool) -> None:
         click.echo("no lab is up")
 
 
-@click.command(short_help="What this machine can do, and what mends it.")
+@click.command(short_help="What this machine can do, and how to fix the rest.")
 @json_option
 def doctor(as_json: bool) -> None:
-    """Find out which kernels a lab can have here; say what is missing and what mends it."""
+    """Find out which kernels a lab can have here; report what is missing and how to fix it."""
     from lab.cli import show
     from lab.kernel.probe import choose, examine
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """``tkm-lab``: the commands, put together.
 
-Exit codes: 0 good, 1 the lab says no, 2 wrong use; ``exec``, ``shell`` and ``ping`` give those of
+Exit codes: 0 success, 1 failure, 2 wrong use; ``exec``, ``shell`` and ``ping`` give those of
 the command that they run. Output for programs: ``--json``.
 """
 
@@ -17,7 +17,7 @@ from lab.cli import capture, check, graph, inside, life, logs, run, status, topo
 from lab.cli.streams import Streams
 from lab.errors import LabError
 
-_EPILOG = "Exit codes: 0 good, 1 the lab says no, 2 wrong use."
+_EPILOG = "Exit codes: 0 success, 1 failure, 2 wrong use."
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "A lab": (life.up, life.down, life.doctor),

@@ -2,6 +2,7 @@
 """The default sockets: in folders of their own, and one precise error where these cannot be."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,17 @@ def test_an_ordinary_user_is_told_the_option(path: str) -> None:
     assert raised.startswith(f"{path}: Permission denied: no socket can be made in /run/tkm/")
     assert raised.endswith("; choose another path with --socket")
     assert not as_ordinary_user(paths.ORIGINAL_IKE_SOCKET, "--socket")
+
+
+def test_a_folder_of_another_user_is_refused() -> None:
+    """It is there and may be entered, but no name can be made in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        raised = as_ordinary_user(f"{folder}/socket", "--socket")
+    assert raised.startswith(
+        f"{folder}/socket: Permission denied: no socket can be made in {folder}"
+    )
+    assert raised.endswith("; choose another path with --socket")
 
 
 def test_folders_are_made_for_defaults_alone(
