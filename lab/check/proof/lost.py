@@ -103,10 +103,10 @@ def _account_without_first(pieces: Pieces, sadb: Sadb) -> None:
         raise _refused(piece, "the rest of the datagram is missing")
     for found, _ in pieces.found:
         _check_random(found)
-    for association in sadb.between(piece.src, piece.dst):
-        if association.sender == pieces.sender and association.take_missing():
-            return
-    raise _refused(piece, "no ESP packet between these addresses is missing that it could be of")
+    if not sadb.take_missing(piece.src, piece.dst, pieces.sender):
+        raise _refused(
+            piece, "no ESP packet between these addresses is missing that it could be of"
+        )
 
 
 def _check_random(piece: Datagram) -> None:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from lab.check.proof.errors import PacketFault
@@ -107,10 +109,11 @@ class Sadb:
     """All SAs. Both ends report each: `conflicts` are those about which they disagree."""
 
     def __init__(self, sas: Iterable[Sa]) -> None:
-        self._associations: dict[tuple[str, int], Association] = {}
+        self._associations: dict[int, dict[str, Association]] = defaultdict(dict)
+        """By SPI and destination."""
         self.conflicts: list[Failure] = []
         for sa in sas:
-            association = self._associations.setdefault((sa.dst, sa.spi), Association(sa))
+            association = self._associations[sa.spi].setdefault(sa.dst, Association(sa))
             association.report(sa)
             known = association.sa
             if _secrets(known) != _secrets(sa):
@@ -126,12 +129,12 @@ class Sadb:
         """
         if packet.octets < HEADER:
             raise PacketFault(Flaw.MALFORMED, f"{packet.octets} octets are too few for ESP")
-        found = self._associations.get((packet.dst, packet.spi))
+        same_spi = self._associations.get(packet.spi, {})
+        found = same_spi.get(packet.dst)
         if packet.in_udp:
-            found = found or next(self._by_spi(packet.spi), None)
+            found = found or next(iter(same_spi.values()), None)
         if found is None:
-            others = ", ".join(sorted(other.sa.dst for other in self._by_spi(packet.spi)))
-            hint = f"; one to {others} has that SPI" if others else ""
+            hint = f"; one to {', '.join(sorted(same_spi))} has that SPI" if same_spi else ""
             raise PacketFault(
                 Flaw.UNKNOWN_SPI, f"no host reports {_name(packet.dst, packet.spi)}{hint}"
             )
@@ -141,14 +144,29 @@ class Sadb:
             )
         return found
 
-    def between(self, src: str, dst: str) -> Iterator[Association]:
-        """The SAs from one address to another."""
-        return (
-            one for one in self._associations.values() if (one.sa.src, one.sa.dst) == (src, dst)
-        )
+    def take_missing(self, src: str, dst: str, sender: str) -> bool:
+        """Take a sequence number that no packet has, of an SA between two addresses.
 
-    def _by_spi(self, spi: int) -> Iterator[Association]:
-        return (one for (_, number), one in self._associations.items() if number == spi)
+        To be called when all other packets are known: an SA that lacks none is not asked again.
+
+        Returns:
+            False: no SA that `sender` sends on lacks one.
+        """
+        lacking = self._by_sender.get((src, dst, sender), [])
+        while lacking:
+            if lacking[-1].take_missing():
+                return True
+            lacking.pop()
+        return False
+
+    @cached_property
+    def _by_sender(self) -> dict[tuple[str, str, str], list[Association]]:
+        """The SAs by source, destination and port that their packets come from."""
+        found: dict[tuple[str, str, str], list[Association]] = defaultdict(list)
+        for same_spi in self._associations.values():
+            for one in same_spi.values():
+                found[one.sa.src, one.sa.dst, one.sender].append(one)
+        return found
 
 
 def _name(dst: str, spi: int) -> str:
