@@ -4,19 +4,24 @@
 One packet socket in the wire's namespace sees frames as they come out of a node's port; frames on
 their way into a port are "outgoing" there, and ignored, as are the copies that a bridge gets for
 itself. Memory is bounded: past the bound the oldest are forgotten. What is not here is counted.
+
+A frame is kept as its record of the pcap file, one object: as a tuple of its parts it would take
+two and a half times as much.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
+import sys
 from collections import deque
-from collections.abc import Mapping
-from itertools import takewhile
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
 
 from lab.agent.condition import News
 from lab.agent.links import Port
+from lab.agent.ring import SLOT, Ring
 from lab.agent.sockets import make_room
 
 _BUFFER = 16 << 20
@@ -26,28 +31,85 @@ _PACKET_STATISTICS = 6
 _PACKET_IGNORE_OUTGOING = 23
 _SO_TIMESTAMPNS = 35
 _LONGEST = 65600
+_FILE = struct.pack("=IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, _LONGEST, 1)
+"""The header of a pcap file with nanosecond time stamps and Ethernet frames."""
+_RECORD = struct.Struct("=IIII")
+"""Before each frame: seconds, nanoseconds, length here, length on the wire."""
 
 
-class _Captured(NamedTuple):
-    number: int
-    seconds: int
-    nanoseconds: int
-    port: Port
-    octets: bytes
+def _memory(record: bytes) -> int:
+    """The octets that a frame takes: its record, and a slot for it and for its port."""
+    return sys.getsizeof(record) + 2 * SLOT
+
+
+class Frames:
+    """The newest frames, in at most `bound` octets of memory, numbered from 0."""
+
+    def __init__(self, bound: int) -> None:
+        self.next = 0
+        """The number of the next one."""
+        self._records = Ring[bytes](bound, _memory)
+        self._ports: deque[Port] = deque()
+        """Where each of them came from."""
+        self._missed: list[tuple[int, int]] = []
+
+    def keep(self, seconds: int, nanoseconds: int, port: Port, octets: bytes) -> None:
+        """Add a frame."""
+        length = len(octets)
+        header = _RECORD.pack(seconds, nanoseconds, length, length)
+        self.next += 1
+        self._ports.append(port)
+        for _ in range(self._records.keep(header + octets)):
+            self._ports.popleft()
+
+    def miss(self, count: int) -> None:
+        """Note that so many frames were never captured, some time before the next one."""
+        self._missed.append((self.next, count))
+
+    def lost(self, since: int) -> int:
+        """How many frames from number `since` on are not here: forgotten, or never captured."""
+        missed = sum(count for before, count in self._missed if before > since)
+        return max(0, self._oldest - since) + missed
+
+    def fetch(self, link: str, since: int) -> tuple[dict[str, Any], bytes]:
+        """The frames of a link, or ("") of all links, from number `since` on.
+
+        Returns:
+            `ports`: node, link, interface of each port that sent; `frames`: the port of each frame,
+            by its place in `ports`; `next`: the number to go on from next time; `lost`, see there.
+            And a pcap file: nanosecond time stamps, Ethernet.
+        """
+        chosen = [(record, port) for record, port in self._recent(since) if link in ("", port.link)]
+        chosen.reverse()
+        ports: dict[Port, int] = {}
+        about = {
+            "frames": [ports.setdefault(port, len(ports)) for _, port in chosen],
+            "ports": list(ports),
+            "next": self.next,
+            "lost": self.lost(since),
+        }
+        return about, b"".join((_FILE, *(record for record, _ in chosen)))
+
+    @property
+    def _oldest(self) -> int:
+        """The number of the oldest frame that is here."""
+        return self.next - len(self._records)
+
+    def _recent(self, since: int) -> Iterator[tuple[bytes, Port]]:
+        """The frames from number `since` on, the newest first."""
+        count = self.next - max(since, self._oldest)
+        newest_first = zip(reversed(self._records), reversed(self._ports), strict=True)
+        return islice(newest_first, max(0, count))
 
 
 class Capture:
-    """Starts with its making, and keeps so many octets of frames. `ports` may grow later."""
+    """Starts with its making. `ports` may grow later; memory for the frames is bounded."""
 
     def __init__(self, ports: Mapping[str, Port], bound: int) -> None:
         self.news = News()
         """Of each frame that is captured."""
-        self._bound = bound
-        self._missed: list[tuple[int, int]] = []
         self._ports = ports
-        self._frames: deque[_Captured] = deque()
-        self._size = 0
-        self._next = 0
+        self._frames = Frames(bound)
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
         self.socket.setblocking(False)
         self.socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
@@ -64,52 +126,22 @@ class Capture:
             port = self._ports.get(sender[0])
             if port is not None:
                 seconds, nanoseconds = struct.unpack("qq", extra[0][2])
-                self._keep(_Captured(self._next, seconds, nanoseconds, port, octets))
-
-    def _keep(self, frame: _Captured) -> None:
-        self._next += 1
-        self._frames.append(frame)
-        self.news.tell()
-        self._size += len(frame.octets)
-        while self._size > self._bound:
-            self._size -= len(self._frames.popleft().octets)
+                self._frames.keep(seconds, nanoseconds, port, octets)
+                self.news.tell()
 
     def count(self) -> int:
         """How many frames were captured by now: the number of the next one."""
         self.read()
         counters = self.socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
         if missed := struct.unpack("II", counters)[1]:
-            self._missed.append((self._next, missed))
-        return self._next
+            self._frames.miss(missed)
+        return self._frames.next
 
     def lost(self, since: int) -> int:
         """How many frames from number `since` on are not here: forgotten, or never captured."""
-        oldest = self._frames[0].number if self._frames else self._next
-        missed = sum(count for before, count in self._missed if before > since)
-        return max(0, oldest - since) + missed
+        return self._frames.lost(since)
 
     def fetch(self, link: str, since: int) -> tuple[dict[str, Any], bytes]:
-        """The frames of a link, or ("") of all links, from number `since` on.
-
-        Returns:
-            `ports`: node, link, interface of each port that sent; `frames`: the port of each frame,
-            by its place in `ports`; `next`: the number to go on from next time; `lost`, see there.
-            And a pcap file: nanosecond time stamps, Ethernet.
-        """
+        """What was captured by now, see `Frames.fetch`."""
         self.count()
-        recent = takewhile(lambda frame: frame.number >= since, reversed(self._frames))
-        chosen = [frame for frame in recent if link in ("", frame.port.link)][::-1]
-        parts = [struct.pack("=IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, _LONGEST, 1)]
-        ports: dict[Port, int] = {}
-        for frame in chosen:
-            ports.setdefault(frame.port, len(ports))
-            length = len(frame.octets)
-            parts += [struct.pack("=IIII", frame.seconds, frame.nanoseconds, length, length)]
-            parts += [frame.octets]
-        about = {
-            "ports": list(ports),
-            "frames": [ports[frame.port] for frame in chosen],
-            "next": self._next,
-            "lost": self.lost(since),
-        }
-        return about, b"".join(parts)
+        return self._frames.fetch(link, since)

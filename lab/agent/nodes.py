@@ -9,8 +9,8 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
-from collections import deque
 from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,9 +19,13 @@ from lab import hint
 from lab.agent.journal import Journal, Line
 from lab.agent.node_init import PACKET
 from lab.agent.recorder import Recorder
+from lab.agent.ring import SLOT, Ring
 from lab.errors import CannotExecute, CommandNotFound, LabError, UsageError
 
-LOG_LINES = 20_000
+LOG = 2 << 20
+"""Octets of memory for the lines of one daemon: some 7,500. A star of 100 has 300 daemons."""
+LONGEST_LINE = 1 << 16
+"""Octets after which a line is ended that the daemon does not end."""
 _STOP_DEADLINE = 5.0
 _DEADLINE = 60.0
 """Seconds for what takes a tenth of one."""
@@ -57,6 +61,11 @@ class Process:
         return await self.exited
 
 
+def _memory(line: Line) -> int:
+    """The octets that a line takes: itself, its parts, and its slot."""
+    return sys.getsizeof(line) + sum(map(sys.getsizeof, line)) + SLOT
+
+
 class Daemon:
     """A process that stays, and what it has printed."""
 
@@ -64,7 +73,7 @@ class Daemon:
         self.name = name
         self.process = process
         self.started = time.time()
-        self.lines: deque[Line] = deque(maxlen=LOG_LINES)
+        self.lines = Ring[Line](LOG, _memory)
         self._journal = journal
         self._output = output
         self._rest = b""
@@ -84,7 +93,10 @@ class Daemon:
                 asyncio.get_running_loop().remove_reader(self._output)
                 os.close(self._output)
                 self._output = -1
-            self.lines.extend(self._journal.enter(lines))
+            elif len(self._rest) >= LONGEST_LINE:
+                lines, self._rest = [*lines, self._rest], b""
+            for line in self._journal.enter(lines):
+                self.lines.keep(line)
 
     def died(self) -> str:
         """One line about its end, with the last that it said."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections import deque
+import sys
 
+from lab.agent.ring import SLOT, Ring
 from lab.agent.sockets import make_room
 
 BOUND = 8 << 20
-"""Octets of messages that are kept; an SA takes some 500."""
+"""Octets of memory for messages; an SA takes some 550."""
 _BUFFER = 4 << 20
 _NETLINK_XFRM = 6
 _XFRMNLGRP_SA = 3
@@ -42,8 +43,7 @@ class Recorder:
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
         self.lost = 0
-        self._messages: deque[bytes] = deque()
-        self._size = 0
+        self._messages = Ring[bytes](BOUND, lambda octets: sys.getsizeof(octets) + SLOT)
         sock.setblocking(False)
 
     def read(self) -> None:
@@ -61,13 +61,8 @@ class Recorder:
 
     def _keep(self, octets: bytes) -> None:
         (kind,) = _KIND.unpack_from(octets)
-        if kind not in (_NEWSA, _UPDSA):
-            return
-        self._messages.append(octets)
-        self._size += len(octets)
-        while self._size > BOUND:
-            self._size -= len(self._messages.popleft())
-            self.lost += 1
+        if kind in (_NEWSA, _UPDSA):
+            self.lost += self._messages.keep(octets)
 
     def fetch(self) -> bytes:
         """All messages, oldest first, each with its netlink header."""

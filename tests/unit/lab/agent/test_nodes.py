@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import os
 import socket
+import tracemalloc
+from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
 from lab.agent import nodes
 from lab.agent.journal import Journal
-from lab.agent.nodes import Node
+from lab.agent.nodes import Daemon, Node, Process
 from lab.errors import LabError
 
 UP = json.dumps({"up": True}).encode()
@@ -61,3 +66,40 @@ async def _dead() -> tuple[str, str]:
 def test_what_to_do_with_a_lab_whose_node_is_dead_can_be_pasted() -> None:
     expected = "node alice has died: end it with 'tkm-lab down --lab mine' and build it again"
     assert asyncio.run(_dead()) == (expected, expected)
+
+
+async def _printed(pieces: Iterator[bytes]) -> tuple[Daemon, int]:
+    """A daemon that has printed these, and the octets of memory that this took in the end."""
+    output, its = os.pipe()
+    daemon = Daemon("talks", cast(Process, None), output, Journal())
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for piece in pieces:
+            os.write(its, piece)
+            daemon.read()
+        gc.collect()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        os.close(its)
+        daemon.read()
+    return daemon, taken
+
+
+@pytest.mark.parametrize("length", [1, 80, 1000])
+def test_the_kept_lines_of_a_daemon_are_bounded_in_memory(
+    length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "LOG", 1 << 18)
+    lines = (b"%0*d\n" % (length, number) for number in range(3000))
+    daemon, taken = asyncio.run(_printed(lines))
+    assert 0.8 * nodes.LOG < taken <= 1.2 * nodes.LOG
+    numbers = [line.number for line in daemon.lines]
+    assert numbers == list(range(3000 - len(numbers), 3000))
+
+
+def test_a_line_that_never_ends_is_ended() -> None:
+    daemon, taken = asyncio.run(_printed(b"x" * 50_000 for _ in range(200)))
+    assert taken <= 1.2 * nodes.LOG
+    assert {line.text for line in daemon.lines} == {"x" * 100_000}
