@@ -66,7 +66,7 @@ def up(
 
     Raises LabError: it could not be built, and why.
     """
-    backends.check_installed(topology)
+    backends.check(topology)
     network.check_installed(topology)
     with KeyStock(keys_needed(topology)) as stock:
         began = time.monotonic()

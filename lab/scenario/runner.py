@@ -143,9 +143,9 @@ def _die_with(parent: int) -> None:
 
 
 def _check_machine(scenario: Scenario) -> None:
-    """Raises CouldNotRun: a back end is not installed, or does not know what is needed."""
+    """Raises CouldNotRun: a back end is not installed, or cannot do what is needed."""
     try:
-        backends.check_installed(scenario.topology)
+        backends.check(scenario.topology)
     except LabError as lack:
         raise CouldNotRun(str(lack)) from lack
     needs.check(scenario.topology, scenario.needs)

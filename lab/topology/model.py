@@ -104,6 +104,11 @@ class Policy:
         first, second = self.ends
         return first.node, second.node
 
+    @property
+    def is_through_nat(self) -> bool:
+        """Whether a NAT gateway lies between its nodes."""
+        return any(end.seen != end.address for end in self.ends)
+
     def seen_from(self, node: str) -> tuple[End, End]:
         """Both ends, that of `node` first."""
         first, second = self.ends

@@ -25,7 +25,7 @@ from lab.build.backends.strongswan import STRONGSWAN
 from lab.errors import UsageError
 from lab.topology import Node, Topology
 
-__all__ = ["BACKENDS", "Backend", "Daemon", "assign", "backend_of", "check_installed"]
+__all__ = ["BACKENDS", "Backend", "Daemon", "assign", "backend_of", "check"]
 
 BACKENDS: Mapping[str, Backend] = {
     backend.name: backend for backend in (BUILTIN, CHARON_TKM, STRONGSWAN, NONE)
@@ -37,8 +37,17 @@ def backend_of(node: Node) -> Backend:
     return BACKENDS[node.ike]
 
 
-def check_installed(topology: Topology) -> None:
-    """Raises UsageError: a back end that a topology wants is not installed; says what to do."""
+def check(topology: Topology) -> None:
+    """Raises UsageError: a node cannot have the back end that it is to have, and what to do."""
+    for policy in topology.policies:
+        for end in policy.ends if policy.is_through_nat else ():
+            node = topology.node(end.node)
+            if not backend_of(node).does_nat_traversal:
+                raise UsageError(
+                    f"{node.name} cannot have IKE by {node.ike}: a NAT gateway lies between "
+                    f"{' and '.join(policy.between)}, and {node.ike} does not put ESP into UDP; "
+                    f"take --ike {node.name}=builtin"
+                )
     for node in topology.nodes.values():
         if lack := backend_of(node).lack():
             raise UsageError(f"{node.name} cannot have IKE by {node.ike}: {lack}")

@@ -26,12 +26,12 @@ _LOADED = "successfully loaded"
 """Begins the last line that swanctl writes about connections."""
 
 _SETTINGS = """\
-charon {{
+{section} {{
+  retransmit_timeout = 0.4
+  retransmit_base = 1.8
+  retransmit_tries = 9
   plugins {{
-    vici {{
-      socket = unix://{vici}
-    }}
-  }}
+{plugins}  }}
   start-scripts {{
     load = {swanctl} --load-all --noprompt || kill $PPID
   }}
@@ -50,7 +50,7 @@ charon {{
   journal {{
     default = -1
   }}
-}}
+{more}}}
 """
 _SWANCTL = """swanctl {{
   load = {crypto} random pem pkcs1 x509 pubkey
@@ -59,9 +59,29 @@ _SWANCTL = """swanctl {{
 """
 
 
-def settings() -> str:
-    """For `strongswan.conf`: logs go to standard error, and who cannot load connections ends."""
-    return _SETTINGS.format(vici=VICI, swanctl=f"{PROGRAMS}/swanctl") + swanctl_settings()
+def settings(section: str, more: str, modular: str = "") -> str:
+    """For `strongswan.conf`: logs go to standard error, and who cannot load connections ends.
+
+    A request is repeated after 0.4 s, 0.72 s and so on, and given up after 178 s. By default it is
+    4 s and 165 s: as the initiator charon loses about one first response in thirty of a responder
+    that answers within a millisecond, before it has filed its new IKE SA.
+
+    Args:
+        section: where the daemon looks for them. charon-tkm 5.9.1 reads its own section alone.
+        more: settings of the daemon's own.
+        modular: the plugins that `load_modular` loads.
+    """
+    names = modular.split() or ["vici"]
+    plugins = "".join(_plugin(name, is_loaded=bool(modular)) for name in names)
+    program = f"{PROGRAMS}/swanctl"
+    text = _SETTINGS.format(section=section, plugins=plugins, swanctl=program, more=more)
+    return text + swanctl_settings()
+
+
+def _plugin(name: str, *, is_loaded: bool) -> str:
+    load = "      load = yes\n" if is_loaded else ""
+    socket = f"      socket = unix://{VICI}\n" if name == "vici" else ""
+    return f"    {name} {{\n{load}{socket}    }}\n"
 
 
 def swanctl_settings() -> str:

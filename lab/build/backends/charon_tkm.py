@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """strongSwan's own charon-tkm beside a Trusted Key Manager that speaks generation 1 of the RPC.
 
-Whoever has built it (strongSwan 5.7 to 5.9.1, `--enable-tkm`) can use it; no distribution ships it.
-It meets the TKM and xfrm_proxy at the original's paths, which are compiled in. Which numbers the
-TKM has for key exchange methods and CAs it has to be told.
+Whoever has built it (strongSwan 5.9.1, `--enable-tkm`) can use it; no distribution ships it. It
+meets the TKM and xfrm_proxy at the original's paths, which are compiled in. Which numbers the TKM
+has for key exchange methods and CAs it has to be told, and which plugins to load: without
+`load_modular` it loads a list that is built in, in which VICI is missing.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ _MANAGER = builtin.manager(*_RPC, "--socket", ORIGINAL_IKE_SOCKET)._replace(
     socket=ORIGINAL_IKE_SOCKET
 )
 _PROXY = builtin.PROXY._replace(argv=(*builtin.PROXY.argv, "--socket", ORIGINAL_EES_SOCKET))
-_MAPPINGS = """\
-charon-tkm {{
+_PLUGINS = "kernel-netlink pem pkcs1 random sha1 x509 socket-default openssl vici"
+_MORE = """\
+  load_modular = yes
   dh_mapping {{
     15 = 1
     16 = 2
@@ -38,13 +40,13 @@ charon-tkm {{
       fingerprint = {fingerprint}
     }}
   }}
-}}
 """
 """IKE's numbers for MODP-3072 and MODP-4096, and the TKM's; the one CA that the TKM trusts."""
 
 
 def _files(topology: Topology, node: Node, root: CA, own: Identity) -> Mapping[str, File]:
-    settings = charon.settings() + _MAPPINGS.format(fingerprint=_key_id(root.certificate))
+    more = _MORE.format(fingerprint=_key_id(root.certificate))
+    settings = charon.settings(_PROGRAM, more, _PLUGINS)
     return {**files_of(topology, node, root, own), charon.CONF: File(settings.encode())}
 
 
@@ -75,4 +77,11 @@ def _stages() -> tuple[tuple[Daemon, ...], ...]:
     return ((_MANAGER,), (daemon, _PROXY))
 
 
-CHARON_TKM = Backend("charon-tkm", files=_files, configure=_configure, stages=_stages, lack=_lack)
+CHARON_TKM = Backend(
+    "charon-tkm",
+    files=_files,
+    configure=_configure,
+    stages=_stages,
+    lack=_lack,
+    does_nat_traversal=False,
+)

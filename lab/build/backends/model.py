@@ -51,6 +51,8 @@ class Backend:
     """Commands that make more files on the node, before the daemons start."""
     lack: Callable[[], str] = _nothing
     """What is missing on this machine, and what mends it; "" if nothing is."""
+    does_nat_traversal: bool = True
+    """Whether its ESP goes through a NAT gateway, in UDP (RFC 3948)."""
 
     @property
     def daemons(self) -> list[Daemon]:

@@ -63,7 +63,7 @@ def _files(topology: Topology, node: Node, root: CA, own: Identity) -> Mapping[s
 
 
 def _strongswan_conf() -> str:
-    return f"{charon.settings()}charon {{\n  load = {charon.crypto()} {_PLUGINS}\n}}\n"
+    return charon.settings("charon", f"  load = {charon.crypto()} {_PLUGINS}\n")
 
 
 def _swanctl_conf(topology: Topology, node: Node) -> str:

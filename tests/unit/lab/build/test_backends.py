@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ike.config import settings
 from lab.build import builder
-from lab.build.backends import BACKENDS, assign, backend_of, check_installed
+from lab.build.backends import BACKENDS, assign, backend_of, check
 from lab.build.backends.charon import CONF
 from lab.build.files import CERTIFICATES, FOLDER, KEY, SWANCTL_CONF, XML, File
 from lab.client.lab import Lab
+from lab.client.node_socket import VICI
 from lab.errors import UsageError
 from lab.topology import Topology, load, parse
 from tests.unit.tkm.vectors import frames
@@ -105,9 +106,54 @@ def test_what_is_not_installed_is_not_built(empty: Path, backend: str, remedy: s
 def test_what_is_installed_is_found(empty: Path) -> None:
     for name in ("charon-tkm", "charon", "swanctl"):
         (empty / name).touch(0o755)
-    check_installed(assign(load("two-hosts"), ["alice=charon-tkm", "bob=strongswan"]))
+    check(assign(load("two-hosts"), ["alice=charon-tkm", "bob=strongswan"]))
     (daemon,) = BACKENDS["strongswan"].daemons
     assert daemon.argv[-1] == "/run/strongswan/charon"
+
+
+@pytest.mark.parametrize("choice", ["alice=charon-tkm", "sun=charon-tkm"])
+def test_charon_tkm_is_refused_where_a_nat_gateway_lies_between(choice: str, empty: Path) -> None:
+    node = choice.partition("=")[0]
+    with pytest.raises(UsageError) as refused:
+        builder.up(assign(load("nat"), [choice]), "never-built")
+    assert str(refused.value) == (
+        f"{node} cannot have IKE by charon-tkm: a NAT gateway lies between alice and sun, "
+        f"and charon-tkm does not put ESP into UDP; take --ike {node}=builtin"
+    )
+    assert "never-built" not in [lab.name for lab in Lab.all()]
+
+
+def test_charon_tkm_is_not_refused_beside_a_nat_gateway(empty: Path) -> None:
+    for name in ("charon-tkm", "swanctl"):
+        (empty / name).touch(0o755)
+    check(load("nat"))
+    check(assign(load("net-to-net"), ["moon=charon-tkm"]))
+
+
+def test_charon_tkm_reads_all_settings_in_its_own_section() -> None:
+    found = read(files(parse("recorded", HOST), "alice", "charon-tkm")[CONF].octets)
+    assert set(found) == {"charon-tkm", "swanctl"}
+    own = found["charon-tkm"]
+    assert own["load_modular"] == "yes"
+    its_plugins = "kernel-netlink pem pkcs1 random sha1 x509 socket-default openssl vici"
+    assert " ".join(own["plugins"]) == its_plugins
+    assert {plugin["load"] for plugin in own["plugins"].values()} == {"yes"}
+    assert own["plugins"]["vici"]["socket"] == f"unix://{VICI}"
+    assert "swanctl --load-all" in own["start-scripts"]["load"]
+    assert own["filelog"]["stderr"]["default"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("backend", "section"), [("strongswan", "charon"), ("charon-tkm", "charon-tkm")]
+)
+def test_strongswan_repeats_a_request_soon_and_gives_up_as_late_as_by_default(
+    backend: str, section: str
+) -> None:
+    found = read(files(load("two-hosts"), "bob", backend)[CONF].octets)[section]
+    timeout, base = float(found["retransmit_timeout"]), float(found["retransmit_base"])
+    waits = [timeout * base**tried for tried in range(int(found["retransmit_tries"]) + 1)]
+    assert waits[0] <= 0.5
+    assert sum(waits) == pytest.approx(165, rel=0.1)
 
 
 def test_strongswan_has_its_own_key_and_connections() -> None:
