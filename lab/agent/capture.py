@@ -31,6 +31,8 @@ _PACKET_STATISTICS = 6
 _PACKET_IGNORE_OUTGOING = 23
 _SO_TIMESTAMPNS = 35
 _LONGEST = 65600
+_GAPS = 1000
+"""How many places are known at which frames were missed; beyond it the two oldest become one."""
 _FILE = struct.pack("=IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, _LONGEST, 1)
 """The header of a pcap file with nanosecond time stamps and Ethernet frames."""
 _RECORD = struct.Struct("=IIII")
@@ -51,7 +53,8 @@ class Frames:
         self._records = Ring[bytes](bound, _memory)
         self._ports: deque[Port] = deque()
         """Where each of them came from."""
-        self._missed: list[tuple[int, int]] = []
+        self._missed: deque[tuple[int, int]] = deque()
+        """Before which number how many were missed."""
 
     def keep(self, seconds: int, nanoseconds: int, port: Port, octets: bytes) -> None:
         """Add a frame."""
@@ -65,6 +68,9 @@ class Frames:
     def miss(self, count: int) -> None:
         """Note that so many frames were never captured, some time before the next one."""
         self._missed.append((self.next, count))
+        if len(self._missed) > _GAPS:
+            (_, first), (before, second) = self._missed.popleft(), self._missed.popleft()
+            self._missed.appendleft((before, first + second))
 
     def lost(self, since: int) -> int:
         """How many frames from number `since` on are not here: forgotten, or never captured."""

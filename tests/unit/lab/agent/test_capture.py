@@ -72,3 +72,18 @@ def test_what_the_socket_missed_is_lost_for_those_who_began_before() -> None:
     frames.miss(7)
     frames.keep(5, 1, WEST, frame(1))
     assert (frames.lost(0), frames.lost(1)) == (7, 0)
+
+
+def test_a_socket_that_misses_frames_again_and_again_costs_no_memory() -> None:
+    frames = Frames(10_000)
+    tracemalloc.start()
+    try:
+        for number in range(20_000):
+            frames.keep(5, number, WEST, frame(number))
+            frames.miss(1)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 300_000
+    assert frames.lost(0) == 2 * 20_000 - len(frames.fetch("", 0)[0]["frames"])
+    assert frames.lost(19_990) == 10
