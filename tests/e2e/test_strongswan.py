@@ -78,6 +78,27 @@ def test_set_up_anew(lab: Lab, peer: str, side: str) -> None:
     assert {child.fields["mode"] for child in sa.children} == {MODES[peer]}
 
 
+def test_strongswan_repeats_a_request_without_an_answer_soon(lab: Lab) -> None:
+    pair = pair_of(lab, "bob")
+    pair.establish()
+    vici.terminate(lab, "bob", ike=pair.name)
+    for node in pair.nodes:
+        wait_until(lambda node=node: not pair.sas(node), "the IKE SA is deleted")
+
+    def repeats() -> int:
+        return sum("retransmit 3 of request" in line.text for line in lab.logs("bob", "charon"))
+
+    before = repeats()
+    lab.disturb("wire", ["alice"], cut=True)
+    try:
+        lab.call("bob", ["ping", "-q", "-c", "1", "-W", "1", ADDRESSES["alice"]])
+        wait_until(lambda: repeats() > before, "a third one, after 24 s by default")
+    finally:
+        lab.disturb("wire", ["alice"], cut=False)
+    wait_until(pair.child_spis, "one Child SA")
+    pair.prove()
+
+
 @pairs
 @sides
 def test_child_sa_rekeyed(lab: Lab, peer: str, side: str) -> None:
