@@ -9,9 +9,10 @@ from collections.abc import Container, Sequence
 from contextlib import suppress
 
 from tkm import VERSION, sandbox
-from tkm.daemon import logs, systemd
+from tkm.daemon import logs
 from tkm.daemon.reactor import Reactor
 from tkm.errors import KernelError
+from tkm.rpc import systemd
 from tkm.rpc.client import Client, connect, user_id
 from tkm.rpc.ees import EES, EsaAcquire
 from tkm.rpc.paths import EES_SOCKET
@@ -152,9 +153,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         allowed = calls.DAEMON | calls.UNIX_CLIENT | calls.reopening(logs.open_flags())
         log.info("Sandbox %s", sandbox.enter(arguments.sandbox, allowed))
         log.info("Initialization complete, waiting for kernel events")
-        systemd.tell("READY=1")
+        systemd.notify("READY=1")
         reactor.run(proxy.try_again)
-        systemd.tell("STOPPING=1")
+        systemd.notify("STOPPING=1")
     return 0
 
 

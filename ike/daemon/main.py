@@ -23,6 +23,7 @@ from ike.tkm_client import TkmClient
 from ike.vici.control import Control
 from ike.vici.server import SOCKET, ViciServer
 from tkm import sandbox
+from tkm.rpc import systemd
 from tkm.rpc.client import Client, SocketTransport, user_id
 from tkm.rpc.log_limit import Limiter
 from tkm.rpc.paths import EES_SOCKET, IKE_SOCKET, prepare
@@ -163,10 +164,14 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace, limiter:
         # a control client adds. Nothing has been read from a peer or a client yet.
         kept = privileges.give_up(arguments.user, privileges.NET_BIND_SERVICE)
         log.info("running as %s", kept)
+        systemd.connect()
         log.info("sandbox %s", sandbox.enter(arguments.sandbox, calls.DAEMON | calls.NETWORK))
         for connection in configuration.connections:
             service.start(connection)
+        service.timers.append(systemd.Watchdog())
+        systemd.notify("READY=1")
         service.run()
+        systemd.notify("STOPPING=1")
         tkm.reset()
 
 

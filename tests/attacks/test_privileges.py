@@ -31,7 +31,7 @@ ADD_POLICY = (
 
 PRELUDE = """
 import ctypes, json, os, socket, subprocess, sys
-from tkm.daemon import systemd
+from tkm.rpc import systemd
 from tkm.errors import KernelError
 
 report = open(sys.argv.pop(1), "w")
@@ -62,12 +62,12 @@ def common():
     return {name: attempt(each) for name, each in COMMON.items()}
 
 def at_ready(attack, go_on=lambda _: None):
-    def tell(state):
+    def notify(state):
         if state == "READY=1":
             json.dump(attack(), report)
             report.close()
             go_on(0)
-    systemd.tell = tell
+    systemd.notify = notify
 """
 
 PROXY = (

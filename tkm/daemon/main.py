@@ -12,9 +12,10 @@ from tkm import VERSION, sandbox
 from tkm.config import conf
 from tkm.config.keys import load_anchors, load_private_keys
 from tkm.core.manager import CONTEXTS, KeyManager
-from tkm.daemon import logs, memory, systemd
+from tkm.daemon import logs, memory
 from tkm.daemon.reactor import Reactor
 from tkm.errors import ConfigError, KernelError
+from tkm.rpc import systemd
 from tkm.rpc.client import user_id
 from tkm.rpc.listener import check_unserved
 from tkm.rpc.paths import IKE_SOCKET, prepare
@@ -202,11 +203,11 @@ def _serve(manager: KeyManager, arguments: argparse.Namespace) -> None:
         try:
             manager.start()
             _confine(arguments)
-            systemd.tell("READY=1")
+            systemd.notify("READY=1")
             reactor.run(logs.limiter.patience)
             is_orderly = True
         finally:
-            systemd.tell("STOPPING=1")
+            systemd.notify("STOPPING=1")
             server.close()
             manager.stop(flush=arguments.flush_on_exit and is_orderly)
 

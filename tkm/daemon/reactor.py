@@ -4,9 +4,12 @@
 import selectors
 import signal
 import socket
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Self
+
+from tkm.rpc.systemd import Watchdog
 
 
 class Reactor:
@@ -46,12 +49,18 @@ class Reactor:
         self._signals.append(number)
 
     def run(self, patience: Callable[[], float | None] = lambda: None) -> None:
-        """Serve until a signal says stop.
+        """Serve until a signal says stop, with signs of life for the service manager.
 
         :param patience: called before each wait; says how many seconds that may last.
         """
+        watchdog = Watchdog()
         while self._running:
-            for key, _events in self.selector.select(patience()):
+            now = time.monotonic()
+            watchdog.handle_timer(now)
+            due = watchdog.next_timer()
+            waits = (patience(), None if due is None else due - now)
+            wait = min((each for each in waits if each is not None), default=None)
+            for key, _events in self.selector.select(wait):
                 key.data()
             while self._signals:
                 self._actions[self._signals.pop(0)]()

@@ -7,7 +7,7 @@ import socket
 import struct
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Container
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from tkm.rpc.interface import Header, Interface, Request
 from tkm.rpc.listener import credentials
@@ -15,6 +15,9 @@ from tkm.rpc.record import Record
 from tkm.rpc.result import Disconnected, FieldError, FrameError, Refused, Result
 
 R = TypeVar("R", bound=Record)
+
+DEADLINE: Final = 10.0
+"""Seconds that one exchange may take."""
 
 Transport = Callable[[bytes], bytes]
 """Takes the frame of a request, gives the octets of its response."""
@@ -83,7 +86,7 @@ class SocketTransport:
         self,
         path: str,
         interface: Interface,
-        deadline: float = 10.0,
+        deadline: float = DEADLINE,
         servers: Container[int] | None = None,
     ) -> None:
         self._framing = interface.framing()

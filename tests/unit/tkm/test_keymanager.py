@@ -122,6 +122,22 @@ def test_socket_mode_log_file_hangup_and_notification(files):
         assert new[-1].endswith("Trusted Key Manager (TKM) stopped")
 
 
+def test_signs_of_life_come_for_as_long_as_its_loop_turns(files):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(f"{files}/notify")
+        manager.settimeout(DEADLINE)
+        watched = {"NOTIFY_SOCKET": f"{files}/notify", "WATCHDOG_USEC": "400000"}
+        with Running(files, **watched) as running:
+            assert manager.recv(100) == b"READY=1"
+            assert [manager.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+            running.process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, running.process.pid, os.WSTOPPED)
+            manager.setblocking(False)
+            while select.select([manager], [], [], 0)[0]:
+                manager.recv(100)  # what it sent before it was stopped
+            assert select.select([manager], [], [], 1)[0] == []
+
+
 @pytest.mark.parametrize(
     ("option", "value", "reason"),
     [

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tkm.rpc import paths
+from tkm.rpc.client import DEADLINE
 from tkm.sandbox import calls
 
 ROOT = Path(__file__).parents[3]
@@ -97,12 +98,12 @@ def test_systemd_accepts_them(installed: Path, with_charon: bool) -> None:
     if not with_charon:
         for drop_in in installed.glob("*.service.d"):
             shutil.rmtree(drop_in)
-    names = [str(file) for file in installed.glob("*.service")]
+    names = [str(file) for kind in ("service", "target") for file in installed.glob(f"*.{kind}")]
     done = systemd_analyze("verify", "--man=no", *names, folder=installed)
     complaints = [line for line in done.stderr.splitlines() if str(installed) in line]
     complaints += [line for line in done.stderr.splitlines() if any(u in line for u in EXPOSURE)]
     assert complaints == []
-    assert len(names) == len(EXPOSURE)
+    assert len(names) == len(EXPOSURE) + 1
 
 
 @pytest.mark.parametrize("unit", EXPOSURE)
@@ -183,6 +184,43 @@ def test_charon_tkm_meets_both_in_a_private_tmp() -> None:
 def test_the_policies_are_there_before_the_network() -> None:
     found = settings("tkm_keymanager")
     assert "network-pre.target" in found["Before"]
-    assert found["Wants"] == ["network-pre.target"]
+    assert "network-pre.target" in found["Wants"]
     assert found["DefaultDependencies"] == ["no"]
     assert "shutdown.target" in found["Conflicts"]
+
+
+@pytest.mark.parametrize("unit", EXPOSURE)
+def test_restarts_never_give_up_and_follow_each_end(unit: str) -> None:
+    found = settings(unit)
+    assert found["StartLimitIntervalSec"] == ["0"]
+    assert found["Restart"] == ["always"]
+    assert found["RestartSec"] == ["1"]
+
+
+@pytest.mark.parametrize("unit", PROGRAMS)
+def test_systemd_knows_when_ours_are_ready_and_when_they_hang(unit: str) -> None:
+    found = settings(unit)
+    assert found["Type"] == ["notify"]
+    (seconds,) = found["WatchdogSec"]
+    assert float(seconds) > (DEADLINE if unit != "tkm_keymanager" else 0)
+
+
+@pytest.mark.parametrize("unit", EXPOSURE)
+def test_the_target_holds_them_together(unit: str) -> None:
+    found = settings(unit)
+    assert "tkm.target" in " ".join(found["PartOf"]).split()
+    assert found["WantedBy"] == ["tkm.target"]
+
+
+def test_starting_the_key_manager_again_starts_what_its_stop_has_stopped() -> None:
+    assert "tkm.target" in settings("tkm_keymanager")["Wants"]
+    for unit in ("tkm_iked", "xfrm_proxy"):
+        assert "tkm_keymanager.service" in settings(unit)["PartOf"][0].split()
+
+
+@pytest.mark.parametrize("unit", EXPOSURE)
+def test_a_key_manager_that_fails_once_takes_nobody_along(unit: str) -> None:
+    found = settings(unit)
+    assert "BindsTo" not in found
+    if unit in PROGRAMS:
+        assert "Requires" not in found

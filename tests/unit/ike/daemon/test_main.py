@@ -4,6 +4,7 @@
 import contextlib
 import logging
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,27 @@ def test_both_acquire_at_once(nodes: list[Node], daemons: list[subprocess.Popen[
     for node in nodes:
         wait_for(lambda node=node: node.tkm.kernel.states)
     wait_for(lambda: nodes[0].tkm.kernel.states == nodes[1].tkm.kernel.states)
+
+
+def test_it_reports_that_it_is_ready_alive_and_about_to_stop(
+    nodes: list[Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(nodes[0].folder / "notify"))
+        manager.settimeout(DEADLINE)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(nodes[0].folder / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "100000")
+        process = nodes[0].spawn()
+        try:
+            assert manager.recv(100) == b"READY=1"
+            assert nodes[0].serves()
+            assert [manager.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+        finally:
+            process.terminate()
+            assert process.wait(DEADLINE) == 0
+        while (state := manager.recv(100)) == b"WATCHDOG=1":
+            pass
+        assert state == b"STOPPING=1"
 
 
 def test_unknown_policy(nodes: list[Node], daemons: list[subprocess.Popen[bytes]]) -> None:
