@@ -22,7 +22,7 @@ from ike.errors import ConfigError, LocalError
 from ike.tkm_client import TkmClient
 from ike.vici.control import Control
 from ike.vici.server import SOCKET, ViciServer
-from tkm import sandbox
+from tkm import VERSION, sandbox
 from tkm.rpc import systemd
 from tkm.rpc.client import Client, SocketTransport, user_id
 from tkm.rpc.log_limit import Limiter
@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         "does not have to wait for pages and caches",
     )  # fmt: skip
     sandbox.add_option(parser)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     return parser
 
 

@@ -6,6 +6,7 @@ for the Child SA that it is to bring up. The kernel takes one per socket: a poli
 whatever goes in or out there.
 """
 
+import contextlib
 import logging
 import socket
 import struct
@@ -39,6 +40,11 @@ _UDP_ENCAP_ESPINUDP: Final = 2
 """Socket option and its value (linux/udp.h, RFC 3948)."""
 
 
+_RECEIVE_BUFFER = 4 << 20
+"""Octets of the receive buffer: the first messages of some thousand clients that come at once."""
+_SO_RCVBUFFORCE: Final = 33
+"""As SO_RCVBUF, but beyond the system's limit (asm-generic/socket.h); it needs CAP_NET_ADMIN."""
+
 _SO_MEMINFO: Final = 55
 _MEMINFO: Final = struct.Struct("=9I")
 """Memory of a socket (asm-generic/socket.h, linux/sock_diag.h: SK_MEMINFO_VARS); its third and
@@ -65,6 +71,7 @@ class UdpSocket:
         family = address.family(local.host)
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+        self._enlarge()
         self._exempt(family)
         if takes_esp:
             self._take_esp()
@@ -73,6 +80,13 @@ class UdpSocket:
         except OSError as error:
             self._socket.close()
             raise ConfigError(f"{local} cannot be used for IKE: {error.strerror}") from error
+
+    def _enlarge(self) -> None:
+        """Have room for what arrives while one handshake is computed."""
+        for option in (_SO_RCVBUFFORCE, socket.SO_RCVBUF):
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, option, _RECEIVE_BUFFER)
+                return
 
     def _exempt(self, family: socket.AddressFamily) -> None:
         level, option = _POLICY_OPTIONS[family]

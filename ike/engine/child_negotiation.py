@@ -77,7 +77,7 @@ class ChildAnswer:
 
     Args:
         configs: The Child SAs that are possible; the first that fits is it.
-        adapt: What a suite becomes in this exchange.
+        adapt: What a suite becomes in this exchange, ours and the peer's alike.
 
     Raises:
         PeerError: None fits.
@@ -93,7 +93,12 @@ class ChildAnswer:
         config, local_ts, remote_ts = find(sa, message, configs)
         _check_mode(config, message)
         suites = [adapt(suite) for suite in config.proposals]
-        offered = message.need(SecurityAssociation)
+        offered = SecurityAssociation(
+            tuple(
+                Proposal(each.number, each.protocol, each.spi, adapt(each.transforms))
+                for each in message.need(SecurityAssociation).proposals
+            )
+        )
         self.chosen = negotiation.choose(suites, offered, Protocol.ESP, _SPI_SIZE)
         self.agreement = Agreement(
             config,

@@ -19,8 +19,9 @@ from ike.engine import (
 )
 from ike.engine.exchange import IkeSaContext
 from ike.engine.states import State
+from ike.message.errors import UnknownExchange
 from ike.message.message import Message
-from ike.message.numbers import ExchangeType, NotifyType, Protocol
+from ike.message.numbers import ExchangeType, NotifyType, Protocol, name
 from ike.message.payloads import Payload, SecurityAssociation
 
 
@@ -47,6 +48,11 @@ def _create_child_sa(sa: IkeSaContext, message: Message) -> Sequence[Payload]:
     return create_child_sa.respond(sa, message)
 
 
+def _refuse(_sa: IkeSaContext, message: Message) -> Sequence[Payload]:
+    """Answer an exchange type that we do not know: INVALID_SYNTAX, and the window moves on."""
+    raise UnknownExchange(f"exchange {name(ExchangeType, message.header.exchange)} is not known")
+
+
 _SETUP = frozenset({State.HALF_OPEN})
 _SECURED = frozenset({State.ESTABLISHED, State.REKEYED, State.DELETING})
 
@@ -57,3 +63,12 @@ REQUESTS: Mapping[int, Rule] = {
     ExchangeType.IKE_FOLLOWUP_KE: Rule(_SECURED, followup_ke.respond),
     ExchangeType.INFORMATIONAL: Rule(_SECURED, informational.respond),
 }
+
+_UNKNOWN = Rule(_SECURED, _refuse)
+
+
+def rule_of(exchange: int) -> Rule | None:
+    """Return how requests of an exchange type are handled; ``None``: not on an IKE SA."""
+    if exchange == ExchangeType.IKE_SA_INIT:
+        return None
+    return REQUESTS.get(exchange, _UNKNOWN)

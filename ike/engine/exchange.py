@@ -184,7 +184,7 @@ class SetupContext(ExchangeContext, Protocol):
         """Both sides are authenticated."""
 
     def others(self) -> Sequence["SetupContext"]:
-        """The other IKE SAs that are established between the same two identities."""
+        """The other IKE SAs between the same two identities, in the same address family."""
 
     def leave_work_to(self, other: "SetupContext") -> None:
         """Let another IKE SA do what waits here."""

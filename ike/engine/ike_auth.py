@@ -175,6 +175,6 @@ def _first_child(sa: SetupContext, message: Message) -> Sequence[Payload]:
 
 
 def _initial_contact(sa: SetupContext) -> Sequence[Payload]:
-    """Return INITIAL_CONTACT if there is no other IKE SA with this peer (RFC 7296, 2.4)."""
+    """Return INITIAL_CONTACT if the peer has no other IKE SA in this family (RFC 7296, 2.4)."""
     sa.peer.note_first_contact(not sa.others())
     return (Notify(NotifyType.INITIAL_CONTACT),) if sa.peer.first_contact else ()

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import Optional, cast
 
+from ike import address
 from ike.address import Path
 from ike.config.model import Connection
 from ike.config.proposals import Suite
@@ -308,8 +309,12 @@ class IkeSa:
         )
 
     def others(self) -> "list[IkeSa]":
-        """Return the other IKE SAs that are established between the same two identities."""
-        identities = self.connection.identities
+        """Return the other IKE SAs between the same two identities, in the same address family.
+
+        Policies keep to one family, so those of the other one are never in its place; and a peer
+        with both sends INITIAL_CONTACT once in each of them (strongSwan does).
+        """
+        identities, family = self.connection.identities, address.family(self.route.path.remote.host)
         return [
             other
             for other in self._registry.values()
@@ -317,6 +322,7 @@ class IkeSa:
             and other.peer is not self.peer
             and other.peer.connection
             and other.peer.connection.identities == identities
+            and address.family(other.route.path.remote.host) == family
         ]
 
     # Child SAs

@@ -21,6 +21,8 @@ log = logging.getLogger("ike")
 
 _HASHES = (HashAlgorithm.SHA2_256, HashAlgorithm.SHA2_384, HashAlgorithm.SHA2_512)
 _MOST_RESTARTS = 5
+_LONGEST_COOKIE = 64
+"""Octets (RFC 7296, 2.6)."""
 
 
 def initiate(sa: SetupContext) -> Steps:
@@ -72,6 +74,8 @@ class _Restart:
         other_group = message.notify(NotifyType.INVALID_KE_PAYLOAD)
         if not cookie and not other_group:
             return False
+        if cookie and not 1 <= len(cookie.data) <= _LONGEST_COOKIE:
+            raise MalformedMessage(f"a cookie of {len(cookie.data)} octets, not 1 to 64")
         self._count += 1
         if self._count > _MOST_RESTARTS:
             raise Declined(NotifyType.COOKIE, "the peer wants IKE_SA_INIT again and again")

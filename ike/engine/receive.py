@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from ike.address import Path
 from ike.engine import roaming, send
 from ike.engine.context import Arrival, EngineContext
-from ike.engine.dispatch import REQUESTS
+from ike.engine.dispatch import rule_of
 from ike.engine.ike_sa import IkeSa
 from ike.engine.ike_sa_init_responder import InitResponder
 from ike.engine.registry import Registry
@@ -120,7 +120,7 @@ def _response(sa: IkeSa, arrival: Arrival) -> None:
 
 def _request(sa: IkeSa, arrival: Arrival) -> None:
     """Answer a request of the peer."""
-    header, rule = arrival.header, REQUESTS.get(arrival.header.exchange)
+    header, rule = arrival.header, rule_of(arrival.header.exchange)
     expected = header.message_id == sa.channel.responses.expected
     if rule is None or not expected or sa.state not in rule.states:
         exchange = name(ExchangeType, header.exchange)

@@ -31,6 +31,7 @@ def close_older(sa: SetupContext) -> None:
     """Close the IKE SAs that the peer has lost, because it has sent INITIAL_CONTACT.
 
     Those that were set up since may be younger than that message: both sides can initiate at once.
+    Those of the other address family are not meant (:meth:`SetupContext.others`).
     """
     for other in sa.others():
         if _is_older(other, sa):

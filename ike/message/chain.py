@@ -49,6 +49,8 @@ _CONTAINERS: dict[int, type[Encrypted | EncryptedFragment]] = {
     Encrypted.type: Encrypted,
     EncryptedFragment.type: EncryptedFragment,
 }
+_PASSED_OVER = frozenset({PayloadType.CP, PayloadType.EAP})
+"""Types of RFC 7296 that we do without: their critical flag is ignored (2.5)."""
 _GENERIC = Struct(">BBH")
 _CRITICAL = 0x80
 GENERIC_HEADER = _GENERIC.size
@@ -133,7 +135,7 @@ def _decode_one(kind: int, body: bytes, *, critical: bool) -> Payload:
     payload = _BY_TYPE.get(kind)
     if payload:
         return payload.decode(Reader(body, f"{payload.label} payload"))
-    if critical:
+    if critical and kind not in _PASSED_OVER:
         raise UnsupportedCriticalPayload(
             f"critical payload of unknown type {kind}", data=bytes((kind,))
         )

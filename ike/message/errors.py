@@ -27,6 +27,10 @@ class MalformedMessage(PeerError):
     """A message or payload breaks the wire format. Fatal to the IKE SA if it was authenticated."""
 
 
+class UnknownExchange(PeerError):
+    """A request of an exchange type that we do not know. The IKE SA lives (2.21.3, 2.5)."""
+
+
 class UnsupportedCriticalPayload(PeerError):
     """A payload of unknown type, marked as critical (2.5); ``data`` is its type."""
 

@@ -23,7 +23,7 @@ PROGRAMS = {
     "tkm_keymanager": "--version",
     "tkm_cfgtool": "--version",
     "xfrm_proxy": "--version",
-    "tkm_iked": "--help",
+    "tkm_iked": "--version",
 }
 DEPENDENCIES = {"cffi", "cryptography", "pycparser", "pyroute2", "tkm-lab", "typing-extensions"}
 """cryptography, pyroute2, and what they need themselves."""

@@ -14,6 +14,7 @@ import pytest
 
 from ike.daemon.main import main
 from tests.unit.ike.daemons import DEADLINE, Node, wait_for
+from tkm import VERSION
 from tkm.rpc.client import Client, SocketTransport
 from tkm.rpc.ees import EES, EsaAcquire, EsaExpire
 from tkm.rpc.interface import Request
@@ -132,6 +133,13 @@ def test_nowhere_to_serve_xfrm_proxy(nodes: list[Node], capfd: pytest.CaptureFix
 def test_no_configuration(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["-c", str(tmp_path / "none.conf")]) == 1
     assert "none.conf: No such file or directory" in capfd.readouterr().err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"tkm_iked {VERSION}\n"
 
 
 def test_wrong_use() -> None:

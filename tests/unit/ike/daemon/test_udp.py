@@ -4,6 +4,7 @@
 import selectors
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,14 @@ def test_both_ports_and_esp_on_the_second(served: tuple[Service, str]) -> None:
     }
     service.listen(host)
     assert len(sockets(service)) == 2, "again is no error"
+
+
+def test_there_is_room_for_many_clients_at_once(served: tuple[Service, str]) -> None:
+    limit = int(Path("/proc/sys/net/core/rmem_max").read_text())
+    for udp in sockets(served[0]):
+        with socket.socket(fileno=socket.dup(udp.fileno())) as same:
+            size = same.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        assert size >= 2 * min(limit, 4 << 20), "the kernel doubles what it is asked for"
 
 
 def test_the_kernel_takes_keepalives_and_leaves_ike(served: tuple[Service, str]) -> None:

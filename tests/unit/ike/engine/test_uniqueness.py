@@ -3,9 +3,10 @@
 
 import pytest
 
+from ike.address import Endpoint, Path
 from ike.engine.create_child_sa import CreateChildSa
 from ike.engine.events import IkeSaEstablished
-from tests.unit.ike.network import REQID, Network, Weather
+from tests.unit.ike.network import IPV6, REQID, Network, Weather
 
 
 def came_up(network: Network) -> int:
@@ -30,6 +31,25 @@ def test_initial_contact_is_not_said_while_there_is_another(connected: Network) 
     connected.alice.engine.reauthenticate(sa.id, connected.now)
     connected.run_until(lambda: len(connected.bob.ike_sas()) == 2)
     assert connected.bob.ike_sas().count("ESTABLISHED") >= 1
+
+
+def test_initial_contact_leaves_the_other_address_family_alone(connected: Network) -> None:
+    """A peer with both families sends it once in each: strongSwan does, and so do we."""
+    ipv6 = {side: Endpoint(IPV6[side.name], 500) for side in connected.sides}
+    for side, other in (connected.sides, connected.sides[::-1]):
+        (sa,) = side.engine.sas()
+        sa.route.move(Path(ipv6[side], ipv6[other]))
+        sa.peer.remote_id = REQID + 1  # another policy, as the two families need
+    connected.run(20)  # an acquire right after a Child SA is taken for a late one
+    connected.ping(connected.alice)
+    connected.run(5)
+    for side in connected.sides:
+        assert side.ike_sas() == ["ESTABLISHED"] * 2
+        assert {sa.route.path.local.host for sa in side.engine.sas()} == {
+            ipv6[side].host,
+            side.endpoint.host,
+        }
+    assert all(sa.peer.first_contact for sa in connected.alice.engine.sas())
 
 
 def test_work_that_waits_is_done_on_the_one_that_stays() -> None:

@@ -18,7 +18,7 @@ from ike.message.errors import (
 )
 from ike.message.header import Header
 from ike.message.message import Message
-from ike.message.numbers import NotifyType
+from ike.message.numbers import NotifyType, PayloadType
 from ike.message.payloads import KeyExchange, Nonce, Notify, SecurityAssociation, Unknown
 from tests.unit.ike.message.strategies import messages
 
@@ -118,6 +118,13 @@ def test_unknown_critical_payload() -> None:
     with pytest.raises(UnsupportedCriticalPayload) as caught:
         Message.decode(bytes(octets))
     assert (caught.value.notify, caught.value.data) == (1, bytes((200,)))
+
+
+@pytest.mark.parametrize("kind", [PayloadType.CP, PayloadType.EAP])
+def test_critical_bit_of_payloads_that_we_do_without_is_ignored(kind: int) -> None:
+    octets = bytearray(Message(HEADER, (Unknown(kind, b"?"), NONCE)).encode())
+    octets[Header.LENGTH + 1] |= 0x80
+    assert Message.decode(bytes(octets)).payloads == (Unknown(kind, b"?"), NONCE)
 
 
 def test_critical_bit_of_known_payloads_is_ignored() -> None:
