@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reading three fields of a certificate, without judging it: that is the TKM's part.
+"""Reading a few fields of a certificate, without judging it: that is the TKM's part.
 
-A certificate is needed whole for the CERT payload and for the TKM; issuer and subject put a chain
-in order, and the SubjectPublicKeyInfo names a CA in a CERTREQ payload (RFC 7296, 3.7).
+A certificate is needed whole for the CERT payload and for the TKM; names and key identifiers lead
+from a certificate to its issuer, and the SubjectPublicKeyInfo names a CA in a CERTREQ payload
+(RFC 7296, 3.7).
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from ike.value import Value
 
-_SEQUENCE, _VERSION = 0x30, 0xA0
+_SEQUENCE, _INTEGER, _OCTET_STRING = 0x30, 0x02, 0x04
+_VERSION, _EXTENSIONS, _KEY_IDENTIFIER = 0xA0, 0xA3, 0x80
+_FIELDS = (_INTEGER, *[_SEQUENCE] * 5)
+"""What follows the version: serial number, algorithm, issuer, validity, subject, key. A CRL begins
+with similar fields."""
+_SUBJECT_KEY, _AUTHORITY_KEY = b"\x06\x03\x55\x1d\x0e", b"\x06\x03\x55\x1d\x23"
+"""Object identifiers of extensions (RFC 5280, 4.2.1.1 and 4.2.1.2)."""
 
 
 class Certificate(Value):
@@ -21,28 +28,38 @@ class Certificate(Value):
         issuer: Its issuer's name, DER.
         subject: Its subject's name, DER.
         key_hash: SHA-1 over its SubjectPublicKeyInfo, 20 octets.
+        key_id: Identifier of its key; empty if it has none.
+        issuer_key_id: That of the key that signed it.
     """
 
     der: bytes
     issuer: bytes
     subject: bytes
     key_hash: bytes
+    key_id: bytes = b""
+    issuer_key_id: bytes = b""
 
     @classmethod
     def read(cls, der: bytes) -> "Certificate":
         """Take a certificate apart (RFC 5280, 4.1).
 
+        White space behind it is cut off: editors leave newlines there.
+
         Raises:
             ValueError: This is none.
         """
+        end = sum(_extent(der, 0))
+        if der[end:].isspace():
+            der = der[:end]
         outer = _inside(der)
         fields = list(_elements(_inside(next(_elements(outer), b""))))
         if fields and fields[0][0] == _VERSION:
             del fields[0]
-        if len(fields) < 6:
+        if tuple(field[0] for field in fields[:6]) != _FIELDS:
             raise ValueError("not a certificate")
         _serial, _algorithm, issuer, _validity, subject, key = fields[:6]
-        return cls(der, issuer, subject, hashlib.sha1(key, usedforsecurity=False).digest())
+        key_hash = hashlib.sha1(key, usedforsecurity=False).digest()
+        return cls(der, issuer, subject, key_hash, *_key_identifiers(fields[6:]))
 
 
 def _elements(octets: bytes) -> Iterator[bytes]:
@@ -56,10 +73,25 @@ def _elements(octets: bytes) -> Iterator[bytes]:
         at = end
 
 
-def _inside(element: bytes) -> bytes:
-    """The contents of a sequence that fills ``element``."""
+def _key_identifiers(fields: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """Those of a certificate's own key and of its issuer's; empty where there is none."""
+    own = issuer = b""
+    for field in fields:
+        if field[0] == _EXTENSIONS:
+            for extension in _elements(_inside(_inside(field, _EXTENSIONS))):
+                oid, *_critical, wrapped = _elements(_inside(extension))
+                if oid == _SUBJECT_KEY:
+                    own = _inside(_inside(wrapped, _OCTET_STRING), _OCTET_STRING)
+                elif oid == _AUTHORITY_KEY:
+                    first = next(_elements(_inside(_inside(wrapped, _OCTET_STRING))), b"\0\0")
+                    issuer = _inside(first, _KEY_IDENTIFIER) if first[0] == _KEY_IDENTIFIER else b""
+    return own, issuer
+
+
+def _inside(element: bytes, tag: int = _SEQUENCE) -> bytes:
+    """The contents of an element of this kind that fills ``element``."""
     header, length = _extent(element, 0)
-    if element[0] != _SEQUENCE or header + length != len(element):
+    if element[0] != tag or header + length != len(element):
         raise ValueError("not a certificate")
     return element[header:]
 
@@ -75,16 +107,3 @@ def _extent(octets: bytes, at: int) -> tuple[int, int]:
     if not 1 <= count <= 4 or at + 2 + count > len(octets):
         raise ValueError("a length that cannot be")
     return 2 + count, int.from_bytes(octets[at + 2 : at + 2 + count], "big")
-
-
-def in_order(last: Certificate, others: Iterable[Certificate], top: bytes) -> list[Certificate]:
-    """The chain from just below the CA whose subject is ``top`` down to ``last``.
-
-    Certificates that do not belong to it are left out; if it does not reach the CA it is as long
-    as could be found, and the TKM refuses it.
-    """
-    by_subject = {certificate.subject: certificate for certificate in others}
-    chain = [last]
-    while chain[0].issuer != top and (issuer := by_subject.pop(chain[0].issuer, None)):
-        chain.insert(0, issuer)
-    return chain

@@ -101,10 +101,16 @@ class Authority(Value):
 
 
 class Configuration(Value):
-    """All of it."""
+    """All of it.
+
+    Attributes:
+        authorities: The CAs that the TKM trusts.
+        issuers: CAs below them, for peers that do not send their certificates.
+    """
 
     connections: tuple[Connection, ...]
     authorities: tuple[Authority, ...]
+    issuers: tuple[Certificate, ...] = ()
 
     def child(self, reqid: int) -> tuple[Connection, ChildConfig] | None:
         """The Child SA of a policy, and its connection."""

@@ -5,21 +5,21 @@ What we cannot do is refused with its line, rather than passed over: a setting t
 nothing is worse than none.
 """
 
-import base64
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from ike import address
 from ike.address import Network
 from ike.config import proposals
+from ike.config.certificates import authorities_in, certificate, is_root, issuers_of
 from ike.config.model import Authority, ChildConfig, Configuration, Connection, Mode
 from ike.config.settings import Entry, Section, parse
 from ike.errors import ConfigError
 from ike.identity import Identity
 from ike.message.numbers import Protocol
-from ike.x509 import Certificate, in_order
+from ike.x509 import Certificate
 
 T = TypeVar("T")
 
@@ -62,12 +62,13 @@ def load(path: Path, authorities: Sequence[tuple[Path, int]] = ()) -> Configurat
 
     Args:
         authorities: CA certificates, each with the number that the TKM's configuration gives it. By
-            default those in ``x509ca``, which then has to be one: number 1.
+            default the only root in ``x509ca``, or the only CA there: number 1.
 
     Raises:
         ConfigError: Something cannot be read, or not be used.
     """
-    reader = Reader(path)
+    folder = path.parent / "x509ca"
+    reader = Reader(path, authorities_in(folder))
     root = parse(_read(path).decode("utf-8", "replace"), str(path))
     reader.check(root, "")
     section = root.sections.get("connections", Section("connections", 1))
@@ -75,34 +76,10 @@ def load(path: Path, authorities: Sequence[tuple[Path, int]] = ()) -> Configurat
         raise reader.error(section, f"{next(iter(section.values))} is not in a connection")
     connections = tuple(map(reader.connection, section.sections.values()))
     _unique_reqids(path, connections)
-    numbered = authorities or _only_authority(path.parent / "x509ca")
-    cas = tuple(Authority(number, certificate(file)) for file, number in numbered)
-    return Configuration(connections, cas)
-
-
-def certificate(path: Path) -> Certificate:
-    """A certificate file, DER or PEM.
-
-    Raises:
-        ConfigError: It is not readable, or none.
-    """
-    try:
-        return parse_certificate(_read(path))
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from error
-
-
-def parse_certificate(octets: bytes) -> Certificate:
-    """A certificate, DER or PEM.
-
-    Raises:
-        ValueError: It is none.
-    """
-    pem = re.search(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", octets, re.S)
-    try:
-        return Certificate.read(base64.b64decode(pem[1]) if pem else octets)
-    except ValueError as error:
-        raise ValueError(f"no certificate, neither DER nor PEM ({error})") from error
+    cas = [Authority(number, certificate(file)) for file, number in authorities]
+    if not cas:
+        cas = [_only_authority(folder, reader.issuers)]
+    return Configuration(connections, tuple(cas), tuple(reader.issuers))
 
 
 def _read(path: Path) -> bytes:
@@ -112,13 +89,14 @@ def _read(path: Path) -> bytes:
         raise ConfigError(f"{path}: {error.strerror}") from error
 
 
-def _only_authority(folder: Path) -> list[tuple[Path, int]]:
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    if len(files) != 1:
+def _only_authority(folder: Path, found: Mapping[Certificate, Path]) -> Authority:
+    """The one root in ``x509ca``, or the one CA."""
+    roots = [each for each in found if is_root(each)] or list(found)
+    if len(roots) != 1:
         raise ConfigError(
-            f"{folder}: {len(files)} CA certificates; list those of the TKM with -r ca.der:1"
+            f"{folder}: {len(roots)} CA certificates; list those of the TKM with -r ca.der:1"
         )
-    return [(files[0], 1)]
+    return Authority(1, roots[0])
 
 
 def _unique_reqids(path: Path, connections: Iterable[Connection]) -> None:
@@ -132,10 +110,16 @@ def _unique_reqids(path: Path, connections: Iterable[Connection]) -> None:
 
 
 class Reader:
-    """Turns sections into values; it has the file's path, for errors and for certificates."""
+    """Turns sections into values; it has the file's path, for errors and for certificates.
 
-    def __init__(self, path: Path) -> None:
+    Attributes:
+        issuers: The CAs that there are, and where each is from.
+    """
+
+    def __init__(self, path: Path, issuers: Mapping[Certificate, Path]) -> None:
         self._path = path
+        self.issuers = issuers
+        self._chains: dict[Certificate, tuple[Certificate, ...]] = {}
 
     def error(self, where: Section | Entry, reason: str) -> ConfigError:
         return ConfigError(f"{self._path}:{where.line}: {reason}")
@@ -218,12 +202,10 @@ class Reader:
         return chain
 
     def _with_issuers(self, own: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
-        """Our certificates, then those of the CAs in ``x509ca`` that lead up to a root."""
-        folder = self._path.parent / "x509ca"
-        known = map(certificate, sorted(folder.iterdir()) if folder.is_dir() else [])
-        below_roots = [ca for ca in known if ca.subject != ca.issuer and ca not in own]
-        *issuers, _ = in_order(own[0], below_roots, top=b"")
-        return (*own, *reversed(issuers))
+        """Our certificates, then those of the CAs that have issued the first one."""
+        if own[0] not in self._chains:
+            self._chains[own[0]] = tuple(issuers_of(own[0], self.issuers))
+        return tuple(dict.fromkeys((*own, *self._chains[own[0]])))
 
     def _side(self, section: Section, name: str) -> Section:
         side = section.sections.get(name)

@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-r", dest="ca", metavar="CA.DER[:ID][,…]", default="",
         help="certificates of CAs, with the numbers that tkm_keymanager was given "
-        "(default: the only one in x509ca/, number 1)",
+        "(default: the only root in x509ca/, number 1)",
     )  # fmt: skip
     parser.add_argument(
         "--rpc-socket", metavar="PATH", default=IKE_SOCKET, help="the TKM (%(default)s)"

@@ -12,10 +12,17 @@ until another TKM is found (:mod:`ike.daemon.reconnect`).
 
 from ike.tkm_client.client import TkmClient
 from ike.tkm_client.key_inputs import KeyExchange, KeyInputs, Nonce
-from ike.tkm_client.keys import AuthenticatedEndpoint, ChildKeys, EspOptions, IkeKeys
+from ike.tkm_client.keys import (
+    AuthenticatedEndpoint,
+    CertificateChain,
+    ChildKeys,
+    EspOptions,
+    IkeKeys,
+)
 
 __all__ = [
     "AuthenticatedEndpoint",
+    "CertificateChain",
     "ChildKeys",
     "EspOptions",
     "IkeKeys",

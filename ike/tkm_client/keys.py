@@ -90,46 +90,28 @@ class IkeKeys(Context):
         return reply.method, reply.signature
 
     def authenticate(
-        self,
-        *,
-        authority: tuple[int, bytes],
-        chain: Sequence[bytes],
-        remote_id: int,
-        init_message: bytes,
-        auth: tuple[int, bytes],
+        self, chain: "CertificateChain", init_message: bytes, auth: tuple[int, bytes]
     ) -> None:
         """Authenticate the peer.
 
         Args:
-            authority: Number and certificate of a CA.
-            chain: Certificates from below the CA to the peer's, DER.
-            remote_id: Number of the remote identity (``ri``), that of the policy.
+            chain: Its certificates, checked.
             init_message: The peer's IKE_SA_INIT message.
             auth: Method and data of its AUTH payload.
 
         Raises:
             TrustedRefusal: This is not the peer.
         """
-        link = _Chain(self.tkm)
-        call = self.tkm.call
-        try:
-            number, certificate = authority
-            call(rpc2.CcCheckCa(cc=link.id, ca=number, certificate=certificate))
-            for certificate in chain:
-                call(rpc2.CcAddCertificate(cc=link.id, certificate=certificate))
-            call(rpc2.CcCheckChain(cc=link.id, ri=remote_id))
-            method, signature = auth
-            call(
-                rpc2.IsaAuth(
-                    isa=self.id,
-                    cc=link.id,
-                    init_message=init_message,
-                    method=method,
-                    signature=signature,
-                )
+        method, signature = auth
+        self.tkm.call(
+            rpc2.IsaAuth(
+                isa=self.id,
+                cc=chain.id,
+                init_message=init_message,
+                method=method,
+                signature=signature,
             )
-        finally:
-            link.free()
+        )
 
     def cover(self, octets: bytes, *, received: bool) -> None:
         """Let AUTH cover an IKE_INTERMEDIATE message, too (RFC 9242, 3.3.2).
@@ -171,10 +153,31 @@ class IkeKeys(Context):
         return rpc2.IsaReset(isa=self.id)
 
 
-class _Chain(Context):
-    """A certificate chain, needed for the time of one authentication."""
+class CertificateChain(Context):
+    """A certificate chain, from a CA down to the peer, needed for the time of a ``with``.
+
+    Each method raises TrustedRefusal for what the TKM does not accept there.
+    """
 
     kind = "cc"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.free()
+
+    def begin(self, number: int, certificate: bytes) -> None:
+        """Begin at a CA: its number in the TKM's configuration and its certificate, DER."""
+        self.tkm.call(rpc2.CcCheckCa(cc=self.id, ca=number, certificate=certificate))
+
+    def add(self, certificate: bytes) -> None:
+        """Append a certificate, DER, that the last one has issued."""
+        self.tkm.call(rpc2.CcAddCertificate(cc=self.id, certificate=certificate))
+
+    def check(self, remote_id: int) -> None:
+        """Have the whole chain validated, for the remote identity (``ri``) of a policy."""
+        self.tkm.call(rpc2.CcCheckChain(cc=self.id, ri=remote_id))
 
     def _reset(self) -> Request[Any]:
         return rpc2.CcReset(cc=self.id)

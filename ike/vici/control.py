@@ -60,6 +60,7 @@ class Control:
         self.certificates: dict[Certificate, bool] = {}
         """Those of CAs as true."""
         self.authorities: dict[str, Authority] = {}
+        self._own_issuers = self.configuration.issuers
 
     @property
     def configuration(self) -> Configuration:
@@ -88,4 +89,11 @@ class Control:
     def _replace(self, name: str, by: tuple[Connection, ...]) -> None:
         old = self.configuration
         rest = tuple(each for each in old.connections if each.name != name)
-        self.engine.configure(Configuration((*rest, *by), old.authorities))
+        self.engine.configure(Configuration((*rest, *by), old.authorities, old.issuers))
+
+    def refresh_issuers(self) -> None:
+        """Let the CAs that clients brought help to find the paths of peers, besides our own."""
+        old = self.configuration
+        brought = [each for each, authority in self.certificates.items() if authority]
+        issuers = tuple(dict.fromkeys((*self._own_issuers, *brought)))
+        self.engine.configure(Configuration(old.connections, old.authorities, issuers))

@@ -5,12 +5,14 @@ Secrets are refused, always: private keys belong to the TKM, and this process mu
 a CA may do is the TKM's decision, too: a client can name one that the TKM trusts, and no other.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from ike.config.certificates import is_root, parse_certificate
 from ike.config.model import Authority, Connection
 from ike.config.settings import Entry
 from ike.config.settings import Section as Settings
-from ike.config.swanctl import Reader, parse_certificate
+from ike.config.swanctl import Reader
 from ike.errors import ConfigError
 from ike.vici.answers import Handler, success, value
 from ike.vici.control import Control
@@ -22,8 +24,8 @@ from ike.x509 import Certificate
 class _MessageReader(Reader):
     """Reads the sections of a message, which contains certificates themselves, in hexadecimal."""
 
-    def __init__(self) -> None:
-        super().__init__(Path())
+    def __init__(self, issuers: Iterable[Certificate]) -> None:
+        super().__init__(Path(), dict.fromkeys(issuers, Path()))
 
     def error(self, where: Settings | Entry, reason: str) -> ConfigError:
         return ConfigError(reason)
@@ -67,7 +69,7 @@ def _only_section(request: Section) -> tuple[str, Section]:
 def load_conn(control: Control, request: Section) -> Section:
     """Configure a connection, or another in place of the one of its name."""
     name, section = _only_section(request)
-    connection = _MessageReader().connection(_settings(name, section))
+    connection = _MessageReader(control.configuration.issuers).connection(_settings(name, section))
     if control.connection(name) != connection:
         _check_reqids(control, connection)
         control.put(connection)
@@ -108,9 +110,10 @@ def load_cert(control: Control, request: Section) -> Section:
         raise Refused("only certificates (X509) are supported")
     certificate = _certificate(octets(value(request, "data")))
     authority = value(request, "flag").upper() == "CA"
-    if authority and certificate.issuer == certificate.subject:
+    if authority and is_root(certificate):
         _tkm(control, certificate)
     control.certificates[certificate] = authority
+    control.refresh_issuers()
     return success()
 
 
@@ -148,6 +151,7 @@ def get_authorities(control: Control, _request: Section) -> Section:
 def clear_creds(control: Control, _request: Section) -> Section:
     """Forget the certificates that clients brought."""
     control.certificates.clear()
+    control.refresh_issuers()
     return success()
 
 

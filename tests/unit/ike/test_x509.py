@@ -9,8 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ike.x509 import Certificate, in_order
-from lab.pki import CA
+from ike.x509 import Certificate
 from tests.unit.trusted import pki
 
 
@@ -23,25 +22,20 @@ def test_fields() -> None:
     assert certificate.issuer == reference.issuer.public_bytes()
     assert certificate.subject == reference.subject.public_bytes()
     assert certificate.key_hash == hashlib.sha1(key).digest()
+    ours, theirs = (
+        reference.extensions.get_extension_for_class(kind).value
+        for kind in (x509.SubjectKeyIdentifier, x509.AuthorityKeyIdentifier)
+    )
+    assert certificate.key_id == ours.key_identifier
+    assert certificate.issuer_key_id == theirs.key_identifier
 
 
-def test_a_chain_is_put_in_order() -> None:
-    root = CA("root")
-    middle = root.create_child_ca("middle")
-    low = middle.create_child_ca("low")
-    chain = low.issue_cert("host").chain
-    host, *issuers = (Certificate.read(each.der) for each in chain)
-    top = Certificate.read(root.root.certificate.der).subject
-    stranger = Certificate.read(pki().certificates["bob"])
-    ordered = in_order(host, [stranger, *issuers], top)
-    assert [each.der for each in ordered] == [each.der for each in reversed(chain)]
-    assert in_order(host, [], top) == [host]
-
-
-def test_a_loop_ends() -> None:
-    one = Certificate(b"1", b"two", b"one", b"")
-    two = Certificate(b"2", b"one", b"two", b"")
-    assert in_order(one, [two, one], b"top") == [one, two, one]
+@pytest.mark.parametrize("behind", [b"\n", b"\r\n", b" \n\n"])
+def test_white_space_behind_a_certificate_is_cut_off(behind: bytes) -> None:
+    der = pki().certificates["alice"]
+    assert Certificate.read(der + behind) == Certificate.read(der)
+    with pytest.raises(ValueError, match="not a certificate"):
+        Certificate.read(der + behind + b"x")
 
 
 @pytest.mark.parametrize(
@@ -54,6 +48,7 @@ def test_a_loop_ends() -> None:
         b"\x30\x02\x30\x00",
         b"\x30\x80",
         b"\x30\x85\0\0\0\0\0",
+        b"\x30\x16\x30\x14" + 2 * b"\x02\x00" + 8 * b"\x30\x00",
     ],
 )
 def test_no_certificate(octets: bytes) -> None:

@@ -14,6 +14,7 @@ from ike.errors import ConfigError
 from ike.identity import Identity
 from ike.message.numbers import Protocol
 from ike.message.substructures import Transform
+from lab.pki import CA
 from tests.unit.trusted import pki
 
 CONFIG = """\
@@ -222,7 +223,8 @@ def test_reqid_that_is_used_twice(folder: Path) -> None:
 
 
 def test_several_authorities_need_numbers(folder: Path) -> None:
-    (folder / "x509ca" / "other.der").write_bytes(pki().ca.root.certificate.der)
+    other = CA("other", key=pki().ca.key.rsa)
+    (folder / "x509ca" / "other.der").write_bytes(other.certificate.der)
     with pytest.raises(ConfigError, match="2 CA certificates; list those of the TKM with -r"):
         load(write(folder))
 

@@ -8,6 +8,7 @@ from ike.vici import message, packet
 from ike.vici.message import Section
 from ike.vici.packet import Packet, PacketType
 from tests.unit import trusted
+from tests.unit.ike.authorities import issue, key
 from tests.unit.ike.vici.client import Client
 
 CHILD: Section = {"reqid": "1", "mode": "transport", "esp_proposals": ["aes256-sha512"]}
@@ -145,6 +146,26 @@ def test_an_authority_that_the_tkm_does_not_know(client: Client) -> None:
     ):
         assert "not among the TKM's" in str(reply["errmsg"])
     assert client.ask("get-authorities") == {"authorities": []}
+
+
+def test_cas_below_the_tkms_help_with_paths_until_credentials_are_cleared(
+    reloading: Client,
+) -> None:
+    client, pki = reloading, trusted.pki()
+    issuing = pki.ca.root.create_child_ca("issuing", key=pki.ca.key.rsa)
+    bridge = issue("root", key(1), "root", key(0))  # self-issued, and not self-signed
+    for brought in (issuing.certificate.der, bridge.der):
+        reply = client.ask("load-cert", type="X509", flag="CA", data=message.text(brought))
+        assert reply["success"] == "yes"
+    issuers = client.control.configuration.issuers
+    assert [each.der for each in issuers] == [issuing.certificate.der, bridge.der]
+    own = issuing.issue_cert("alice@tkm-lab.test", key=pki.keys["alice"]).certificate.der
+    local: Section = {"id": "alice@tkm-lab.test", "certs": [message.text(own)]}
+    assert client.ask("load-conn", **{"to-bob": section(local=local)})["success"] == "yes"
+    (connection,) = client.control.configuration.connections
+    assert [each.der for each in connection.certificates] == [own, issuing.certificate.der]
+    client.ask("clear-creds")
+    assert client.control.configuration.issuers == ()
 
 
 @pytest.mark.parametrize(

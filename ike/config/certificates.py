@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Certificate files, the folder ``x509ca``, and the certificates that we send."""
+
+import base64
+import logging
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+from ike.errors import ConfigError
+from ike.x509 import Certificate
+
+log = logging.getLogger("ike")
+
+_LONGEST = 1 << 20
+"""Octets of a file in ``x509ca`` that is read, whatever it may be."""
+_BACKUPS = re.compile(r"\..*|.*(~|\.bak|\.old|\.orig|\.sw[op])")
+"""Names of files that editors and people leave."""
+
+
+def certificate(path: Path) -> Certificate:
+    """A certificate file, DER or PEM.
+
+    Raises:
+        ConfigError: It is not readable, or none.
+    """
+    try:
+        return parse_certificate(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def parse_certificate(octets: bytes) -> Certificate:
+    """A certificate, DER or PEM.
+
+    Raises:
+        ValueError: It is none.
+    """
+    pem = re.search(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", octets, re.S)
+    try:
+        return Certificate.read(base64.b64decode(pem[1]) if pem else octets)
+    except ValueError as error:
+        raise ValueError(f"no certificate, neither DER nor PEM ({error})") from error
+
+
+def authorities_in(folder: Path) -> dict[Certificate, Path]:
+    """The certificates of CAs in a folder, by the name of their files.
+
+    What else lies there, as a README, a CRL or a backup, is warned of and passed over.
+    """
+    found: dict[Certificate, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        try:
+            if _BACKUPS.fullmatch(path.name):
+                raise ConfigError(f"{path}: a backup or hidden file")
+            if not path.is_file() or path.stat().st_size > _LONGEST:
+                raise ConfigError(f"{path}: not a file of a certificate")
+            found.setdefault(certificate(path), path)
+        except (ConfigError, OSError) as error:
+            log.warning("%s; it is passed over", error)
+    return found
+
+
+def is_root(authority: Certificate) -> bool:
+    """A CA has signed its certificate with the very key that is in it."""
+    return has_issued(authority, authority)
+
+
+def has_issued(issuer: Certificate, certificate: Certificate) -> bool:
+    """The key of ``issuer`` verifies the signature of ``certificate``, and the names match."""
+    if issuer.subject != certificate.issuer:
+        return False
+    try:
+        _read(certificate).verify_directly_issued_by(_read(issuer))
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def issuers_of(own: Certificate, known: Iterable[Certificate]) -> Iterator[Certificate]:
+    """The CAs that lead from our certificate up to below a root, the nearest first.
+
+    All that have really signed are among them, such as those that two roots have cross-signed. One
+    that has expired is left out where another one is valid.
+    """
+    candidates = [ca for ca in known if ca != own]
+    passed = {own}
+    waiting = [own]
+    for certificate in waiting:
+        signed = [ca for ca in candidates if ca not in passed and has_issued(ca, certificate)]
+        below_roots = [ca for ca in signed if not is_root(ca)]
+        issuers = [ca for ca in below_roots if _is_valid(ca)] or below_roots
+        passed.update(signed)
+        waiting += issuers
+        yield from issuers
+
+
+def _is_valid(authority: Certificate) -> bool:
+    now = datetime.now(UTC)
+    certificate = _read(authority)
+    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+
+
+def _read(certificate: Certificate) -> x509.Certificate:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about serial numbers, which do not matter here
+        return x509.load_der_x509_certificate(certificate.der)
