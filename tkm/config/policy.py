@@ -9,13 +9,15 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Final
 
 from tkm.config.traffic import Selectors, overlaps
+from tkm.errors import ConfigError
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-HIGHEST_POLICY: Final = 100
-"""The highest policy id: it is a reqid on the EES interface, which goes no further."""
-
+HIGHEST_POLICY: Final = 0xFFFFFFFF
+"""The highest policy id: it is a reqid in the kernel."""
+_HIGHEST_IN_GENERATION_1: Final = 100
+"""charon-tkm knows no higher one."""
 
 _LONGEST: Final = {"seconds": 0xFFFFFFFF, "bytes": (1 << 63) - 1, "packets": (1 << 63) - 1}
 """Lifetimes: what the kernel counts in, and TOML can say."""
@@ -244,6 +246,16 @@ def _folded(identity: str) -> str:
     """Identities that differ in nothing but the case of the domain are the same."""
     user, at, domain = identity.rpartition("@")
     return user + at + domain.lower()
+
+
+def check_generation_1(config: Config) -> None:
+    """Check that charon-tkm knows all policy ids.
+
+    :raises ConfigError: one is too high.
+    """
+    if (highest := max(config.policies, default=0)) > _HIGHEST_IN_GENERATION_1:
+        most = _HIGHEST_IN_GENERATION_1
+        raise ConfigError(f"policy {highest}: id is not in 1 to {most}, as generation 1 needs it")
 
 
 def warnings(config: Config) -> list[str]:
