@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tkm import VERSION
 from tkm.config import conf, files
-from tkm.config.policy import Config, warnings
+from tkm.config.policy import Config, check_generation_1, warnings
 from tkm.errors import ConfigError
 from tkm_cfgtool import ipsec, swanctl, xml
 
@@ -68,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         config = xml.read(files.read_bounded(arguments.config))
+        if arguments.rpc == 1:
+            check_generation_1(config)
         for doubt in warnings(config):
             print(f"tkm_cfgtool: {arguments.config}: warning: {doubt}", file=sys.stderr)
         written = {

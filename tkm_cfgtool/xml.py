@@ -33,6 +33,7 @@
 """
 
 from ipaddress import ip_address, ip_network
+from typing import TypeVar
 
 from tkm.config.policy import (
     Address,
@@ -45,10 +46,12 @@ from tkm.config.policy import (
     Policy,
     Proposals,
     Remote,
-    faults,
+    faults_of_each,
 )
 from tkm.errors import ConfigError
 from tkm_cfgtool.element import Element, parse
+
+_Thing = TypeVar("_Thing")
 
 
 def read(octets: bytes) -> Config:
@@ -60,27 +63,28 @@ def read(octets: bytes) -> Config:
     if root.name != "tkmconfig":
         raise root.fault("the root element is not <tkmconfig>")
     identities: dict[int, LocalIdentity] = {}
+    policies: dict[int, Policy] = {}
+    elements: dict[LocalIdentity | Policy, Element] = {}
     for element in root.all("local_identity"):
         identity = _local_identity(element)
-        if identity.id in identities:
-            raise element.fault(f"id {identity.id} is used twice")
-        _check(element, Config({identity.id: identity}, {}))
-        identities[identity.id] = identity
-    policies: dict[int, Policy] = {}
+        _add(identities, identity.id, identity, element)
+        elements[identity] = element
     for element in root.all("policy"):
         policy = _policy(element)
-        if policy.id in policies:
-            raise element.fault(f"id {policy.id} is used twice")
-        policies[policy.id] = policy
-        _check(element, Config(identities, policies))
+        _add(policies, policy.id, policy, element)
+        elements[policy] = element
     root.check_all_read()
-    return Config(identities, policies)
+    config = Config(identities, policies)
+    for thing, found in faults_of_each(config).items():
+        # At the line of its element, so that nobody has to count elements.
+        raise elements[thing].fault("; ".join(found))
+    return config
 
 
-def _check(element: Element, config: Config) -> None:
-    """Faults are told at the line of their element, so that nobody has to count elements."""
-    if found := faults(config):
-        raise element.fault("; ".join(found))
+def _add(things: dict[int, _Thing], number: int, thing: _Thing, element: Element) -> None:
+    if number in things:
+        raise element.fault(f"id {number} is used twice")
+    things[number] = thing
 
 
 def _local_identity(element: Element) -> LocalIdentity:

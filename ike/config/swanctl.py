@@ -33,6 +33,9 @@ _MOST_ITEMS = 255
 _LONGEST_ID = 255
 """Octets of an identity; a domain name has no more (RFC 1035, 2.3.4)."""
 
+_HIGHEST_REQID = 0xFFFFFFFF
+"""The kernel's; it is the policy's id in the TKM (generation 2 of its protocol)."""
+
 _DYNAMIC: tuple[Network, ...] = ()
 """Traffic selectors that follow the addresses of the IKE SA."""
 
@@ -289,8 +292,8 @@ def _networks(text: str) -> tuple[Network, ...]:
 
 
 def _reqid(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100:
-        raise ValueError(f"{text!r} is not 1 to 100")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _HIGHEST_REQID:
+        raise ValueError(f"{text!r} is not 1 to {_HIGHEST_REQID}")
     return int(text)
 
 

@@ -2,17 +2,22 @@
 """Identities and policies: the only peers and the only traffic that the TKM lets come up."""
 
 import re
+from collections.abc import Set
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
+from tkm.config.traffic import Selectors, overlaps
+from tkm.errors import ConfigError
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-HIGHEST_POLICY: Final = 100
-"""The highest policy id: it is a reqid on the EES interface, which goes no further."""
-
+HIGHEST_POLICY: Final = 0xFFFFFFFF
+"""The highest policy id: it is a reqid in the kernel."""
+_HIGHEST_IN_GENERATION_1: Final = 100
+"""charon-tkm knows no higher one."""
 
 _LONGEST: Final = {"seconds": 0xFFFFFFFF, "bytes": (1 << 63) - 1, "packets": (1 << 63) - 1}
 """Lifetimes: what the kernel counts in, and TOML can say."""
@@ -135,6 +140,11 @@ class Policy:
         """The peer's side of the traffic."""
         return self.remote.net or _host(self.remote.ip)
 
+    @property
+    def selectors(self) -> Selectors:
+        """Both sides of the traffic."""
+        return Selectors(self.local_selector, self.remote_selector)
+
     def __str__(self) -> str:
         if self.local.net or self.remote.net:
             ends = (self.local_selector, ">", self.local.ip, "<=>", self.remote.ip, "<")
@@ -157,15 +167,25 @@ class Config:
 
 def faults(config: Config) -> list[str]:
     """What does not fit together, each in one line; empty: nothing."""
-    return [
-        f"local identity {identity.id}: {fault}"
+    return [fault for found in faults_of_each(config).values() for fault in found]
+
+
+def faults_of_each(config: Config) -> dict[LocalIdentity | Policy, list[str]]:
+    """What does not fit together, by whose fault it is: only those that have one.
+
+    Each thing is looked at once, so that the time grows with their number.
+    """
+    ours: set[Address | str] = {each.local.ip for each in config.policies.values()}
+    ours |= {_folded(each.identity) for each in config.local_identities.values()}
+    rivals = _rivals(config)
+    found: dict[LocalIdentity | Policy, list[str]] = {
+        identity: [f"local identity {identity.id}: {fault}" for fault in _identity_faults(identity)]
         for identity in config.local_identities.values()
-        for fault in _identity_faults(identity)
-    ] + [
-        f"policy {policy.id}: {fault}"
-        for policy in config.policies.values()
-        for fault in [*_policy_faults(policy, config), *_rivals(policy, config)]
-    ]
+    }
+    for policy in config.policies.values():
+        reasons = [*_policy_faults(policy, config, ours), *filter(None, [rivals.get(policy.id)])]
+        found[policy] = [f"policy {policy.id}: {fault}" for fault in reasons]
+    return {each: reasons for each, reasons in found.items() if reasons}
 
 
 def _identity_faults(identity: LocalIdentity) -> list[str]:
@@ -177,7 +197,7 @@ def _identity_faults(identity: LocalIdentity) -> list[str]:
     return [fault for broken, fault in rules if broken]
 
 
-def _policy_faults(policy: Policy, config: Config) -> list[str]:
+def _policy_faults(policy: Policy, config: Config, ours: Set[Address | str]) -> list[str]:
     local, remote = policy.local, policy.remote
     nets = [net for net in (local.net, remote.net) if net]
     rules = (
@@ -189,12 +209,11 @@ def _policy_faults(policy: Policy, config: Config) -> list[str]:
         (local.ip.version != remote.ip.version, "one end is IPv4, the other IPv6"),
         (local.ip == remote.ip, "both ends have the same address"),
         (
-            remote.ip in {each.local.ip for each in config.policies.values()} - {local.ip},
+            remote.ip != local.ip and remote.ip in ours,
             f"the peer's address {remote.ip} is an address of ours in another policy",
         ),
         (
-            _folded(remote.identity)
-            in {_folded(each.identity) for each in config.local_identities.values()},
+            _folded(remote.identity) in ours,
             f"the peer's identity '{remote.identity}' is one of ours",
         ),
         *(
@@ -203,7 +222,10 @@ def _policy_faults(policy: Policy, config: Config) -> list[str]:
         ),
         (any(net.is_multicast for net in nets), "a net is multicast, for which IKE has no keys"),
         (bool(nets) and policy.mode is Mode.TRANSPORT, "net needs mode tunnel"),
-        (len({net.version for net in nets}) > 1, "one net is IPv4, the other IPv6"),
+        (
+            bool(nets) and policy.local_selector.version != policy.remote_selector.version,
+            "one net is IPv4, the other IPv6",
+        ),
         (not _IDENTITY.fullmatch(remote.identity), f"'{remote.identity}' is no identity"),
         (
             any("%" in str(end) for end in (local.ip, remote.ip, *nets)),
@@ -226,6 +248,16 @@ def _folded(identity: str) -> str:
     return user + at + domain.lower()
 
 
+def check_generation_1(config: Config) -> None:
+    """Check that charon-tkm knows all policy ids.
+
+    :raises ConfigError: one is too high.
+    """
+    if (highest := max(config.policies, default=0)) > _HIGHEST_IN_GENERATION_1:
+        most = _HIGHEST_IN_GENERATION_1
+        raise ConfigError(f"policy {highest}: id is not in 1 to {most}, as generation 1 needs it")
+
+
 def warnings(config: Config) -> list[str]:
     """What is allowed, but hardly meant, each in one line."""
     return [
@@ -242,14 +274,16 @@ def warnings(config: Config) -> list[str]:
     ]
 
 
-def _rivals(policy: Policy, config: Config) -> list[str]:
-    """The kernel has one policy for the same traffic; so do we."""
-    selectors = policy.local_selector, policy.remote_selector
-    return [
-        f"it protects the same traffic as policy {other.id}"
-        for other in config.policies.values()
-        if other.id < policy.id and (other.local_selector, other.remote_selector) == selectors
-    ]
+def _rivals(config: Config) -> dict[int, str]:
+    """Policies, by id, for whose traffic another one is as good: neither could come first."""
+    selectors = {policy.id: policy.selectors for policy in config.policies.values()}
+    return {
+        number: f"it protects the same traffic as policy {other}"
+        if selectors[number] == selectors[other]
+        else f"some of its traffic is that of policy {other}, and neither is more specific"
+        for number, other in overlaps(selectors)
+        if other < number and selectors[number].breadth == selectors[other].breadth
+    }
 
 
 def _lifetime_rules(lifetime: Lifetime) -> list[tuple[bool, str]]:

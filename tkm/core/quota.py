@@ -14,9 +14,12 @@ from tkm.core.machine import Context, Contexts
 from tkm.errors import QuotaExceeded
 
 QUOTAS: Final[dict[type[Context], int]] = {Endpoint: 8, IkeSa: 16, EspSa: 32}
-"""Of each policy: 100 policies, the most there can be, have at most 3200 of 4096 contexts."""
+"""Of each policy: 100 policies have at most 3200 of 4096 contexts, more have smaller shares."""
 LEAST: Final = 4
-"""An SA, its successor, and the two of a collision: where there are few contexts for many."""
+"""An SA, its successor, and the two of a collision: where there are few contexts for many.
+
+More policies than a quarter of the contexts can fill them all together.
+"""
 
 
 class Quotas:

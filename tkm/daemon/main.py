@@ -11,6 +11,7 @@ from pathlib import Path
 from tkm import VERSION, sandbox
 from tkm.config import conf
 from tkm.config.keys import load_anchors, load_private_keys
+from tkm.config.policy import check_generation_1
 from tkm.core.manager import CONTEXTS, KeyManager
 from tkm.daemon import logs, memory
 from tkm.daemon.reactor import Reactor
@@ -148,6 +149,8 @@ def _run(arguments: argparse.Namespace) -> None:
     memory.protect()
     log.info("Trusted Key Manager (TKM) starting (%s)", VERSION)
     config = conf.load(arguments.config)
+    if arguments.rpc == 1:
+        check_generation_1(config)
     check_unserved(arguments.socket, {0, os.geteuid(), _own_user(arguments)})
     kernel = XfrmKernel()
     kernel.protect(config.policies.values())

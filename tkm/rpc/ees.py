@@ -13,7 +13,7 @@ from tkm.rpc.result import Result
 
 EES = Interface("EES", FixedFrames)
 
-SpId = Annotated[int, Unsigned(4, "little", low=1, high=100, fault=Result.INVALID_ID)]
+SpId = Annotated[int, Unsigned(4, "little", low=1, fault=Result.INVALID_ID)]
 """The reqid of the policy or state that the event is about."""
 
 

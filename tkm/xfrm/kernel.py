@@ -15,6 +15,7 @@ from ipaddress import ip_network
 from typing import Any, Final, NamedTuple
 
 from tkm.config.policy import Address, Lifetime, Mode, Network, Policy
+from tkm.config.traffic import PRIORITY, Selectors, priorities
 from tkm.crypto.secret import Secret
 from tkm.errors import KernelError
 from tkm.xfrm import abi
@@ -26,8 +27,6 @@ log = logging.getLogger(__name__)
 
 _ESP: Final = 50
 _AF: Final = {4: 2, 6: 10}
-_PRIORITY: Final = 3843
-"""Of every policy, as the original installs them."""
 _ICMPV6: Final = 58
 _NEIGHBOUR_DISCOVERY: Final = (135, 136)
 """Types of ICMPv6: solicitation and advertisement (RFC 4861, 4.3 and 4.4)."""
@@ -52,6 +51,7 @@ class XfrmKernel:
     def protect(self, policies: Iterable[Policy]) -> None:
         """Install policies, or update them in place; the others stay as they are.
 
+        Where they overlap, the kernel asks the more specific one first.
         From the first to the last of them, traffic that no policy covers is blocked (kernels
         before 5.15 cannot do that). If one cannot be installed, it stays blocked.
 
@@ -59,12 +59,13 @@ class XfrmKernel:
             KernelError: the kernel refuses, or two policies cover the same traffic.
         """
         self._set_default(abi.BLOCK)
-        installed: dict[_Place, Policy] = {}
+        installed: dict[Selectors, Policy] = {}
+        policies = list(policies)
+        order = priorities({policy.id: policy.selectors for policy in policies})
         for policy in policies:
-            for place in _places(policy):
-                if (other := installed.setdefault(place, policy)) is not policy:
-                    raise KernelError(f"policies {other.id} and {policy.id} cover the same traffic")
-            self.add_policy(policy)
+            if (other := installed.setdefault(policy.selectors, policy)) is not policy:
+                raise KernelError(f"policies {other.id} and {policy.id} cover the same traffic")
+            self.add_policy(policy, order[policy.id])
         self._set_default(abi.ACCEPT)
 
     def take_over(self, policies: Iterable[Policy]) -> None:
@@ -115,14 +116,14 @@ class XfrmKernel:
         except Refusal as refusal:
             log.warning("Traffic may pass while there are no policies: %s", refusal)
 
-    def add_policy(self, policy: Policy) -> None:
+    def add_policy(self, policy: Policy, priority: int = PRIORITY) -> None:
         """Install ``out`` and ``in``, and in tunnel mode ``fwd``, or update them in place.
 
         Where the ends' own traffic is meant, and IPv6, their neighbour discovery stays free: IKE
         cannot bring up the SA that it would have to wait for.
         """
         log.info("Adding policy [ %d, %s ]", policy.id, policy)
-        for message in _policies(policy):
+        for message in _policies(policy, priority):
             self._request(Type.UPDPOLICY, message, f"add policy {policy.id}")
 
     def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
@@ -227,9 +228,9 @@ def _directions(mode: Mode) -> tuple[int, ...]:
     return both if mode is Mode.TRANSPORT else (*both, abi.FWD)
 
 
-def _policies(policy: Policy) -> Iterator[abi.PolicyMessage]:
+def _policies(policy: Policy, priority: int = PRIORITY) -> Iterator[abi.PolicyMessage]:
     for direction in _directions(policy.mode):
-        yield _policy(policy, direction)
+        yield _policy(policy, direction, priority)
     covers_its_ends = (
         policy.local.ip in policy.local_selector and policy.remote.ip in policy.remote_selector
     )
@@ -250,12 +251,12 @@ def _exemption(policy: Policy, direction: int, kind: int) -> abi.PolicyMessage:
         sel_sport=kind,  # XFRM has the type there, and the code in the other one
         sel_sport_mask=0xFFFF,
         **_lifetime(_ENDLESS),
-        priority=_PRIORITY - 1,
+        priority=PRIORITY - 1,
         dir=direction,
     )
 
 
-def _policy(policy: Policy, direction: int) -> abi.PolicyMessage:
+def _policy(policy: Policy, direction: int, priority: int) -> abi.PolicyMessage:
     local, remote = policy.local.ip, policy.remote.ip
     selectors = policy.local_selector, policy.remote_selector
     if direction != abi.OUT:
@@ -282,7 +283,7 @@ def _policy(policy: Policy, direction: int) -> abi.PolicyMessage:
         abi.PolicyMessage,
         **_selector(*selectors),
         **_lifetime(_ENDLESS),
-        priority=_PRIORITY,
+        priority=priority,
         dir=direction,
         attrs=[("XFRMA_TMPL", template)],
     )

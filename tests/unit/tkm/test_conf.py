@@ -71,7 +71,7 @@ BAD = [
     ('"alice@example.org"', '""', "local identity 1: '' is no identity"),
     ('"alice@example.org"', "7", "local_identity 1: identity is not of type str"),
     ('"certs/aliceCert.pem"', '"a b"', "local identity 1: 'a b' is no file name"),
-    ("id = 7", "id = 101", "policy 101: id is not in 1 to 100"),
+    ("id = 7", "id = 4294967296", "policy 4294967296: id is not in 1 to 4294967295"),
     ('"tunnel"', '"beet"', "policy 1: mode: 'beet' is not a valid Mode"),
     ('"tunnel"', '"transport"', "policy 7: net needs mode tunnel"),
     ("identity_id = 1", "identity_id = 3", "policy 7: there is no local identity 3"),

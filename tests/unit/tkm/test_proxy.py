@@ -126,12 +126,18 @@ def test_an_expire_has_the_layout_of_the_specification():
     assert recorder.frames == [(header + body).ljust(2048, b"\0")]
 
 
-@pytest.mark.parametrize("reqid", [0, 101, 0xFFFFFFFF])
-def test_reqids_of_others_do_not_go_out(reqid):
+def test_what_has_no_reqid_does_not_go_out():
     recorder = Recorder()
     with pytest.raises(FieldError):
-        Client(EES, recorder).call(translate(Type.ACQUIRE, acquire(reqid)))
+        Client(EES, recorder).call(translate(Type.ACQUIRE, acquire(0)))
     assert recorder.frames == []
+
+
+@pytest.mark.parametrize("reqid", [1, 101, 0xFFFFFFFF])
+def test_every_reqid_of_the_kernel_can_be_a_policys(reqid):
+    recorder = Recorder()
+    Client(EES, recorder).call(translate(Type.ACQUIRE, acquire(reqid)))
+    assert len(recorder.frames) == 1
 
 
 class Events:
@@ -215,11 +221,11 @@ def test_what_a_daemon_refuses_does_not_wait(make_proxy, monkeypatch, caplog):
     assert any("Event refused" in line for line in caplog.messages)
 
 
-def test_reqids_of_others_are_logged(make_proxy, monkeypatch, caplog):
+def test_events_without_a_reqid_are_logged(make_proxy, monkeypatch, caplog):
     recorder = Recorder()
     monkeypatch.setattr(proxy, "connect", lambda *_: Client(EES, recorder))
-    make_proxy((Type.ACQUIRE, acquire(101)), (Type.ACQUIRE, acquire(5))).forward()
-    assert "Not ours: sp_id: 101 is not in 1 to 100" in caplog.messages
+    make_proxy((Type.ACQUIRE, acquire(0)), (Type.ACQUIRE, acquire(5))).forward()
+    assert "Not ours: sp_id: 0 is not in 1 to 4294967295" in caplog.messages
     assert len(recorder.frames) == 1
 
 

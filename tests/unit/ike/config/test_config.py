@@ -161,8 +161,8 @@ def test_certificates_as_pem_and_numbered_authorities(folder: Path) -> None:
         ("aes256-sha512-modp4096\n", "aes256-sha512\n", "6: proposals: .*type KE"),
         ("auth = pubkey", "auth = psk", "7: auth: 'psk' is not supported"),
         ("aliceCert.der", "nobody.der", "nobody.der: No such file"),
-        ("reqid = 1", "reqid = 101", "14: reqid: '101' is not 1 to 100"),
-        ("reqid = 1", "reqid = x", "14: reqid: 'x' is not 1 to 100"),
+        ("reqid = 1", "reqid = 4294967296", "14: reqid: '4294967296' is not 1 to 4294967295"),
+        ("reqid = 1", "reqid = x", "14: reqid: 'x' is not 1 to 4294967295"),
         ("mode = transport", "mode = beet", "15: mode: 'beet' is not supported"),
         ("version = 2", "unique = replace", "3: unique: 'replace' is not supported, only no"),
         (
