@@ -13,7 +13,7 @@ from tkm.daemon import logs
 from tkm.daemon.reactor import Reactor
 from tkm.errors import KernelError
 from tkm.rpc import systemd
-from tkm.rpc.client import Client, connect, user_id
+from tkm.rpc.client import Client, connect
 from tkm.rpc.ees import EES, EsaAcquire
 from tkm.rpc.paths import EES_SOCKET
 from tkm.rpc.result import FieldError, Refused, RpcError
@@ -117,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--socket", metavar="PATH", default=EES_SOCKET, help="of the IKE daemon (%(default)s)"
     )
     parser.add_argument(
-        "--server-user", metavar="USER", type=user_id, action="append", default=[],
+        "--server-user", metavar="USER", type=privileges.user_id, action="append", default=[],
         help="a user, beside root and ourselves, whose process may be the IKE daemon",
     )  # fmt: skip
     parser.add_argument(

@@ -7,8 +7,8 @@ from ike.engine.engine import Ike
 from ike.errors import UnknownName
 from tkm.rpc.ees import EES, EsaAcquire, EsaExpire
 from tkm.rpc.record import Empty
-from tkm.rpc.result import Result
-from tkm.rpc.server import Dispatcher, HandlerError
+from tkm.rpc.result import HandlerError, Result
+from tkm.rpc.server import Dispatcher
 
 
 class _UnknownPolicy(HandlerError):

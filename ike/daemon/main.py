@@ -24,7 +24,7 @@ from ike.vici.control import Control
 from ike.vici.server import SOCKET, ViciServer
 from tkm import VERSION, sandbox
 from tkm.rpc import systemd
-from tkm.rpc.client import Client, SocketTransport, user_id
+from tkm.rpc.client import Client, SocketTransport
 from tkm.rpc.log_limit import Limiter
 from tkm.rpc.paths import EES_SOCKET, IKE_SOCKET, prepare
 from tkm.rpc.result import Disconnected, RpcError
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rpc-socket", metavar="PATH", default=IKE_SOCKET, help="the TKM (%(default)s)"
     )
     parser.add_argument(
-        "--server-user", metavar="USER", type=user_id, action="append", default=[],
+        "--server-user", metavar="USER", type=privileges.user_id, action="append", default=[],
         help="a user other than root and our own whose process may be the TKM",
     )  # fmt: skip
     parser.add_argument(
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where to serve xfrm_proxy (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--allow-user", metavar="USER", type=user_id, action="append", default=[],
+        "--allow-user", metavar="USER", type=privileges.user_id, action="append", default=[],
         help="a user other than root and our own whose process may be xfrm_proxy",
     )  # fmt: skip
     parser.add_argument(

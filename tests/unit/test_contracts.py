@@ -29,6 +29,10 @@ _PLANTED = {
         ("tkm.daemon.main", "lab.errors"),
         ("tkm.daemon.main", "xfrm_proxy.events"),
     ],
+    "The TKM calls nobody": [
+        ("tkm.daemon.main", "tkm.rpc.client"),
+        ("tkm.generation1.translation", "tkm.rpc.ees"),
+    ],
     "The sandbox serves both sides, and knows neither": [
         ("tkm.sandbox.calls", "tkm.rpc.client"),
         ("tkm.sandbox.privileges", "tkm.daemon.logs"),

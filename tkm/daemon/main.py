@@ -17,7 +17,6 @@ from tkm.daemon import logs, memory
 from tkm.daemon.reactor import Reactor
 from tkm.errors import ConfigError, KernelError
 from tkm.rpc import systemd
-from tkm.rpc.client import user_id
 from tkm.rpc.listener import check_unserved
 from tkm.rpc.paths import IKE_SOCKET, prepare
 from tkm.rpc.server import Dispatcher, Server, describe_fault
@@ -53,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         help="permissions of the socket, octal (600)",
     )  # fmt: skip
     parser.add_argument(
-        "--allow-user", metavar="USER", type=user_id, action="append", default=[],
+        "--allow-user", metavar="USER", type=privileges.user_id, action="append", default=[],
         help="a user, beside root and the one that we run as, whose processes may connect",
     )  # fmt: skip
     parser.add_argument(

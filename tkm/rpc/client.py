@@ -2,10 +2,8 @@
 """The calling side of tkm-rpc."""
 
 import os
-import pwd
 import socket
 import struct
-from argparse import ArgumentTypeError
 from collections.abc import Callable, Container
 from typing import Final, TypeVar, cast
 
@@ -134,18 +132,6 @@ class SocketTransport:
 
 def _reason(error: OSError | Disconnected) -> str:
     return "no answer in time" if isinstance(error, BlockingIOError) else str(error)
-
-
-def user_id(text: str) -> int:
-    """The number of a user, given as number or name; a type for argparse.
-
-    Raises:
-        ArgumentTypeError: there is no such user.
-    """
-    try:
-        return int(text) if text.isdecimal() else pwd.getpwnam(text).pw_uid
-    except KeyError:
-        raise ArgumentTypeError(f"there is no user '{text}'") from None
 
 
 def connect(interface: Interface, path: str, servers: Container[int] | None = None) -> Client:

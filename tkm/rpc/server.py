@@ -19,8 +19,7 @@ from typing import Any, Final
 from tkm.rpc.interface import Header, Interface, Request
 from tkm.rpc.listener import Listener, Peer, credentials
 from tkm.rpc.record import Record
-from tkm.rpc.result import FieldError, Result
-from tkm.rpc.result import HandlerError as HandlerError  # noqa: PLC0414  (ike.ees has it from here)
+from tkm.rpc.result import FieldError, HandlerError, Result
 
 log = logging.getLogger(__name__)
 

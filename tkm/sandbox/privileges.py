@@ -57,6 +57,15 @@ def user(text: str) -> User:
     raise ArgumentTypeError(f"there is no user '{text}'")
 
 
+def user_id(text: str) -> int:
+    """The number of a user, given as number or name. A type for argparse.
+
+    Raises:
+        ArgumentTypeError: there is no such user.
+    """
+    return user(text).uid
+
+
 def give_up(target: User | None, *kept: int) -> str:
     """Become another user, if one is given, and keep only these capabilities, as far as we have
     them; return one line about what we are now.

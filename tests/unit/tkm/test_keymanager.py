@@ -20,8 +20,9 @@ from tests.unit.tkm.keymanager_files import options
 from tkm.daemon import main
 from tkm.generation1 import rpc1
 from tkm.rpc import rpc2
-from tkm.rpc.client import Client, SocketTransport, user_id
+from tkm.rpc.client import Client, SocketTransport
 from tkm.rpc.result import Disconnected
+from tkm.sandbox import privileges
 
 NAMESPACE = ["unshare", "--net"] if os.getuid() == 0 else ["unshare", "--net", "--map-root-user"]
 DEADLINE = 30
@@ -159,8 +160,8 @@ def test_options_that_mean_nothing(files, capsys, option, value, reason):
 
 
 def test_users():
-    assert user_id("root") == 0
-    assert user_id("1234") == 1234
+    assert privileges.user_id("root") == 0
+    assert privileges.user_id("1234") == 1234
 
 
 def test_a_log_that_cannot_be(files, capsys):

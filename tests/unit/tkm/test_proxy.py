@@ -15,8 +15,8 @@ from tkm.rpc.client import Client
 from tkm.rpc.ees import EES, EsaAcquire, EsaExpire
 from tkm.rpc.interface import FixedFrames, Header
 from tkm.rpc.record import Empty
-from tkm.rpc.result import FieldError, Result
-from tkm.rpc.server import Connection, Dispatcher, HandlerError
+from tkm.rpc.result import FieldError, HandlerError, Result
+from tkm.rpc.server import Connection, Dispatcher
 from tkm.xfrm.abi import Type
 from xfrm_proxy import main as proxy
 from xfrm_proxy.events import translate

@@ -3,6 +3,8 @@
 
 import ast
 import io
+import subprocess
+import sys
 import tokenize
 from pathlib import Path
 
@@ -10,8 +12,19 @@ import tkm
 
 TARGET = 4000
 """What issue 11 asks for. It is not met."""
-MOST = 4767
+MOST = 4676
 """What there is: lower it with each line that goes, down to the target, and never raise it."""
+MEASURED_APART = {
+    "rpc/client.py": "calls the TKM: the IKE daemon and xfrm_proxy do, the TKM calls nobody",
+    "rpc/ees.py": "the event service, which the IKE daemon serves and xfrm_proxy calls",
+}
+"""What lives in tkm/ because both other sides may import tkm.rpc, and the TKM never loads."""
+EVERY_MODULE = """
+import sys
+import tkm.daemon.main, tkm.daemon.expose, tkm.generation1.translation
+print(*(name for name in sys.modules if name.partition(".")[0] == "tkm"))
+"""
+"""What the program loads at most: generation 1 and the lab's key file take options."""
 _NO_CODE = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
     tokenize.ENCODING, tokenize.ENDMARKER,
@@ -50,7 +63,22 @@ def test_the_tkm_does_not_grow() -> None:
         str(file.relative_to(folder)): lines_of_code(file.read_text(encoding="utf-8"))
         for file in folder.rglob("*.py")
     }
+    for file in MEASURED_APART:
+        del sizes[file]
     total = sum(sizes.values())
     assert 0 < total <= MOST, (
         f"tkm/ has {total} lines of code, not at most {MOST} (target {TARGET}): {sizes}"
     )
+
+
+def test_the_tkm_loads_all_that_is_measured_and_nothing_else() -> None:
+    command = [sys.executable, "-c", EVERY_MODULE]
+    loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    folder = Path(tkm.__file__).parent
+    modules = {
+        ".".join((tkm.__name__, *file.relative_to(folder).with_suffix("").parts)): file
+        for file in folder.rglob("*.py")
+        if file.name != "__init__.py"
+    }
+    apart = {str(modules[name].relative_to(folder)) for name in modules.keys() - set(loaded)}
+    assert apart == set(MEASURED_APART)

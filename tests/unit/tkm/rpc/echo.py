@@ -6,8 +6,8 @@ from typing import Annotated
 from tkm.rpc.fields import Octets, Unsigned
 from tkm.rpc.interface import Interface, Request, SizedFrames
 from tkm.rpc.record import Empty, Record
-from tkm.rpc.result import Result
-from tkm.rpc.server import Dispatcher, HandlerError
+from tkm.rpc.result import HandlerError, Result
+from tkm.rpc.server import Dispatcher
 
 ECHO = Interface("echo", SizedFrames)
 
