@@ -16,9 +16,10 @@ from typing import Any
 from lab.scenario.step import Step, keys
 from lab.scenario.steps import STEPS
 from tkm.core.machine import CLEAN, Operation, Table
-from tkm.core.operations import FROM_PEER, OPERATIONS
+from tkm.core.operations import OPERATIONS
 from tkm.core.states import TABLES
 from tkm.generation1 import rpc1
+from tkm.generation1.chain import FROM_PEER
 from tkm.rpc import rpc2
 from tkm.rpc.fields import Field, Fixed, Octets, Unsigned
 from tkm.rpc.interface import Interface, Request

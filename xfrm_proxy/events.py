@@ -1,17 +1,62 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From the kernel's events to requests of the EES interface. No I/O."""
+"""The kernel's events, and the requests of the EES interface that they become."""
 
-from collections.abc import Callable
+import errno
+import socket
+from collections.abc import Callable, Iterator
+from enum import IntEnum
 from struct import Struct
 
 from tkm.rpc.ees import EsaAcquire, EsaExpire
-from tkm.xfrm.abi import AcquireMessage, ExpireMessage, Message, Type
+from tkm.xfrm.abi import ACQUIRE, STATE, Message, Type
+from tkm.xfrm.socket import NetlinkSocket
 
 Event = EsaAcquire | EsaExpire
 _ACQUIRE = Struct("=I12x280x")
 """struct nlmsghdr, of which only the length matters here, and struct xfrm_user_acquire."""
 _TEMPLATE = Struct("=HH64x")
 """struct nlattr, and struct xfrm_user_tmpl."""
+
+
+class Group(IntEnum):
+    """Multicast groups."""
+
+    ACQUIRE = 1
+    EXPIRE = 2
+
+
+class AcquireMessage(Message):
+    """struct xfrm_user_acquire: ACQUIRE; the template has the reqid."""
+
+    fields = ACQUIRE
+
+
+class ExpireMessage(Message):
+    """struct xfrm_user_expire: EXPIRE; the state, and whether it is gone."""
+
+    fields = (*STATE, ("hard", "B"), ("pad2", "7s"))
+
+
+class EventSocket(NetlinkSocket):
+    """A NETLINK_XFRM socket of this network namespace that receives the events of its groups.
+
+    Raises:
+        KernelError: the kernel has no XFRM, or this process may not use it.
+    """
+
+    def events(self) -> Iterator[tuple[int, bytes]]:
+        """What is waiting: message types, and messages from their header on.
+
+        Events that were too many to be kept are lost, like packets; the kernel repeats acquires.
+        """
+        try:
+            messages = self.receive(socket.MSG_DONTWAIT)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.ENOBUFS):
+                return
+            raise
+        for kind, _sequence, message in messages:
+            yield kind, message
 
 
 def translate(kind: int, octets: bytes) -> Event | None:

@@ -18,9 +18,8 @@ from tkm.rpc.ees import EES, EsaAcquire
 from tkm.rpc.paths import EES_SOCKET
 from tkm.rpc.result import FieldError, Refused, RpcError
 from tkm.sandbox import calls, privileges
-from tkm.xfrm.abi import Group, Type
-from tkm.xfrm.socket import NetlinkSocket
-from xfrm_proxy.events import Event, rehearse, translate
+from tkm.xfrm.abi import Type
+from xfrm_proxy.events import Event, EventSocket, Group, rehearse, translate
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ class Proxy:
     def __init__(self, path: str, servers: Container[int] = ()) -> None:
         self._path = path
         self._servers = servers
-        self._netlink = NetlinkSocket(Group.ACQUIRE, Group.EXPIRE)
+        self._netlink = EventSocket(Group.ACQUIRE, Group.EXPIRE)
         self._client: Client | None = None
         self._waiting: dict[str, Event] = {}
         """By their descriptions: of what is asked for twice, one is enough."""

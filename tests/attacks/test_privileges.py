@@ -75,6 +75,7 @@ PROXY = (
     + """
 from xfrm_proxy import main
 from tkm.xfrm import abi
+from xfrm_proxy.events import EventSocket, Group
 from tkm.xfrm.kernel import XfrmKernel
 from tkm.xfrm.abi import Type
 from tkm.xfrm.socket import NetlinkSocket, encode, make
@@ -106,7 +107,7 @@ def attack():
         "flush, by the old socket": attempt(flush(old)),
         "states, by a new socket": attempt(lambda: dump(NetlinkSocket(), GETSA)()),
         "flush, by a new socket": attempt(lambda: XfrmKernel().flush()),
-        "join again": attempt(lambda: NetlinkSocket(abi.Group.ACQUIRE)),
+        "join again": attempt(lambda: EventSocket(Group.ACQUIRE)),
         "common": common(),
         "status": status(),
     }

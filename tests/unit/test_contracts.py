@@ -33,6 +33,10 @@ _PLANTED = {
         ("tkm.daemon.main", "tkm.rpc.client"),
         ("tkm.generation1.translation", "tkm.rpc.ees"),
     ],
+    "Generation 1 is loaded by the program alone": [
+        ("tkm.core.handlers.chain", "tkm.generation1.rpc1"),
+        ("tkm.rpc.server", "tkm.generation1.translation"),
+    ],
     "The sandbox serves both sides, and knows neither": [
         ("tkm.sandbox.calls", "tkm.rpc.client"),
         ("tkm.sandbox.privileges", "tkm.daemon.logs"),

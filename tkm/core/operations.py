@@ -88,13 +88,3 @@ OPERATIONS: Final = {
         Operation("esa_select", (Step(EspSa, "esa", "select"),)),
     )
 }
-
-FROM_PEER: Final = {
-    operation.name: operation
-    for operation in (
-        Operation("cc_set_user_certificate", (Step(Chain, "cc", "begin"),)),
-        Operation("cc_add_certificate", (Step(Chain, "cc", "extend"),)),
-        Operation("cc_check_ca", (Step(Chain, "cc", "check"),)),
-    )
-}
-"""Generation 1 builds chains from the peer up to the CA; in all else it is like generation 2."""

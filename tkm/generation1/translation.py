@@ -11,10 +11,10 @@ from typing import Any, Final, TypeVar
 
 from tkm.core.kinds import IkeSa, KeyExchange
 from tkm.core.manager import KeyManager
-from tkm.core.operations import FROM_PEER
 from tkm.crypto.signature import RSA_DIGITAL_SIGNATURE
 from tkm.errors import ConfigError, InvalidId, InvalidState
 from tkm.generation1 import rpc1
+from tkm.generation1.chain import FROM_PEER, ChainsFromPeer
 from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
 from tkm.rpc.record import Empty, Record
@@ -57,7 +57,7 @@ class Generation1:
         self._contexts = manager.contexts
         self._limit = min(manager.limit, rpc1.HIGHEST_ID)
         self._handlers = manager.handlers
-        chains = manager.chains
+        chains = ChainsFromPeer(manager.chains)
         self._chain_operations: dict[type[Request[Any]], Callable[..., Record]] = {
             rpc1.CcSetUserCertificate: chains.set_user_certificate,
             rpc1.CcAddCertificate: chains.add_issuer,

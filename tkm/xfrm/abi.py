@@ -43,8 +43,6 @@ class Type(IntEnum):
 
     NEWSA = 0x10
     DELSA = 0x11
-    GETSA = 0x12
-    NEWPOLICY = 0x13
     DELPOLICY = 0x14
     GETPOLICY = 0x15
     ACQUIRE = 0x17
@@ -53,13 +51,6 @@ class Type(IntEnum):
     FLUSHSA = 0x1C
     FLUSHPOLICY = 0x1D
     SETDEFAULT = 0x27
-
-
-class Group(IntEnum):
-    """Multicast groups."""
-
-    ACQUIRE = 1
-    EXPIRE = 2
 
 
 IN, OUT, FWD = 0, 1, 2
@@ -76,63 +67,53 @@ ESP_IN_UDP = 2
 INFINITE: Final = 0xFFFFFFFFFFFFFFFF
 """No limit, in octets or packets."""
 
+
+def fields(layout: str, *names: str) -> tuple[tuple[str, str], ...]:
+    """Fields of one layout, one behind the other, as C declares them."""
+    return tuple((name, layout) for name in names)
+
+
 _ID: Final = (("id_daddr", "16s"), ("id_spi", "4s"), ("id_proto", "B"), ("id_pad", "3s"))
 _SELECTOR: Final = (
-    ("sel_daddr", "16s"),
-    ("sel_saddr", "16s"),
-    ("sel_dport", ">H"),
-    ("sel_dport_mask", ">H"),
-    ("sel_sport", ">H"),
-    ("sel_sport_mask", ">H"),
+    *fields("16s", "sel_daddr", "sel_saddr"),
+    *fields(">H", "sel_dport", "sel_dport_mask", "sel_sport", "sel_sport_mask"),
     ("sel_family", "H"),
-    ("sel_prefixlen_d", "B"),
-    ("sel_prefixlen_s", "B"),
-    ("sel_proto", "B"),
-    ("sel_pad", "3s"),
-    ("sel_ifindex", "i"),
-    ("sel_user", "I"),
+    *fields("B", "sel_prefixlen_d", "sel_prefixlen_s", "sel_proto"),
+    *(("sel_pad", "3s"), ("sel_ifindex", "i"), ("sel_user", "I")),
 )
 _LIFETIME: Final = (
-    ("lft_soft_byte_limit", "Q"),
-    ("lft_hard_byte_limit", "Q"),
-    ("lft_soft_packet_limit", "Q"),
-    ("lft_hard_packet_limit", "Q"),
-    ("lft_soft_add_expires_seconds", "Q"),
-    ("lft_hard_add_expires_seconds", "Q"),
-    ("lft_soft_use_expires_seconds", "Q"),
-    ("lft_hard_use_expires_seconds", "Q"),
-    ("cur_bytes", "Q"),
-    ("cur_packets", "Q"),
-    ("cur_add_time", "Q"),
-    ("cur_use_time", "Q"),
+    *fields("Q", "lft_soft_byte_limit", "lft_hard_byte_limit"),
+    *fields("Q", "lft_soft_packet_limit", "lft_hard_packet_limit"),
+    *fields("Q", "lft_soft_add_expires_seconds", "lft_hard_add_expires_seconds"),
+    *fields("Q", "lft_soft_use_expires_seconds", "lft_hard_use_expires_seconds"),
+    *fields("Q", "cur_bytes", "cur_packets", "cur_add_time", "cur_use_time"),
 )
-_STATE: Final = (
+STATE: Final = (
     *_SELECTOR,
     *_ID,
     ("saddr", "16s"),
     *_LIFETIME,
-    ("stats_replay_window", "I"),
-    ("stats_replay", "I"),
-    ("stats_integrity_failed", "I"),
-    ("seq", "I"),
-    ("reqid", "I"),
+    *fields("I", "stats_replay_window", "stats_replay", "stats_integrity_failed"),
+    *fields("I", "seq", "reqid"),
     ("family", "H"),
-    ("mode", "B"),
-    ("replay_window", "B"),
-    ("flags", "B"),
+    *fields("B", "mode", "replay_window", "flags"),
     ("pad", "7s"),
 )
 _POLICY: Final = (
     *_SELECTOR,
     *_LIFETIME,
-    ("priority", "I"),
-    ("index", "I"),
-    ("dir", "B"),
-    ("action", "B"),
-    ("flags", "B"),
-    ("share", "B"),
+    *fields("I", "priority", "index"),
+    *fields("B", "dir", "action", "flags", "share"),
     ("pad", "4s"),
 )
+ACQUIRE: Final = (
+    *_ID,
+    ("saddr", "16s"),
+    *_SELECTOR,
+    *((f"policy_{name}", layout) for name, layout in _POLICY),
+    *fields("I", "aalgos", "ealgos", "calgos", "seq"),
+)
+"""struct xfrm_usersa_info, struct xfrm_userpolicy_info and struct xfrm_user_acquire."""
 
 
 class Template(nla):
@@ -140,17 +121,10 @@ class Template(nla):
 
     fields = (
         *_ID,
-        ("family", "H"),
-        ("pad1", "2s"),
-        ("saddr", "16s"),
-        ("reqid", "I"),
-        ("mode", "B"),
-        ("share", "B"),
-        ("optional", "B"),
+        *(("family", "H"), ("pad1", "2s"), ("saddr", "16s"), ("reqid", "I")),
+        *fields("B", "mode", "share", "optional"),
         ("pad2", "1s"),
-        ("aalgos", "I"),
-        ("ealgos", "I"),
-        ("calgos", "I"),
+        *fields("I", "aalgos", "ealgos", "calgos"),
     )
 
 
@@ -171,10 +145,8 @@ class Encapsulation(nla):
 
     fields = (
         ("encap_type", "H"),
-        ("encap_sport", ">H"),
-        ("encap_dport", ">H"),
-        ("pad", "2s"),
-        ("encap_oa", "16s"),
+        *fields(">H", "encap_sport", "encap_dport"),
+        *(("pad", "2s"), ("encap_oa", "16s")),
     )
 
 
@@ -182,12 +154,7 @@ class ReplayState(nla):
     """struct xfrm_replay_state_esn, with room for a window of 64 packets."""
 
     fields = (
-        ("bmp_len", "I"),
-        ("oseq", "I"),
-        ("seq", "I"),
-        ("oseq_hi", "I"),
-        ("seq_hi", "I"),
-        ("replay_window", "I"),
+        *fields("I", "bmp_len", "oseq", "seq", "oseq_hi", "seq_hi", "replay_window"),
         ("bmp", "8s"),
     )
 
@@ -219,23 +186,17 @@ class Message(_Attributes, nlmsg):
 class StateMessage(Message):
     """struct xfrm_usersa_info: NEWSA."""
 
-    fields = _STATE
+    fields = STATE
 
 
 class StateIdMessage(Message):
     """struct xfrm_usersa_id: DELSA."""
 
-    fields = (
-        ("daddr", "16s"),
-        ("spi", "4s"),
-        ("family", "H"),
-        ("proto", "B"),
-        ("pad", "1s"),
-    )
+    fields = (("daddr", "16s"), ("spi", "4s"), ("family", "H"), ("proto", "B"), ("pad", "1s"))
 
 
 class PolicyMessage(Message):
-    """struct xfrm_userpolicy_info: NEWPOLICY."""
+    """struct xfrm_userpolicy_info: UPDPOLICY."""
 
     fields = _POLICY
 
@@ -259,25 +220,4 @@ class FlushPoliciesMessage(Message):
 class DefaultPolicyMessage(Message):
     """struct xfrm_userpolicy_default: SETDEFAULT, by direction."""
 
-    fields = (("in", "B"), ("fwd", "B"), ("out", "B"))
-
-
-class AcquireMessage(Message):
-    """struct xfrm_user_acquire: ACQUIRE; the template has the reqid."""
-
-    fields = (
-        *_ID,
-        ("saddr", "16s"),
-        *_SELECTOR,
-        *((f"policy_{name}", layout) for name, layout in _POLICY),
-        ("aalgos", "I"),
-        ("ealgos", "I"),
-        ("calgos", "I"),
-        ("seq", "I"),
-    )
-
-
-class ExpireMessage(Message):
-    """struct xfrm_user_expire: EXPIRE; the state, and whether it is gone."""
-
-    fields = (*_STATE, ("hard", "B"), ("pad2", "7s"))
+    fields = fields("B", "in", "fwd", "out")

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A NETLINK_XFRM socket: requests with their answers, and multicast events."""
+"""A NETLINK_XFRM socket: requests with their answers."""
 
-import errno
 import os
 import socket
 import struct
@@ -9,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final, TypeVar
 
 from tkm.errors import KernelError
-from tkm.xfrm.abi import Group, Message, Type
+from tkm.xfrm.abi import Message, Type
 
 NETLINK_XFRM: Final = 6
 _SOL_NETLINK: Final = 270
@@ -54,7 +53,7 @@ class NetlinkSocket:
     :raises KernelError: the kernel has no XFRM, or this process may not use it.
     """
 
-    def __init__(self, *groups: Group) -> None:
+    def __init__(self, *groups: int) -> None:
         self._sequence = 0
         self._received = bytearray(_LONGEST)
         try:
@@ -77,17 +76,8 @@ class NetlinkSocket:
 
         :raises KernelError: the kernel refuses; ``errno`` says why.
         """
-        self._sequence += 1
-        struct.pack_into("=I", octets, 8, self._sequence)
-        try:
-            self._socket.send(octets)
-            while True:
-                for kind, sequence, message in self._receive():
-                    if kind == _ERROR and sequence == self._sequence:
-                        _raise_for(message[_HEADER.size :])
-                        return
-        except OSError as error:
-            raise KernelError(f"NETLINK_XFRM: {error.strerror}") from error
+        for _acknowledgement in self._answers(octets):
+            pass
 
     def dump(self, octets: bytearray) -> Iterator[bytes]:
         """Send a request for everything of a kind; yield each message, from its header on.
@@ -95,13 +85,21 @@ class NetlinkSocket:
         Raises:
             KernelError: the kernel refuses.
         """
-        self._sequence += 1
         struct.pack_into("=H", octets, _FLAGS_AT, _NLM_F_REQUEST | _NLM_F_DUMP)
+        return self._answers(octets)
+
+    def _answers(self, octets: bytearray) -> Iterator[bytes]:
+        """Send a request; yield what comes before its acknowledgement, or before the last one.
+
+        Raises:
+            KernelError: the kernel refuses.
+        """
+        self._sequence += 1
         struct.pack_into("=I", octets, 8, self._sequence)
         try:
             self._socket.send(octets)
             while True:
-                for kind, sequence, message in self._receive():
+                for kind, sequence, message in self.receive():
                     if sequence != self._sequence:
                         continue
                     if kind == _ERROR:
@@ -112,22 +110,14 @@ class NetlinkSocket:
         except OSError as error:
             raise KernelError(f"NETLINK_XFRM: {error.strerror}") from error
 
-    def events(self) -> Iterator[tuple[int, bytes]]:
-        """What is waiting: message types, and messages from their header on.
+    def receive(self, flags: int = 0) -> list[tuple[int, int, bytes]]:
+        """Type, sequence number and octets (from the header on) of each message of a datagram.
 
-        Events that were too many to be kept are lost, like packets; the kernel repeats acquires.
+        The buffer is clean again afterwards.
+
+        Raises:
+            OSError: there is none.
         """
-        try:
-            messages = self._receive(socket.MSG_DONTWAIT)
-        except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.ENOBUFS):
-                return
-            raise
-        for kind, _sequence, message in messages:
-            yield kind, message
-
-    def _receive(self, flags: int = 0) -> list[tuple[int, int, bytes]]:
-        """The messages of the next datagram; the buffer is clean again afterwards."""
         with memoryview(self._received) as view:
             length = self._socket.recv_into(view, 0, flags)
             try:

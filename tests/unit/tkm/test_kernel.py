@@ -198,9 +198,9 @@ print("[]")
 def test_events_that_are_too_many_are_lost_and_no_error():
     code = """
 import socket
-from tkm.xfrm.socket import NetlinkSocket
+from xfrm_proxy.events import EventSocket
 POLICIES = 4  # XFRMNLGRP_POLICY: the one group whose events need no ESP
-events = NetlinkSocket(POLICIES)
+events = EventSocket(POLICIES)
 events._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
 assert list(events.events()) == []
 for _ in range(50):

@@ -81,7 +81,7 @@ def test_expire(proto, hard):
     )
 
 
-@pytest.mark.parametrize("kind", [Type.NEWSA, Type.NEWPOLICY, 0x19, 2, 3, 0])
+@pytest.mark.parametrize("kind", [Type.NEWSA, 0x13, 0x19, 2, 3, 0])
 def test_what_nobody_wants_to_know(kind):
     assert translate(kind, bytes(400)) is None
 
@@ -154,7 +154,7 @@ class Events:
 @pytest.fixture
 def make_proxy(monkeypatch, tmp_path):
     def make(*events):
-        monkeypatch.setattr(proxy, "NetlinkSocket", lambda *_: Events(*events))
+        monkeypatch.setattr(proxy, "EventSocket", lambda *_: Events(*events))
         return proxy.Proxy(f"{tmp_path}/ees")
 
     return make

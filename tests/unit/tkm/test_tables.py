@@ -8,9 +8,10 @@ import pytest
 
 from tkm.core.kinds import Chain, Endpoint, EspSa, IkeSa, KeyExchange, Nonce
 from tkm.core.machine import CLEAN, Context, Contexts, Operation, Table
-from tkm.core.operations import FROM_PEER, OPERATIONS
+from tkm.core.operations import OPERATIONS
 from tkm.core.states import TABLES
 from tkm.errors import InvalidState
+from tkm.generation1.chain import FROM_PEER
 from tkm.generation1.rpc1 import RPC1
 from tkm.rpc.rpc2 import RPC2
 

@@ -20,6 +20,7 @@ from tkm.xfrm.abi import Type
 from tkm.xfrm.kernel import XfrmKernel
 from tkm.xfrm.model import StateKeys, StatePair, hexadecimal
 from tkm.xfrm.socket import Refusal, encode, make
+from xfrm_proxy.events import AcquireMessage, ExpireMessage
 
 INFINITE = (1 << 64) - 1
 TRANSPORT = config_of("alice").policies[1]
@@ -61,8 +62,8 @@ def sent(monkeypatch):
         (abi.StateIdMessage, c.UserSaId),
         (abi.PolicyMessage, c.UserPolicyInfo),
         (abi.FlushStatesMessage, c.UserSaFlush),
-        (abi.AcquireMessage, c.UserAcquire),
-        (abi.ExpireMessage, c.UserExpire),
+        (AcquireMessage, c.UserAcquire),
+        (ExpireMessage, c.UserExpire),
     ],
 )
 def test_sizes_are_the_kernels(message, structure):
@@ -70,8 +71,8 @@ def test_sizes_are_the_kernels(message, structure):
 
 
 def test_types_are_the_kernels():
-    assert {name: int(Type[name]) for name in ("NEWSA", "DELSA", "NEWPOLICY", "ACQUIRE")} == {
-        "NEWSA": 0x10, "DELSA": 0x11, "NEWPOLICY": 0x13, "ACQUIRE": 0x17,
+    assert {name: int(Type[name]) for name in ("NEWSA", "DELSA", "UPDPOLICY", "ACQUIRE")} == {
+        "NEWSA": 0x10, "DELSA": 0x11, "UPDPOLICY": 0x19, "ACQUIRE": 0x17,
     }  # fmt: skip
     assert (Type.EXPIRE, Type.FLUSHSA, Type.FLUSHPOLICY) == (0x18, 0x1C, 0x1D)
 
