@@ -4,7 +4,7 @@
 from pathlib import PurePath
 
 from tkm.config.policy import Config, Lifetime, Policy
-from tkm_cfgtool.swanctl import ESP_PROPOSALS, IKE_PROPOSALS
+from tkm_cfgtool.proposals import ESP_PROPOSALS, IKE_PROPOSALS
 
 
 def render(config: Config) -> str:

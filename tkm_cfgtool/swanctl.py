@@ -4,11 +4,7 @@
 from pathlib import PurePath
 
 from tkm.config.policy import Config, Lifetime, Policy
-
-IKE_PROPOSALS = "aes256-sha512-modp4096,aes256-sha512-modp3072"
-ESP_PROPOSALS = IKE_PROPOSALS
-ESP_PROPOSALS_WITH_ESN = "aes256-sha512-modp4096-esn-noesn,aes256-sha512-modp3072-esn-noesn"
-"""Extended sequence numbers where the peer can, too."""
+from tkm_cfgtool.proposals import ESP_PROPOSALS, ESP_PROPOSALS_WITH_ESN, IKE_PROPOSALS
 
 _CONNECTION = """\
   conn{id} {{

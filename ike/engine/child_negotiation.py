@@ -76,7 +76,7 @@ class ChildAnswer:
     """Our answer to the peer's offer, as responder.
 
     Args:
-        configs: The Child SAs that are possible; the first that fits is it.
+        configs: The Child SAs that are possible; of those that fit equally well, the first is it.
         adapt: What a suite becomes in this exchange, ours and the peer's alike.
 
     Raises:
@@ -131,24 +131,30 @@ class ChildAnswer:
 def find(
     sa: ExchangeContext, message: Message, configs: Sequence[ChildConfig]
 ) -> tuple[ChildConfig, Selectors, Selectors]:
-    """The first Child SA whose traffic selectors meet the peer's, and what they have in common.
+    """The Child SA whose traffic selectors fit the peer's best, and what they have in common.
+
+    Where configured Child SAs overlap, the most specific one that has all the traffic that the
+    peer asks for is it, as for the kernel's policies; if none has all, the widest one.
 
     Raises:
         TsUnacceptable: There is none.
     """
     asked = message.need(TsResponder).selectors, message.need(TsInitiator).selectors
+    found: list[tuple[tuple[bool, int], ChildConfig, Selectors, Selectors]] = []
     for config in configs:
-        local_ts, remote_ts = _selectors(sa, config)
-        local_asked, remote_asked = _as_seen(sa, config, *asked)
+        ours = _selectors(sa, config)
+        theirs = _as_seen(sa, config, *asked)
         try:
-            return (
-                config,
-                selectors.narrow(local_ts, local_asked),
-                selectors.narrow(remote_ts, remote_asked),
-            )
+            agreed = selectors.narrow(ours[0], theirs[0]), selectors.narrow(ours[1], theirs[1])
         except TsUnacceptable:
             continue
-    raise TsUnacceptable("no child SA is configured for these traffic selectors")
+        narrowed = agreed != theirs
+        breadth = sum(map(selectors.breadth, ours))
+        found.append(((narrowed, -breadth if narrowed else breadth), config, *agreed))
+    if not found:
+        raise TsUnacceptable("no child SA is configured for these traffic selectors")
+    _, config, local_ts, remote_ts = min(found, key=lambda each: each[0])
+    return config, local_ts, remote_ts
 
 
 def _selectors(sa: ExchangeContext, config: ChildConfig) -> tuple[Selectors, Selectors]:

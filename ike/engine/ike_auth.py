@@ -135,15 +135,11 @@ def _connection(sa: SetupContext, message: Message) -> Connection:
     ]
     if not meant:
         raise AuthenticationFailed(f"no connection with {remote}")
-    return next((one for one in meant if _has_child(sa, message, one)), meant[0])
-
-
-def _has_child(sa: SetupContext, message: Message, connection: Connection) -> bool:
     try:
-        find(sa, message, connection.children)
+        config, *_ = find(sa, message, [child for one in meant for child in one.children])
     except PeerError:
-        return False
-    return True
+        return meant[0]
+    return next(one for one in meant if any(child is config for child in one.children))
 
 
 def _remote_id(sa: SetupContext, message: Message) -> int:

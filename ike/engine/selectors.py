@@ -57,6 +57,14 @@ def is_within(inner: Selectors, outer: Selectors) -> bool:
     return bool(inner) and all(any(_intersection(i, o) == i for o in outer) for i in inner)
 
 
+def breadth(selectors: Selectors) -> int:
+    """How many bits of the address are open in the widest of them: few if it is specific."""
+    return max(
+        (int.from_bytes(s.last, "big") - int.from_bytes(s.first, "big")).bit_length()
+        for s in selectors
+    )
+
+
 def _intersection(one: TrafficSelector, other: TrafficSelector) -> TrafficSelector | None:
     if one.kind != other.kind:
         return None

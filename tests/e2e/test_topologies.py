@@ -158,6 +158,48 @@ def test_two_policies_between_the_same_peers(fresh: Builder) -> None:
     assert outbound == {1, 2}
 
 
+NESTED = """
+title = "a host in a net, in a wider net of another peer"
+[links.wire]
+[links.hub]
+[links.spoke]
+[nodes.alice]
+addresses = { wire = "192.168.0.1/24" }
+routes = { "172.16.0.0/12" = "192.168.0.2", "172.20.0.0/16" = "192.168.0.3" }
+[nodes.bob]
+addresses = { wire = "192.168.0.2/24", hub = "172.17.0.1/16" }
+forward = true
+[nodes.carol]
+addresses = { wire = "192.168.0.3/24", spoke = "172.20.0.1/16" }
+forward = true
+[[policies]]
+between = ["alice", "bob"]
+mode = "tunnel"
+networks = { alice = "192.168.0.1/32", bob = "172.16.0.0/12" }
+[[policies]]
+between = ["alice", "carol"]
+mode = "tunnel"
+networks = { alice = "192.168.0.1/32", carol = "172.20.0.0/16" }
+[[policies]]
+between = ["alice", "carol"]
+mode = "tunnel"
+networks = { alice = "192.168.0.1/32", carol = "172.20.0.1/32" }
+"""
+
+
+def test_of_policies_within_another_the_most_specific_one_brings_its_peer_up(
+    fresh: Builder,
+) -> None:
+    lab = fresh(parse("nested", NESTED))
+    for destination, reqids in (("172.20.0.1", {3}), ("172.17.0.1", {1, 3})):
+        assert ping(lab, "alice", destination)
+        assert {state.reqid for state in lab.states("alice").states if state.spi} == reqids
+    proofs = checker.check(lab)
+    assert all(proof.verdict.ok for proof in proofs), [
+        str(failure) for proof in proofs for failure in proof.verdict.failures
+    ]
+
+
 ONE_LINK = """
 title = "IPv6 in transport mode: who are each other's neighbours"
 [links.wire]

@@ -11,7 +11,7 @@ from lab.build.backends import charon
 from lab.build.backends.model import Argv, Backend, Daemon, find
 from lab.build.files import FOLDER, SWANCTL_CONF, File
 from lab.topology import Node, Policy, Topology
-from tkm_cfgtool.swanctl import ESP_PROPOSALS_WITH_ESN, IKE_PROPOSALS
+from tkm_cfgtool.proposals import ESP_PROPOSALS_WITH_ESN, IKE_PROPOSALS
 
 if TYPE_CHECKING:
     from lab.pki import CA, Identity

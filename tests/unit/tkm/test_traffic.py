@@ -216,9 +216,8 @@ ACQUIRES = """
 import socket
 from contextlib import suppress
 from tests.unit.tkm.test_traffic import EXPECTED, NESTED, config_of
-from tkm.xfrm.abi import Group, Type
-from tkm.xfrm.socket import NetlinkSocket
-from xfrm_proxy.events import translate
+from tkm.xfrm.abi import Type
+from xfrm_proxy.events import EventSocket, Group, translate
 
 def ip(words):
     subprocess.run(["ip", *words.split()], check=True)
@@ -230,7 +229,7 @@ for address in ("10.1.5.1/16", "fd00:1:5::1/32"):
     ip(f"address add {address} dev w" + " nodad" * (":" in address))
 for route in ("10.2.0.0/15", "fd00:2::/31"):
     ip(f"route add {route} dev w")
-events = NetlinkSocket(Group.ACQUIRE)
+events = EventSocket(Group.ACQUIRE)
 
 def hit(destination):
     # The policies that wait for a state for a packet to there.

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a policy that names no proposals offers, in strongSwan's words."""
+
+from typing import Final
+
+IKE_PROPOSALS: Final = "aes256-sha512-modp4096,aes256-sha512-modp3072"
+ESP_PROPOSALS: Final = IKE_PROPOSALS
+ESP_PROPOSALS_WITH_ESN: Final = "aes256-sha512-modp4096-esn-noesn,aes256-sha512-modp3072-esn-noesn"
+"""Extended sequence numbers where the peer can, too."""
