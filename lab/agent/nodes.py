@@ -67,13 +67,14 @@ def _memory(line: Line) -> int:
 
 
 class Daemon:
-    """A process that stays, and what it has printed."""
+    """A process that stays, and what it has printed; `forgotten` counts lines no longer kept."""
 
     def __init__(self, name: str, process: Process, output: int, journal: Journal) -> None:
         self.name = name
         self.process = process
         self.started = time.time()
         self.lines = Ring[Line](LOG, _memory)
+        self.forgotten = 0
         self._journal = journal
         self._output = output
         self._rest = b""
@@ -96,7 +97,7 @@ class Daemon:
             elif len(self._rest) >= LONGEST_LINE:
                 lines, self._rest = [*lines, self._rest], b""
             for line in self._journal.enter(lines):
-                self.lines.keep(line)
+                self.forgotten += self.lines.keep(line)
 
     def died(self) -> str:
         """One line about its end, with the last that it said."""

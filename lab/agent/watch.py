@@ -29,7 +29,7 @@ def lines(nodes: Sequence[Node], daemon: str, since: int) -> dict[str, Any]:
         for one, found in chosen
         for line in takewhile(lambda line: line.number >= since, reversed(found.lines))
     ]
-    return {"lines": sorted(told)}
+    return {"lines": sorted(told), "forgotten": sum(found.forgotten for _, found in chosen)}
 
 
 def _daemons(one: Node, name: str) -> list[Any]:

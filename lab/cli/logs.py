@@ -33,6 +33,8 @@ def logs(
     painter = show.LogPainter([one.name for one in lab.status().nodes], alone=daemon is not None)
     if not follow:
         lines = lab.logs(node, daemon)
+        if lines.forgotten:
+            show.warn(f"{lines.forgotten} older lines are not kept: a daemon has room for 2 MiB")
         if as_json:
             print_json([dataclasses.asdict(line) for line in lines])
             return

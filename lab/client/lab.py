@@ -29,7 +29,7 @@ from lab.client.status import (
     CaptureFile,
     Completed,
     Interface,
-    LogLine,
+    Log,
     Node,
     Progress,
     Status,
@@ -268,13 +268,11 @@ class Lab:
             code = execution.run(node, list(argv), tty=False)
         return Completed(code, bytes(stdout), bytes(stderr))
 
-    def logs(
-        self, node: str | None = None, daemon: str | None = None, since: int = 0
-    ) -> list[LogLine]:
+    def logs(self, node: str | None = None, daemon: str | None = None, since: int = 0) -> Log:
         """What a daemon, or all of them, has printed on a node, or on all, in order."""
         request = {"do": "logs", "node": node or "", "daemon": daemon or "", "since": since}
         answer = self._ask(request | {"follow": False})
-        return [LogLine(*line) for line in answer.body["done"]["lines"]]
+        return Log(answer.body["done"])
 
     def vici(self, node: str) -> AbstractContextManager[Session]:
         """A session with the IKE daemon of a node; `lab.client.vici` has the usual commands.

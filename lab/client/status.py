@@ -148,6 +148,14 @@ class LogLine:
         return _STAMP.sub("", self.text)
 
 
+class Log(list[LogLine]):
+    """Log lines in order, and how many older ones of these daemons are no longer kept."""
+
+    def __init__(self, told: Mapping[str, Any]) -> None:
+        super().__init__(LogLine(*line) for line in told["lines"])
+        self.forgotten: int = told["forgotten"]
+
+
 class Port(NamedTuple):
     """Where frames enter the wire: a node's interface on a link."""
 

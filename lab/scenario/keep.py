@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from lab.build.files import FOLDER
+from lab.client.status import CaptureFile
 from lab.errors import LabError, UsageError
 from lab.scenario.outcomes import Result, to_json
 from lab.scenario.stage import Stage
@@ -126,13 +127,20 @@ def save(stage: Stage, place: Path) -> None:
         return
     for link in stage.topology.links:
         with contextlib.suppress(LabError):
-            (place / f"{link}.pcap").write_bytes(stage.lab.capture(link).pcap)
+            _save_capture(stage.lab.capture(link), place / f"{link}.pcap")
     for node in stage.topology.nodes:
         (place / node).mkdir()
         try:
             _save_node(stage, node, place / node)
         except LabError as trouble:
             (place / node / "missing.txt").write_text(f"{trouble}\n")
+
+
+def _save_capture(captured: CaptureFile, file: Path) -> None:
+    """Write a capture, and beside it whether frames are missing: the format has no place for it."""
+    file.write_bytes(captured.pcap)
+    if captured.lost:
+        file.with_suffix(".incomplete.txt").write_text(f"{captured.lost} frames are missing\n")
 
 
 def save_result(result: Result, place: Path) -> None:

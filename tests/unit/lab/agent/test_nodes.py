@@ -10,13 +10,15 @@ import os
 import socket
 import tracemalloc
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from lab.agent import nodes
+from lab.agent import nodes, watch
 from lab.agent.journal import Journal
 from lab.agent.nodes import Daemon, Node, Process
+from lab.client.status import Log
 from lab.errors import LabError
 
 UP = json.dumps({"up": True}).encode()
@@ -97,6 +99,10 @@ def test_the_kept_lines_of_a_daemon_are_bounded_in_memory(
     assert 0.8 * nodes.LOG < taken <= 1.2 * nodes.LOG
     numbers = [line.number for line in daemon.lines]
     assert numbers == list(range(3000 - len(numbers), 3000))
+    assert daemon.forgotten == 3000 - len(numbers)
+    one = cast(Node, SimpleNamespace(name="alice", daemons={"talks": daemon}))
+    for told in (watch.lines([one, one], "", 0), watch.lines([one, one], "talks", 2999)):
+        assert Log(told).forgotten == 2 * daemon.forgotten
 
 
 def test_a_line_that_never_ends_is_ended() -> None:

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
+from lab.client.status import CaptureFile
 from lab.errors import LabError, UsageError
 from lab.scenario import keep, runner
 from lab.scenario.stage import Stage
@@ -99,3 +101,16 @@ def test_a_full_disk_does_not_hide_the_result(
     stage = cast(Stage, None)
     assert runner._keep(stage, tmp_path, "one") == f"{tmp_path}: No space left on device"
     assert isinstance(runner._keep(stage, tmp_path / "file", "one"), str)
+
+
+@pytest.mark.parametrize("lost", [0, 7])
+def test_a_capture_that_is_not_complete_has_a_note_beside_it(tmp_path: Path, lost: int) -> None:
+    captured = CaptureFile(b"pcap", (), 0, lost)
+    topology = SimpleNamespace(links=("wire",), nodes=())
+    stage = SimpleNamespace(
+        is_up=True, topology=topology, lab=SimpleNamespace(capture=lambda _: captured)
+    )
+    keep.save(cast(Stage, stage), tmp_path)
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    note = {"wire.incomplete.txt": b"7 frames are missing\n"} if lost else {}
+    assert files == {"wire.pcap": b"pcap"} | note
