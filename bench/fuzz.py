@@ -30,9 +30,11 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import cycle
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.markup import escape
+
+from tkm.rpc.interface import Request
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -40,6 +42,7 @@ from bench.processes import REAL, KeyManagerProcess
 from lab.cli import show
 from lab.cli.layout import Listing
 from tests.attacks import odd
+from tests.unit.frames import cut
 from tests.unit.tkm.charon import Charon
 from tests.unit.tkm.conversation import MODP_3072, Conversation
 from tests.unit.tkm.test_forged import GENERATIONS, recorded
@@ -55,7 +58,7 @@ LONGEST = 16384
 """Octets of a certificate that the protocol takes."""
 GROWTH = 1.0
 """MB that the end may hold more than the middle."""
-GOOD = {
+GOOD: dict[int, tuple[Request[Any], ...]] = {
     1: (rpc1.TkmReset(), rpc1.TkmVersion(), rpc1.NcCreate(nc=1, length=32), rpc1.NcReset(nc=1)),
     2: (rpc2.TkmReset(), rpc2.TkmVersion(), rpc2.NcCreate(nc=1, length=32), rpc2.NcReset(nc=1)),
 }
@@ -81,7 +84,7 @@ def conversation(number: int) -> tuple[bytes, ...]:
     if number == 1:
         return tuple(frames)
     messages = [framing.request(Header(each.code, 1), each.encode()) for each in MESSAGES]
-    codes = [framing.cut(bytearray(frame), responses=False)[0].operation for frame in frames]
+    codes = [cut(framing, frame)[0].operation for frame in frames]
     at = 1 + codes.index(rpc2.IsaCreate.code)
     return (*frames[:at], *messages, *frames[at:])
 
@@ -297,13 +300,13 @@ def print_table(fuzzers: list[Fuzzer]) -> None:
     row("frames", lambda fuzzer: f"{fuzzer.sent:,}")
     for result in Result:
         name = "  refused: " if result else "  "
-        row(f"{name}{result.name}", lambda fuzzer, of=result: f"{fuzzer.answered[of]:,}")
+        row(f"{name}{result.name}", lambda fuzzer, of=result: f"{fuzzer.answered[of]:,}")  # type: ignore[misc]
     row("  gone astray", lambda fuzzer: f"{fuzzer.astray:,}")
     row("frames a second", lambda fuzzer: f"{fuzzer.sent / max(fuzzer.seconds, 1e-9):,.0f}")
     for name, at in {"start": 0.0, "middle": 0.5, "end": 1.0}.items():
         row(
             f"MB at the {name}",
-            lambda fuzzer, at=at: f"{fuzzer.memory[int(at * (len(fuzzer.memory) - 1))]:.1f}",
+            lambda fuzzer, at=at: f"{fuzzer.memory[int(at * (len(fuzzer.memory) - 1))]:.1f}",  # type: ignore[misc]
         )
     show.out.print(table)
 

@@ -140,7 +140,7 @@ def in_handshakes(hosts: list[Host], count: int) -> dict[str, float]:
         took.clear()
     for _ in range(count):
         before = [sum(map(sum, took.values())) for took in clocks]
-        Conversation(*hosts).start(MODP_4096)
+        Conversation(hosts[0], hosts[1]).start(MODP_4096)
         after = [sum(map(sum, took.values())) for took in clocks]
         sums += [late - early for early, late in zip(before, after, strict=True)]
     names = clocks[0].keys() | clocks[1].keys()
@@ -157,7 +157,8 @@ def in_a_row(of: Host) -> dict[str, float]:
     """Medians by operation, of a Key Manager that does nothing else between."""
     client, took = of.client, of.client.took
     client.call(rpc2.TkmReset())
-    values, nonces = {}, {}
+    values: dict[int, bytes] = {}
+    nonces: dict[int, bytes] = {}
     peers = group(MODP_4096).generate().public_value()
     for number in range(1, LONG + 1):
         values[number] = client.call(rpc2.KeGet(ke=number, method=MODP_4096)).public_value

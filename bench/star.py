@@ -14,6 +14,7 @@ import argparse
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from lab.build import builder
@@ -69,7 +70,7 @@ def main() -> None:
 
     with builder.up(topology, arguments.name, arguments.kernel, step) as lab:
         clients = [policy.ends[0].node for policy in topology.policies]
-        watch.time("  pings", lambda: [ping(lab, client) for client in clients])
+        watch.time("  pings", lambda: list(map(partial(ping, lab), clients)))
         total = watch.seconds
         watch.note("all", total)
         memory = max(memory_of_hosts(lab))

@@ -102,7 +102,7 @@ class Daemon:
         self.judge = Judge()
         self.judge.watch(self.alice)
         self.generation = generation
-        self.client = self.alice.client.client if generation == 1 else self.alice.client  # type: ignore[attr-defined]
+        self.client = self.alice.client.client if generation == 1 else self.alice.client
         self.interface = rpc1.RPC1 if generation == 1 else rpc2.RPC2
         self.nonces: list[bytes] = [bytes(32)]
         self.values: list[bytes] = [_PEER.public_value()]
@@ -271,7 +271,7 @@ class Daemon:
         names = {kind.operation: kind for kind in by_name}
         first = self.generation == 1
         ke = "dh" if first else "ke"
-        chain = (
+        chain: list[tuple[str, dict[str, Any]]] = (
             [("cc_set_user_certificate", {"ri": 1, "autha": 1, "certificate": "bob"}),
              ("cc_add_certificate", {"autha": 1, "certificate": "ca"}), ("cc_check_ca", {"ca": 1})]
             if first else

@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -57,7 +58,7 @@ def alice_by(clock: Clock, config: Config | None = None) -> Host:
     return made
 
 
-def refused(alice: Host, request: Request) -> Result:
+def refused(alice: Host, request: Request[Any]) -> Result:
     """The result of a request that is refused and changes nothing."""
     before = snapshot(alice)
     with pytest.raises(Refused) as caught:
@@ -70,7 +71,7 @@ def end_of_bobs_certificate() -> datetime:
     return path.load(pki().certificates["bob"]).not_valid_after_utc
 
 
-def uses(alice: Host, talk: Conversation) -> dict[str, Request]:
+def uses(alice: Host, talk: Conversation) -> dict[str, Request[Any]]:
     """All that rests on an authenticated endpoint."""
     for nc in (1, 2, 3):
         alice.client.call(rpc2.NcCreate(nc=nc, length=32))
@@ -79,7 +80,14 @@ def uses(alice: Host, talk: Conversation) -> dict[str, Request]:
         alice.client.call(rpc2.KeGet(ke=ke, method=MODP_3072))
         alice.client.call(rpc2.KeSet(ke=ke, method=MODP_3072, public_value=value))
     spis = {"spi_loc": b"\xc0\0\0\1", "spi_rem": b"\xc0\0\0\2"}
-    child = {"isa": 1, "sp": 1, "ea": 1, "nonce_rem": bytes(range(32)), "initiator": True, **spis}
+    child: dict[str, Any] = {
+        "isa": 1,
+        "sp": 1,
+        "ea": 1,
+        "nonce_rem": bytes(range(32)),
+        "initiator": True,
+        **spis,
+    }
     return {
         "isa_create_child": rpc2.IsaCreateChild(
             isa=2, parent=1, ia=1, ke=(1,), nc_loc=1, nonce_rem=bytes(range(32)), initiator=True,
@@ -107,7 +115,9 @@ def authenticated(alice: Host) -> Conversation:
 
 @pytest.mark.parametrize(("seconds", "end"), [(0, "certificate"), (3600, "policy")])
 @pytest.mark.parametrize("first", FIRST)
-def test_nothing_rests_on_an_authentication_that_has_ended(first, seconds, end):
+def test_nothing_rests_on_an_authentication_that_has_ended(
+    first: Any, seconds: int, end: str
+) -> None:
     clock = Clock(datetime.now(UTC))
     begun = clock.now
     alice = alice_by(clock, lasting(seconds))
@@ -132,7 +142,7 @@ def test_nothing_rests_on_an_authentication_that_has_ended(first, seconds, end):
     assert snapshot(alice)[0] == {}
 
 
-def test_a_successor_ends_with_its_parents_authentication():
+def test_a_successor_ends_with_its_parents_authentication() -> None:
     clock = Clock(datetime.now(UTC))
     alice = alice_by(clock, lasting(60))
     talk = authenticated(alice)
@@ -145,11 +155,11 @@ def test_a_successor_ends_with_its_parents_authentication():
     assert refused(alice, orphan) is Result.AUTH_FAILURE
 
 
-def replace_isa(request: Request, isa: int) -> Request:
+def replace_isa(request: Request[Any], isa: int) -> Request[Any]:
     return type(request)(**{**vars(request), "isa": isa})
 
 
-def test_a_chain_that_was_checked_before_its_end_proves_nothing_after_it():
+def test_a_chain_that_was_checked_before_its_end_proves_nothing_after_it() -> None:
     clock = Clock(end_of_bobs_certificate())
     alice = alice_by(clock)
     talk = Conversation(alice, host("bob"))
@@ -168,8 +178,8 @@ def test_a_chain_that_was_checked_before_its_end_proves_nothing_after_it():
 
 
 @pytest.mark.parametrize("level", ["root", "issuing", "peer"])
-def test_the_first_certificate_to_end_counts(level):
-    soon = {"not_after": datetime.now(UTC).replace(microsecond=0) + DAY}
+def test_the_first_certificate_to_end_counts(level: str) -> None:
+    soon: dict[str, Any] = {"not_after": datetime.now(UTC).replace(microsecond=0) + DAY}
     ca = chains.root(**(soon if level == "root" else {}))
     issuing = chains.below(ca, **(soon if level == "issuing" else {}))
     peer = chains.bob(issuing, **(soon if level == "peer" else {}))
@@ -182,7 +192,7 @@ def test_the_first_certificate_to_end_counts(level):
     assert chain.expires == soon["not_after"]
 
 
-def test_the_daemon_cannot_have_the_tkm_sign_with_sha_1():
+def test_the_daemon_cannot_have_the_tkm_sign_with_sha_1() -> None:
     for make, result in ((host, Result.SIGN_FAILURE), (sha1_host, Result.OK)):
         talk = Conversation(make("alice"), host("bob"))
         talk.ike_sa_init(MODP_3072)
@@ -197,7 +207,7 @@ def test_the_daemon_cannot_have_the_tkm_sign_with_sha_1():
 
 
 @pytest.mark.parametrize(("allowed", "result"), [(False, Result.AUTH_FAILURE), (True, Result.OK)])
-def test_sha_1_of_a_peer(allowed, result):
+def test_sha_1_of_a_peer(allowed: bool, result: Any) -> None:
     alice = sha1_host("alice") if allowed else host("alice")
     talk = Conversation(alice, host1("bob"))
     talk.ike_sa_init(MODP_3072)
@@ -233,7 +243,7 @@ def without_san(issuer: x509.Certificate, oid: x509.ObjectIdentifier) -> bytes:
 def _builder(
     name: str,
     issuer: x509.Name,
-    key: object,
+    key: Any,
     oid: x509.ObjectIdentifier = NameOID.COMMON_NAME,
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
@@ -258,7 +268,9 @@ def _builder(
     ],
     ids=["permits another", "excludes it", "of another kind"],
 )
-def test_name_constraints_are_not_bypassed_by_leaving_out_the_names(constraints, oid):
+def test_name_constraints_are_not_bypassed_by_leaving_out_the_names(
+    constraints: Any, oid: Any
+) -> None:
     ca = chains.root()
     for critical in (True, False):
         issuing = constrained(ca, (constraints, critical))
@@ -268,7 +280,7 @@ def test_name_constraints_are_not_bypassed_by_leaving_out_the_names(constraints,
     chains.judge(chains.of(ca), chains.der(free), without_san(free, oid))
 
 
-def test_a_policy_may_want_a_subject_alt_name():
+def test_a_policy_may_want_a_subject_alt_name() -> None:
     ca = chains.root()
     free = constrained(ca)
     named = without_san(free, NameOID.COMMON_NAME)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Configurations that are hostile, absurd, or that others could have changed."""
 
+import os
 import random
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +71,7 @@ def told(error: ConfigError) -> None:
 
 
 @pytest.mark.parametrize("octets", HOSTILE_XML.values(), ids=HOSTILE_XML)
-def test_hostile_xml(octets, tmp_path, capsys):
+def test_hostile_xml(octets: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "config.xml"
     file.write_bytes(octets)
     out = [str(tmp_path / name) for name in ("ike", "tkm")]
@@ -81,7 +83,7 @@ def test_hostile_xml(octets, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("octets", HOSTILE_CONF.values(), ids=HOSTILE_CONF)
-def test_hostile_conf(octets, tmp_path):
+def test_hostile_conf(octets: Any, tmp_path: Path) -> None:
     file = tmp_path / "tkm.conf"
     file.write_bytes(octets)
     with pytest.raises(ConfigError) as caught:
@@ -90,7 +92,7 @@ def test_hostile_conf(octets, tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_forged_configurations(seed, tmp_path):
+def test_forged_configurations(seed: int, tmp_path: Path) -> None:
     chance, file = random.Random(seed), tmp_path / "tkm.conf"
     readers = ((EXAMPLE, xml.read), (TUNNEL.encode(), None))
     for _ in range(300):
@@ -117,7 +119,7 @@ def forge(chance: random.Random, octets: bytes) -> bytes:
     return bytes(forged)
 
 
-def alice(**changes: object) -> list[str]:
+def alice(**changes: Any) -> list[str]:
     """Faults of alice's configuration with these parts of its policy changed."""
     config = config_of("alice")
     policy = config.policies[1]
@@ -136,7 +138,7 @@ def alice(**changes: object) -> list[str]:
         *((each, True) for each in ("a", "a.b", "a@b", "a.b@c.d", "a+b/c@d-e.f", "a_b.c")),
     ],
 )
-def test_identities(identity, good):
+def test_identities(identity: Any, good: Any) -> None:
     found = [*alice(remote__identity=identity)]
     found += faults(Config({1: LocalIdentity(1, identity, "c.pem")}, {}))
     assert len(found) == (0 if good else 2)
@@ -144,26 +146,26 @@ def test_identities(identity, good):
 
 
 @pytest.mark.parametrize("file", [".", "..", "a/..", "a/", "/", "a/.", ""])
-def test_file_names(file):
+def test_file_names(file: str) -> None:
     (fault,) = faults(Config({1: LocalIdentity(1, "a", file)}, {}))
     assert fault == f"local identity 1: '{file}' is no file name"
 
 
 @pytest.mark.parametrize("ip", ["0.0.0.0", "224.0.0.1", "239.1.2.3", "255.255.255.255"])
 @pytest.mark.parametrize("end", ["local", "remote"])
-def test_addresses_of_no_host(end, ip):
+def test_addresses_of_no_host(end: str, ip: str) -> None:
     assert alice(**{f"{end}__ip": ip_address(ip)}) == [
         f"policy 1: {ip} is not the address of one host"
     ]
 
 
 @pytest.mark.parametrize("ip", ["::", "ff02::1", "ff0e::1"])
-def test_ipv6_addresses_of_no_host(ip):
+def test_ipv6_addresses_of_no_host(ip: str) -> None:
     ends = {"local__ip": ip_address("2001:db8::1"), "remote__ip": ip_address(ip)}
     assert alice(**ends) == [f"policy 1: {ip} is not the address of one host"]
 
 
-def test_nets():
+def test_nets() -> None:
     for net, count in (("224.0.0.0/4", 1), ("239.1.0.0/16", 1), ("0.0.0.0/0", 0)):
         found = alice(mode=Mode.TUNNEL, remote__net=ip_network(net))
         assert len(found) == count
@@ -171,13 +173,13 @@ def test_nets():
 
 
 @pytest.mark.parametrize("identity", ["alice@tkm-lab.test", "alice@TKM-LAB.test"])
-def test_a_peer_with_our_identity(identity):
+def test_a_peer_with_our_identity(identity: str) -> None:
     assert alice(remote__identity=identity) == [
         f"policy 1: the peer's identity '{identity}' is one of ours"
     ]
 
 
-def test_a_peer_with_our_address():
+def test_a_peer_with_our_address() -> None:
     assert alice(remote__ip=ip_address("192.168.0.1")) == [
         "policy 1: both ends have the same address"
     ]
@@ -204,14 +206,14 @@ def test_a_peer_with_our_address():
         ("aes256-sha512-modp3072,aes256-sha512-modp3072-ke1_modp4096", True),
     ],
 )
-def test_one_group_twice(offer, good):
+def test_one_group_twice(offer: str, good: bool) -> None:
     for kind in ("ike", "esp"):
         found = alice(**{f"proposals__{kind}": offer})
         assert (found == []) is good
         assert all("has one group twice" in fault for fault in found)
 
 
-def test_lifetimes(tmp_path, caplog):
+def test_lifetimes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for soft, hard, words in (
         (0, 0, "its keys are used for ever"),
         (5, 0, "its keys are used for ever"),
@@ -232,7 +234,7 @@ def test_lifetimes(tmp_path, caplog):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Any:
     """Files of a TKM in a folder of their own."""
     made = tmp_path / "etc"
     made.mkdir(mode=0o755)
@@ -250,7 +252,7 @@ NAMES = pytest.mark.parametrize("name", LOADS)
 
 @NAMES
 @pytest.mark.parametrize("mode", [0o775, 0o757, 0o777])
-def test_a_folder_that_others_may_write(folder, name, mode):
+def test_a_folder_that_others_may_write(folder: Path, name: Any, mode: int) -> None:
     LOADS[name](folder / name)
     folder.chmod(mode)
     with pytest.raises(ConfigError, match=rf"'{folder}' is writable by others: chmod go-w"):
@@ -261,7 +263,7 @@ def test_a_folder_that_others_may_write(folder, name, mode):
 
 @pytest.mark.parametrize("name", ["tkm.conf", "ca.der"])
 @pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
-def test_a_file_that_others_may_write(folder, name, mode):
+def test_a_file_that_others_may_write(folder: Path, name: str, mode: int) -> None:
     (folder / name).chmod(mode)
     with pytest.raises(ConfigError, match=rf"{name}' is writable by others: chmod go-w"):
         LOADS[name](folder / name)
@@ -269,7 +271,9 @@ def test_a_file_that_others_may_write(folder, name, mode):
 
 @NAMES
 @pytest.mark.parametrize("where", ["", "file"])
-def test_an_owner_who_is_neither_root_nor_us(folder, name, where, monkeypatch):
+def test_an_owner_who_is_neither_root_nor_us(
+    folder: Path, name: Any, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = folder / name if where else folder
     real = Path.stat
 
@@ -287,12 +291,14 @@ class _Owned:
 
     st_uid = 1234
 
-    def __init__(self, status: object) -> None:
+    def __init__(self, status: os.stat_result) -> None:
         self.st_mode = status.st_mode
 
 
 @NAMES
-def test_a_link_is_followed_and_its_own_folder_counts_too(folder, name, tmp_path):
+def test_a_link_is_followed_and_its_own_folder_counts_too(
+    folder: Path, name: Any, tmp_path: Path
+) -> None:
     open_folder = tmp_path / "open"
     open_folder.mkdir()
     open_folder.chmod(0o777)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,7 +78,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
             transport.close()
 
 
-def attempt(end: End, request: Request[object]) -> None:
+def attempt(end: End, request: Request[Any]) -> None:
     """Ask for states: this kernel may have no ESP."""
     with suppress(Refused):
         end.call(request)
@@ -117,7 +118,7 @@ def test_after_each_step_exactly_these(watched: Watched) -> None:
     spis = talk.esp_spis()
     for end, other in talk.pairs():
         ours, theirs = spis[end.host.name], spis[other.host.name]
-        common = {"isa": 1, "sp": 1, "ea": 1, "spi_loc": ours, "spi_rem": theirs}
+        common: dict[str, Any] = {"isa": 1, "sp": 1, "ea": 1, "spi_loc": ours, "spi_rem": theirs}
         attempt(
             end,
             rpc2.EsaCreate(

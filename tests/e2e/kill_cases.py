@@ -39,7 +39,8 @@ class Case(NamedTuple):
     @classmethod
     def from_list(cls, fields: list[Any]) -> Self:
         """A case that was JSON."""
-        return cls(*(tuple(field) if isinstance(field, list) else field for field in fields))
+        whole: list[Any] = [tuple(one) if isinstance(one, list) else one for one in fields]
+        return cls(*whole)
 
 
 def draw(seed: int, number: int, uids: tuple[int, ...]) -> Case:

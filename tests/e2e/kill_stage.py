@@ -279,7 +279,7 @@ def is_whole(run: Path) -> bool:
 
 def main() -> None:
     play = Play(*json.loads(sys.argv[1]))
-    cases = [Case.from_list(case) for case in play.cases]
+    cases = [Case.from_list(list(case)) for case in play.cases]
     player = Player(play)
     for case in cases:
         print(json.dumps(player.play(case)._asdict()), flush=True)

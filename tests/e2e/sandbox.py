@@ -149,8 +149,8 @@ def play(front_end: subprocess.Popen[str], step: str, blows: list[str]) -> None:
         if done == step:
             for blow in blows:
                 victim, number = blow.split("=")
-                pid = agent_in(pids["kernel"]) if victim == "agent" else pids[victim]
-                os.kill(pid, int(number))
+                hit = agent_in(pids["kernel"]) if victim == "agent" else pids[victim]
+                os.kill(hit, int(number))
             return
     sys.exit(f"the front end ended before {step}: {front_end.stderr and front_end.stderr.read()}")
 

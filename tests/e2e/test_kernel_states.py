@@ -98,8 +98,8 @@ def test_policies(tables: dict[str, str], number: int) -> None:
     tunnel = asked.mode is Mode.TUNNEL
 
     def entry(direction: str, selectors: tuple[str, str], outer: tuple[str, str]) -> Policy:
-        template = "esp", number, asked.mode.value, outer if tunnel else None
-        return Policy(*selectors, direction, "allow", 3843, *template)
+        end = outer if tunnel else None
+        return Policy(*selectors, direction, "allow", 3843, "esp", number, asked.mode.value, end)
 
     found = [entry for entry in read_policies(tables["policy"]) if entry.reqid == number]
     assert sorted(found, key=str) == sorted(

@@ -48,7 +48,7 @@ def test_ike_sa(two_hosts: Lab, side: str) -> None:
     vici.rekey(two_hosts, side, ike="conn1")
     for node, old in before.items():
         wait_until(
-            lambda node=node, old=old: len(now := ike_sas(two_hosts, node)) == 1 and now != old,
+            lambda node=node, old=old: len(now := ike_sas(two_hosts, node)) == 1 and now != old,  # type: ignore[misc]
             "a new IKE SA",
         )
     assert spis(two_hosts, "alice") == spis(two_hosts, "bob") == states

@@ -70,7 +70,7 @@ def test_set_up_anew(lab: Lab, peer: str, side: str) -> None:
     pair.establish()
     vici.terminate(lab, pair.side(side), ike=pair.name)
     for node in pair.nodes:
-        wait_until(lambda node=node: not pair.sas(node), "the IKE SA is deleted")
+        wait_until(lambda node=node: not pair.sas(node), "the IKE SA is deleted")  # type: ignore[misc]
     vici.initiate(lab, pair.side(side), pair.name)
     pair.prove()
     (sa,) = pair.sas(pair.side(side))
@@ -83,7 +83,7 @@ def test_strongswan_repeats_a_request_without_an_answer_soon(lab: Lab) -> None:
     pair.establish()
     vici.terminate(lab, "bob", ike=pair.name)
     for node in pair.nodes:
-        wait_until(lambda node=node: not pair.sas(node), "the IKE SA is deleted")
+        wait_until(lambda node=node: not pair.sas(node), "the IKE SA is deleted")  # type: ignore[misc]
 
     def repeats() -> int:
         return sum("retransmit 3 of request" in line.text for line in lab.logs("bob", "charon"))
@@ -157,7 +157,7 @@ def test_child_sa_deleted(lab: Lab, side: str) -> None:
     before = pair.ike_spis()
     vici.terminate(lab, pair.side(side), child=pair.name)
     for node in pair.nodes:
-        wait_until(lambda node=node: not pair.children(node), "no Child SA")
+        wait_until(lambda node=node: not pair.children(node), "no Child SA")  # type: ignore[misc]
     pair.prove()  # what is sent brings up another, in the same IKE SA
     assert pair.ike_spis() == before
 
@@ -180,7 +180,7 @@ def test_nothing_old_stays(lab: Lab, peer: str) -> None:
         def spis(node: str = node) -> set[int]:
             return {s.spi for s in lab.states(node).states if {s.src, s.dst} == addresses}
 
-        wait_until(lambda spis=spis: spis() == pair.child_spis(), "only what is in use")
+        wait_until(lambda spis=spis: spis() == pair.child_spis(), "only what is in use")  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(("peer", "side"), [("bob", "first"), ("carol", "second")])

@@ -15,7 +15,16 @@ TKM_LAB = Path(sys.executable).with_name("tkm-lab")
 
 def _up(name: str, *options: str, files: int = 0) -> subprocess.CompletedProcess[str]:
     limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))) if files else None
-    command = [TKM_LAB, "up", "two-hosts", "--kernel", "uml", "--name", name, *options]
+    command: list[str | Path] = [
+        TKM_LAB,
+        "up",
+        "two-hosts",
+        "--kernel",
+        "uml",
+        "--name",
+        name,
+        *options,
+    ]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=150, check=False, preexec_fn=limit
     )
@@ -53,7 +62,7 @@ def test_what_is_not_a_size_of_memory(worker_id: str, size: str) -> None:
 
 def test_little_memory_for_a_scenario(tmp_path: Path) -> None:
     options = ("--kernel", "uml", "--memory", "96M", "--keep", str(tmp_path))
-    command = [TKM_LAB, "run", "forged-packets", *options]
+    command: list[str | Path] = [TKM_LAB, "run", "forged-packets", *options]
     result = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
     assert result.returncode in (1, 3), "the guest dies at its start, or a daemon in it"
     assert "such as --memory 192M" in result.stdout

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key
@@ -95,7 +95,8 @@ class Host:
     name: str
     manager: KeyManager
     kernel: RecordingKernel
-    client: Client
+    client: Any
+    """A `Client`, or what stands in its place."""
     certificate: bytes
     ca: bytes
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Two hosts of the lab, tested: what is on the wire, and what is inside."""
 
+from typing import Any
+
 import pytest
 from scapy.layers.inet import ICMP
 from scapy.layers.ipsec import ESP
@@ -10,11 +12,11 @@ from lab.client import vici
 pytestmark = pytest.mark.topology("two-hosts")
 
 
-def ping(lab, source, address):
+def ping(lab: Any, source: Any, address: Any) -> None:
     assert lab.call(source, ["ping", "-c", "1", "-w", "20", address]).code == 0
 
 
-def test_a_ping_is_protected(lab, links):
+def test_a_ping_is_protected(lab: Any, links: Any) -> None:
     ping(lab, "alice", "192.168.0.2")
     wire = links("wire")
 
@@ -23,7 +25,7 @@ def test_a_ping_is_protected(lab, links):
     wire.expect_not(ICMP)  # in the clear
 
 
-def test_what_is_inside(lab, links):
+def test_what_is_inside(lab: Any, links: Any) -> None:
     ping(lab, "alice", "192.168.0.2")
     wire = links("wire")
 
@@ -32,7 +34,7 @@ def test_what_is_inside(lab, links):
     assert reply.inside[ICMP].id == request.inside[ICMP].id
 
 
-def test_traffic_goes_on_with_new_keys(lab, links):
+def test_traffic_goes_on_with_new_keys(lab: Any, links: Any) -> None:
     ping(lab, "alice", "192.168.0.2")
     wire = links("wire")
     before = wire.expect(ESP, sender="alice").packet[ESP].spi
@@ -46,7 +48,7 @@ def test_traffic_goes_on_with_new_keys(lab, links):
 
 
 @pytest.mark.topology("two-hosts", fresh=True)
-def test_without_a_daemon_nothing_leaks(lab, links):
+def test_without_a_daemon_nothing_leaks(lab: Any, links: Any) -> None:
     lab.stop("bob", "tkm_iked")  # a fresh lab: nobody else needs it any more
     assert lab.call("alice", ["ping", "-c", "1", "-W", "1", "192.168.0.2"]).code == 1
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from unittest.mock import patch
 
+import pytest
+
 from ike.engine.states import State
 from ike.errors import UnknownName
 from tests.unit.ike.network import FINE, STORM, Network, Side
@@ -31,12 +33,9 @@ CALM = 700.0
 @contextmanager
 def seeded_nonces(chance: random.Random) -> Iterator[None]:
     """Nonces of both TKMs by the numbers of a generator."""
-    original = key_exchange.os
-    key_exchange.os = SimpleNamespace(urandom=chance.randbytes)  # type: ignore[assignment]
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(key_exchange, "os", SimpleNamespace(urandom=chance.randbytes))
         yield
-    finally:
-        key_exchange.os = original
 
 
 def act(network: Network, side: Side) -> None:

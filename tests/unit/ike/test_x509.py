@@ -22,10 +22,9 @@ def test_fields() -> None:
     assert certificate.issuer == reference.issuer.public_bytes()
     assert certificate.subject == reference.subject.public_bytes()
     assert certificate.key_hash == hashlib.sha1(key).digest()
-    ours, theirs = (
-        reference.extensions.get_extension_for_class(kind).value
-        for kind in (x509.SubjectKeyIdentifier, x509.AuthorityKeyIdentifier)
-    )
+    found = reference.extensions.get_extension_for_class
+    ours = found(x509.SubjectKeyIdentifier).value
+    theirs = found(x509.AuthorityKeyIdentifier).value
     assert certificate.key_id == ours.key_identifier
     assert certificate.issuer_key_id == theirs.key_identifier
 

@@ -2,6 +2,7 @@
 """Making chains, and having alice's TKM judge them."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -45,15 +46,15 @@ def judge(anchor: bytes, *certificates: bytes, now: datetime = NOW, given: bytes
     trusted.perform(rpc2.CcCheckChain(cc=1, ri=1))
 
 
-def root(name: str = "root", **options: object) -> CA:
+def root(name: str = "root", **options: Any) -> CA:
     return CA(name, key=pki().keys["alice"], **options)
 
 
-def below(ca: CA, /, name: str = "issuing", **options: object) -> CA:
+def below(ca: CA, /, name: str = "issuing", **options: Any) -> CA:
     return ca.create_child_ca(name, key=pki().ca.key.rsa, **options)
 
 
-def bob(ca: CA, *names: str, **options: object) -> bytes:
+def bob(ca: CA, *names: str, **options: Any) -> bytes:
     return ca.issue_cert(*(names or (BOB,)), key=pki().keys["bob"], **options).certificate.der
 
 

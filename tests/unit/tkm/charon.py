@@ -13,7 +13,7 @@ from tkm.generation1.translation import Generation1
 from tkm.rpc import rpc2
 from tkm.rpc.client import Client
 from tkm.rpc.interface import Request
-from tkm.rpc.record import Empty, Record
+from tkm.rpc.record import Empty
 from tkm.rpc.result import Refused, Result
 
 RSA_SIGNATURE = 1
@@ -31,20 +31,20 @@ class Charon:
         translate = getattr(self, f"_{request.operation}", self._as_it_is)
         return translate(request)
 
-    def _as_it_is(self, request: Request[Any], **further: Any) -> Record:
+    def _as_it_is(self, request: Request[Any], **further: Any) -> Any:
         name = request.operation.replace("ke_", "dh_", 1)
         kind = _SAME[name]
         values = {name: value for name, value in vars(request).items() if name in kind.fields}
         return self.client.call(kind(**values, **further))
 
-    def _ke_reset(self, request: rpc2.KeReset) -> Record:
+    def _ke_reset(self, request: rpc2.KeReset) -> Any:
         return self.client.call(rpc1.DhReset(dh=request.ke))
 
-    def _ke_get(self, request: rpc2.KeGet) -> Record:
+    def _ke_get(self, request: rpc2.KeGet) -> Any:
         dha = {15: 1, 16: 2}[request.method]
         return self.client.call(rpc1.DhCreate(dh=request.ke, dha=dha))
 
-    def _ke_set(self, request: rpc2.KeSet) -> Record:
+    def _ke_set(self, request: rpc2.KeSet) -> Any:
         value = request.public_value
         return self.client.call(rpc1.DhGenerateKey(dh=request.ke, public_value=value))
 
@@ -56,17 +56,17 @@ class Charon:
         self._chains[request.cc][1].insert(0, request.certificate)
         return Empty()
 
-    def _cc_check_chain(self, request: rpc2.CcCheckChain) -> Record:
+    def _cc_check_chain(self, request: rpc2.CcCheckChain) -> Any:
         cc, (ca, (peer, *issuers)) = request.cc, self._chains.pop(request.cc)
         self.client.call(rpc1.CcSetUserCertificate(cc=cc, ri=request.ri, autha=1, certificate=peer))
         for certificate in issuers:
             self.client.call(rpc1.CcAddCertificate(cc=cc, autha=1, certificate=certificate))
         return self.client.call(rpc1.CcCheckCa(cc=cc, ca=ca))
 
-    def _isa_create(self, request: rpc2.IsaCreate) -> Record:
+    def _isa_create(self, request: rpc2.IsaCreate) -> Any:
         return self._as_it_is(request, dh=request.ke)
 
-    def _isa_create_child(self, request: rpc2.IsaCreateChild) -> Record:
+    def _isa_create_child(self, request: rpc2.IsaCreateChild) -> Any:
         (dh,) = request.ke
         return self._as_it_is(request, dh=dh)
 
@@ -74,12 +74,12 @@ class Charon:
         reply = self._as_it_is(request)
         return rpc2.SignatureReply(method=RSA_SIGNATURE, signature=reply.signature)
 
-    def _isa_auth(self, request: rpc2.IsaAuth) -> Record:
+    def _isa_auth(self, request: rpc2.IsaAuth) -> Any:
         if request.method != RSA_SIGNATURE:
             raise Refused(request.operation, Result.INVALID_PARAMETER)
         return self._as_it_is(request)
 
-    def _esa_create(self, request: rpc2.EsaCreate) -> Record:
+    def _esa_create(self, request: rpc2.EsaCreate) -> Any:
         (dh,) = request.ke
         return self._as_it_is(request, dh=dh)
 

@@ -2,6 +2,8 @@
 """Configurations, all of which are valid."""
 
 from ipaddress import ip_address, ip_network
+from itertools import chain
+from typing import Any, Literal
 
 from hypothesis import assume
 from hypothesis import strategies as st
@@ -33,7 +35,7 @@ PROPOSALS = st.builds(
 )
 
 
-def bounds(longest: int) -> st.SearchStrategy:
+def bounds(longest: int) -> st.SearchStrategy[Any]:
     """A soft bound and a hard one."""
     return st.tuples(st.integers(0, longest), st.integers(0, longest)).filter(
         lambda pair: not pair[1] or pair[0] < pair[1]
@@ -43,17 +45,17 @@ def bounds(longest: int) -> st.SearchStrategy:
 SWITCHES = st.tuples(st.booleans(), st.booleans())
 COUNTS = st.just((0, 0)) | bounds((1 << 63) - 1)
 LIFETIMES = st.tuples(bounds(0xFFFFFFFF), COUNTS, COUNTS, st.integers(0, 0xFFFFFFFF)).map(
-    lambda parts: Lifetime(*parts[0], *parts[1], *parts[2], parts[3])
+    lambda parts: Lifetime(*[*chain(*parts[:3]), parts[3]])
 )
 
 
-def addresses(version: int) -> st.SearchStrategy:
+def addresses(version: Literal[4, 6]) -> st.SearchStrategy[Any]:
     return st.ip_addresses(v=version).filter(
         lambda ip: not (ip.is_unspecified or ip.is_multicast or str(ip) == "255.255.255.255")
     )
 
 
-def networks(version: int) -> st.SearchStrategy:
+def networks(version: Literal[4, 6]) -> st.SearchStrategy[Any]:
     lengths = st.integers(0, 32 if version == 4 else 128)
     nets = st.tuples(addresses(version), lengths).map(
         lambda pair: ip_network(f"{pair[0]}/{pair[1]}", strict=False)
@@ -62,7 +64,7 @@ def networks(version: int) -> st.SearchStrategy:
 
 
 @st.composite
-def policies(draw, number: int, identity_id: int) -> Policy:
+def policies(draw: Any, number: int, identity_id: int) -> Policy:
     version = draw(st.sampled_from([4, 6]))
     ours, theirs = draw(st.lists(addresses(version), min_size=2, max_size=2, unique=True))
     mode = draw(st.sampled_from(Mode))
@@ -88,7 +90,7 @@ def policies(draw, number: int, identity_id: int) -> Policy:
 
 
 @st.composite
-def configs(draw) -> Config:
+def configs(draw: Any) -> Config:
     ids = draw(st.lists(IDS, min_size=1, max_size=3, unique=True))
     identities = {number: LocalIdentity(number, draw(NAMES), draw(FILES)) for number in ids}
     numbers = draw(st.lists(st.integers(1, HIGHEST_POLICY), max_size=3, unique=True))

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixtures."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from tests.unit.tkm.configs import tunnel
@@ -10,7 +13,7 @@ from tkm.config import conf
 
 
 @pytest.fixture
-def files(tmp_path):
+def files(tmp_path: Path) -> Any:
     """A folder with all that tkm_keymanager needs."""
     conf_file, key, ca = tmp_path / "tkm.conf", tmp_path / "key.der", tmp_path / "ca.der"
     conf_file.write_text(conf.render(tunnel()))

@@ -8,6 +8,7 @@ what one exchange of IKEv2 makes the daemons do; what they would send each other
 import os
 import struct
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.unit.tkm.messages import KE, init_message, intermediate_message
 from tests.unit.trusted import Host, State, hosts
@@ -36,7 +37,7 @@ class End:
     init_message: bytes = b""
     exchanges: int = 0
 
-    def call(self, request: Request) -> object:
+    def call(self, request: Request[Any]) -> Any:
         return self.host.client.call(request)
 
 
@@ -48,7 +49,7 @@ class Conversation:
         self.responder = End(responder, False, isa, ae)
         self.ends = (self.initiator, self.responder)
 
-    def pairs(self):
+    def pairs(self) -> Any:
         """Each end with the other one."""
         return ((self.initiator, self.responder), (self.responder, self.initiator))
 
@@ -106,7 +107,7 @@ class Conversation:
             by_initiator=end.initiator, inside=[(KE, exchange)],
         )  # fmt: skip
 
-    def sign(self, end: End, hash_algorithms: tuple[int, ...] = (SHA2_256,)) -> rpc2.SignatureReply:
+    def sign(self, end: End, hash_algorithms: tuple[int, ...] = (SHA2_256,)) -> Any:
         return end.call(
             rpc2.IsaSign(
                 isa=end.isa, lc=1, hash_algorithms=hash_algorithms, init_message=end.init_message
@@ -214,9 +215,9 @@ class Conversation:
             end.call(rpc2.IsaReset(isa=end.isa))
             end.call(rpc2.AeReset(ae=end.ae))
 
-    def sign_as(self, end: End, lc: int) -> rpc2.SignatureReply:
+    def sign_as(self, end: End, lc: int) -> Any:
         """Sign with another local identity."""
-        request = {"hash_algorithms": (2,), "init_message": end.init_message}
+        request: dict[str, Any] = {"hash_algorithms": (2,), "init_message": end.init_message}
         return end.call(rpc2.IsaSign(isa=end.isa, lc=lc, **request))
 
     @staticmethod
@@ -230,9 +231,10 @@ class Conversation:
         sealed = end.call(
             rpc2.IsaEncrypt(isa=end.isa, aad_length=len(aad), message=message)
         ).protected
-        return other.call(
+        plain_again: bytes = other.call(
             rpc2.IsaDecrypt(isa=other.isa, aad_length=len(aad), message=aad + sealed)
         ).plain
+        return plain_again
 
 
 def states(conversation: Conversation) -> set[State]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whatever an operation raises half-way, contexts are as they were and no secret is left over."""
 
+from typing import Any
+
 import pytest
 
 from tkm.core.kinds import IkeSa, KeyExchange, Nonce
@@ -16,7 +18,7 @@ FAULTS = [MemoryError, RecursionError, ValueError, KeyboardInterrupt]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_was_assigned_half_way_is_undone_and_wiped(fault):
+def test_what_was_assigned_half_way_is_undone_and_wiped(fault: Any) -> None:
     contexts = Contexts(Nonce, KeyExchange, IkeSa, limit=LIMIT)
     begun = contexts.store(KeyExchange)[1]
     begun.state, begun.method = "remote", 15
@@ -24,7 +26,7 @@ def test_what_was_assigned_half_way_is_undone_and_wiped(fault):
     shared = Secret(bytearray(b"shared secret"))
     kept = shared.octets
 
-    def half_way(_request, ke):
+    def half_way(_request: Any, ke: Any) -> None:
         ke.shared, ke.method = shared, 16
         raise fault
 
@@ -37,10 +39,10 @@ def test_what_was_assigned_half_way_is_undone_and_wiped(fault):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_context_that_was_clean_is_clean_again(fault):
+def test_a_context_that_was_clean_is_clean_again(fault: Any) -> None:
     contexts = Contexts(Nonce, limit=LIMIT)
 
-    def half_way(_request, nc):
+    def half_way(_request: Any, nc: Any) -> None:
         nc.octets = b"nonce"
         raise fault
 
@@ -50,11 +52,11 @@ def test_a_context_that_was_clean_is_clean_again(fault):
     assert list(contexts) == []
 
 
-def test_contexts_that_cannot_all_be_kept_are_as_before(monkeypatch):
+def test_contexts_that_cannot_all_be_kept_are_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     contexts = Contexts(Nonce, limit=LIMIT)
     store = contexts.store(Nonce)
 
-    def no_memory(*_):
+    def no_memory(*_: Any) -> None:
         raise MemoryError
 
     monkeypatch.setattr(type(store), "__setitem__", no_memory)
@@ -64,14 +66,14 @@ def test_contexts_that_cannot_all_be_kept_are_as_before(monkeypatch):
     assert list(contexts) == []
 
 
-def test_nothing_is_final_before_the_end_of_the_block_and_a_nonce_is_taken_back():
+def test_nothing_is_final_before_the_end_of_the_block_and_a_nonce_is_taken_back() -> None:
     contexts, own = Contexts(Nonce, limit=LIMIT), OwnValues()
     octets = bytes(range(32))
 
-    def give(_request, nc):
+    def give(_request: Any, nc: Any) -> None:
         nc.give(octets, own)
 
-    def no_reply():
+    def no_reply() -> None:
         request = rpc2.NcCreate(nc=1, length=32)
         with contexts.all_or_nothing():
             contexts.perform(OPERATIONS[request.operation], request, give)

@@ -2,6 +2,7 @@
 """Certificate chains: what a valid one is, and everything that makes one invalid."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -36,12 +37,12 @@ from tkm.generation1.translation import Generation1
 from tkm.rpc import rpc2
 
 
-def test_below_the_root():
+def test_below_the_root() -> None:
     ca = root()
     judge(of(ca), bob(ca))
 
 
-def test_below_intermediates():
+def test_below_intermediates() -> None:
     ca = root()
     issuing = below(ca)
     judge(of(ca), of(issuing), bob(issuing))
@@ -49,7 +50,7 @@ def test_below_intermediates():
     judge(of(ca), of(issuing), of(last), bob(last))
 
 
-def test_recorded_certificates_of_the_original():
+def test_recorded_certificates_of_the_original() -> None:
     now = vectors.rsa_certificate("bob").not_valid_before_utc + DAY
     ca, peer = vectors.certificate("ca"), vectors.certificate("bob")
     path.validate([path.load(ca), path.load(peer)], now)
@@ -66,7 +67,7 @@ def test_recorded_certificates_of_the_original():
     ids=["expired", "not yet valid"],
 )
 @pytest.mark.parametrize("level", ["root", "issuing", "peer"])
-def test_a_certificate_outside_of_its_time(validity, level):
+def test_a_certificate_outside_of_its_time(validity: Any, level: str) -> None:
     ca = root(**validity) if level == "root" else root()
     issuing = below(ca, **validity) if level == "issuing" else below(ca)
     peer = bob(issuing, **validity) if level == "peer" else bob(issuing)
@@ -74,7 +75,7 @@ def test_a_certificate_outside_of_its_time(validity, level):
         judge(of(ca), of(issuing), peer)
 
 
-def test_the_same_chain_at_another_time():
+def test_the_same_chain_at_another_time() -> None:
     ca = root()
     peer = bob(ca)
     judge(of(ca), peer, now=NOW)
@@ -83,7 +84,7 @@ def test_the_same_chain_at_another_time():
             judge(of(ca), peer, now=now)
 
 
-def test_an_issuer_without_the_ca_flag():
+def test_an_issuer_without_the_ca_flag() -> None:
     ca = root()
     issuing = below(ca, ca=False)
     with pytest.raises(CertificateError):
@@ -99,7 +100,9 @@ def test_an_issuer_without_the_ca_flag():
     ],
     ids=["no CA", "no constraints", "may not sign certificates"],
 )
-def test_an_issuer_that_is_one_only_in_part(constraints, usage, reason):
+def test_an_issuer_that_is_one_only_in_part(
+    constraints: Any, usage: bool | None, reason: str
+) -> None:
     ca = root()
     extensions = [(constraints, True)] if constraints else []
     if usage:
@@ -122,7 +125,7 @@ def test_an_issuer_that_is_one_only_in_part(constraints, usage, reason):
         judge(of(ca), der(halfway), der(peer))
 
 
-def test_a_host_that_issues():
+def test_a_host_that_issues() -> None:
     ca = root()
     carol = ca.issue_cert("carol@tkm-lab.test", key=pki().ca.key.rsa)
     forged = CA("carol@tkm-lab.test", key=pki().ca.key.rsa)
@@ -131,7 +134,7 @@ def test_a_host_that_issues():
         judge(of(ca), carol.certificate.der, bob(forged))
 
 
-def test_more_cas_than_the_path_length_allows():
+def test_more_cas_than_the_path_length_allows() -> None:
     ca = root(path_length=0)
     judge(of(ca), bob(ca))
     issuing = below(ca)
@@ -139,7 +142,7 @@ def test_more_cas_than_the_path_length_allows():
         judge(of(ca), of(issuing), bob(issuing))
 
 
-def test_a_foreign_ca():
+def test_a_foreign_ca() -> None:
     ca, foreign = root(), CA("foreign", key=pki().ca.key.rsa)
     with pytest.raises(CertificateError, match="is not CA 1"):
         judge(of(ca), bob(foreign), given=of(foreign))
@@ -147,7 +150,7 @@ def test_a_foreign_ca():
         judge(of(ca), bob(foreign))
 
 
-def test_a_foreign_ca_of_the_same_name():
+def test_a_foreign_ca_of_the_same_name() -> None:
     ca, foreign = root(), CA("root", key=pki().ca.key.rsa)
     with pytest.raises(CertificateError, match="was not issued by"):
         judge(of(ca), bob(foreign))
@@ -157,7 +160,7 @@ def test_a_foreign_ca_of_the_same_name():
         judge(of(ca), bob(ca), given=of(again))
 
 
-def test_a_row_with_a_gap_or_out_of_order():
+def test_a_row_with_a_gap_or_out_of_order() -> None:
     ca = root()
     issuing = below(ca)
     last = below(issuing, "last")
@@ -166,13 +169,13 @@ def test_a_row_with_a_gap_or_out_of_order():
             judge(of(ca), *row)
 
 
-def test_nothing_below_the_root():
+def test_nothing_below_the_root() -> None:
     ca = root()
     with pytest.raises(CertificateError, match="no certificate below the CA"):
         judge(of(ca))
 
 
-def test_what_is_not_configured():
+def test_what_is_not_configured() -> None:
     ca = root()
     trusted = manager({1: path.load(of(ca)), 7: path.load(of(below(ca)))})
     with pytest.raises(InvalidId, match="there is no CA 2"):
@@ -186,7 +189,7 @@ def test_what_is_not_configured():
 
 
 @pytest.mark.parametrize("generation", [1, 2])
-def test_a_policy_may_want_one_ca(generation):
+def test_a_policy_may_want_one_ca(generation: int) -> None:
     ours, other = root(), CA("other", key=pki().ca.key.rsa)
     for wanted, accepted in ((0, True), (1, True), (2, False)):
         config = config_of("alice")
@@ -216,7 +219,7 @@ def check_upwards(trusted: KeyManager, ca: bytes, peer: bytes) -> None:
     service._chain(rpc1.CcCheckCa(cc=1, ca=1))
 
 
-def test_a_chain_without_end():
+def test_a_chain_without_end() -> None:
     ca = root()
     trusted = manager({1: path.load(of(ca))})
     trusted.perform(rpc2.CcCheckCa(cc=1, ca=1, certificate=of(ca)))
@@ -227,7 +230,7 @@ def test_a_chain_without_end():
         trusted.perform(again)
 
 
-def test_a_key_that_may_not_sign():
+def test_a_key_that_may_not_sign() -> None:
     ca = root()
     usage = x509.KeyUsage(False, False, True, False, False, False, False, False, False)
     names = x509.SubjectAlternativeName([x509.RFC822Name(BOB)])
@@ -237,7 +240,7 @@ def test_a_key_that_may_not_sign():
     judge(of(ca), with_extensions(ca, (names, False), (usage, True)))
 
 
-def test_a_key_of_another_kind():
+def test_a_key_of_another_kind() -> None:
     ca = root()
     key = ec.generate_private_key(ec.SECP256R1())
     builder = (
@@ -255,7 +258,7 @@ def test_a_key_of_another_kind():
 
 @settings(max_examples=400, deadline=None)
 @given(data=st.data())
-def test_changed_octets_never_make_another_certificate(data):
+def test_changed_octets_never_make_another_certificate(data: Any) -> None:
     octets = bytearray(pki().certificates["bob"])
     for place in data.draw(st.lists(st.integers(0, len(octets) - 1), min_size=1, max_size=3)):
         octets[place] = data.draw(st.integers(0, 255))
@@ -266,7 +269,7 @@ def test_changed_octets_never_make_another_certificate(data):
         path.check_issued(path.load(bytes(octets)), ca)
 
 
-def test_what_the_library_will_refuse_soon_is_refused_now():
+def test_what_the_library_will_refuse_soon_is_refused_now() -> None:
     octets = bytearray(pki().certificates["bob"])
     serial = octets.index(b"\xa0\3\2\1\2\2") + 7
     octets[serial] |= 0x80
@@ -276,6 +279,6 @@ def test_what_the_library_will_refuse_soon_is_refused_now():
 
 @settings(max_examples=100, deadline=None)
 @given(octets=st.binary(max_size=1500))
-def test_any_octets_are_no_certificate(octets):
+def test_any_octets_are_no_certificate(octets: Any) -> None:
     with pytest.raises(CertificateError):
         path.load(octets)

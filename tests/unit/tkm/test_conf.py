@@ -2,6 +2,8 @@
 """tkm.conf and swanctl.conf: what is written is read back; what is not known is refused."""
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,14 +20,14 @@ TUNNEL = conf.render(tunnel())
 
 @settings(max_examples=80, deadline=None)
 @given(config=configs())
-def test_what_is_written_is_read_back(config):
+def test_what_is_written_is_read_back(config: Any) -> None:
     assert faults(config) == []
     text = conf.render(config)
     assert conf.parse(text) == config
     assert text.isascii()
 
 
-def test_it_reads_well():
+def test_it_reads_well() -> None:
     assert (
         TUNNEL
         == """\
@@ -96,7 +98,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("place", "instead", "reason"), BAD)
-def test_it_is_strict(place, instead, reason):
+def test_it_is_strict(place: Any, instead: Any, reason: Any) -> None:
     assert place in TUNNEL
     with pytest.raises(ConfigError) as caught:
         conf.parse(TUNNEL.replace(place, instead, 1))
@@ -104,20 +106,20 @@ def test_it_is_strict(place, instead, reason):
 
 
 @pytest.mark.parametrize("text", ["version = 1\nlocal_identity = [1]\npolicy = []", "a", "= ="])
-def test_what_is_no_configuration(text):
+def test_what_is_no_configuration(text: str) -> None:
     with pytest.raises(ConfigError):
         conf.parse(text)
 
 
 @pytest.mark.parametrize("table", ["local_identity", "policy"])
-def test_an_id_is_used_once(table):
+def test_an_id_is_used_once(table: str) -> None:
     start = TUNNEL.index(f"[[{table}]]")
     end = TUNNEL.index("[[policy]]") if table == "local_identity" else len(TUNNEL)
     with pytest.raises(ConfigError, match="an id is used twice"):
         conf.parse(TUNNEL + TUNNEL[start:end])
 
 
-def test_loading(tmp_path):
+def test_loading(tmp_path: Path) -> None:
     file = tmp_path / "tkm.conf"
     with pytest.raises(ConfigError, match=f"^{file}: No such file"):
         conf.load(file)
@@ -131,7 +133,7 @@ def test_loading(tmp_path):
     assert conf.load(file) == tunnel()
 
 
-def test_swanctl_in_transport_mode():
+def test_swanctl_in_transport_mode() -> None:
     assert (
         swanctl.render(config_of("alice"))
         == """\
@@ -168,7 +170,7 @@ connections {
     )
 
 
-def test_swanctl_in_tunnel_mode():
+def test_swanctl_in_tunnel_mode() -> None:
     lines = [line.strip() for line in swanctl.render(tunnel()).splitlines()]
     for line in (
         "conn7 {",
@@ -182,7 +184,7 @@ def test_swanctl_in_tunnel_mode():
         assert line in lines
 
 
-def test_ipsec_conf():
+def test_ipsec_conf() -> None:
     config = tunnel()
     lifetime = Lifetime(30, 60, 0, 1000, 5, 0)
     config.policies[7] = dataclasses.replace(config.policies[7], lifetime=lifetime)
@@ -214,7 +216,7 @@ conn conn7
     )
 
 
-def test_proposals_and_lifetimes_of_a_policys_own():
+def test_proposals_and_lifetimes_of_a_policys_own() -> None:
     config = config_of("alice")
     config.policies[1] = dataclasses.replace(
         config.policies[1],
@@ -237,7 +239,7 @@ def test_proposals_and_lifetimes_of_a_policys_own():
 
 @settings(max_examples=50, deadline=None)
 @given(config=configs())
-def test_no_name_breaks_out_of_its_line(config):
+def test_no_name_breaks_out_of_its_line(config: Any) -> None:
     text = swanctl.render(config)
     assert text.count("{") == text.count("}") == 1 + 5 * len(config.policies)
     assert text.count("reqid = ") == len(config.policies)

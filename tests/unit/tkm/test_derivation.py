@@ -2,6 +2,7 @@
 """SKEYSEED, SK_* and KEYMAT against the original's own values and NIST's, octet for octet."""
 
 import hmac
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384
@@ -68,13 +69,13 @@ class Case:
         return length > 100 and self[name][:length] == octets[:length]
 
 
-def test_all_cases_are_here():
+def test_all_cases_are_here() -> None:
     assert len(nist()) == 180
     assert {case["prf"] for case in nist()} == set(PRFS)
 
 
 @pytest.mark.parametrize("number", range(180))
-def test_nist(number):
+def test_nist(number: int) -> None:
     case = Case(number)
     first = ike_keys(case.roles, secret(case["shared_secret"]), case.prf)
     assert case.agrees("keymat", joined(first))
@@ -89,7 +90,7 @@ def test_nist(number):
 
 
 @pytest.mark.parametrize("row", recorded()["ike"], ids=lambda row: row["run"])
-def test_recorded_ike_keys(row):
+def test_recorded_ike_keys(row: Any) -> None:
     skeyseed, seed = bytes.fromhex(row["skeyseed"]), bytes.fromhex(row["seed"])
     lengths = IkeKeys.lengths(PRF_HMAC_SHA2_512)
     found = IkeKeys(PRF_HMAC_SHA2_512.plus(skeyseed, seed, sum(lengths)), lengths)
@@ -102,7 +103,7 @@ def test_recorded_ike_keys(row):
 
 
 @pytest.mark.parametrize("row", recorded()["child"], ids=lambda row: row["run"])
-def test_recorded_child_keys(row):
+def test_recorded_child_keys(row: Any) -> None:
     seed = bytes.fromhex(row["seed"])
     shared, nonces = seed[:-64], seed[-64:]
     assert len(shared) in (0, 512)
@@ -113,11 +114,11 @@ def test_recorded_child_keys(row):
     assert {name: bytes(getattr(keys, name).octets).hex() for name in found} == found
 
 
-def test_recordings_have_both_kinds_of_child():
+def test_recordings_have_both_kinds_of_child() -> None:
     assert {len(row["seed"]) // 2 for row in recorded()["child"]} == {64, 64 + 512}
 
 
-def test_further_key_exchanges_follow_the_nonces():
+def test_further_key_exchanges_follow_the_nonces() -> None:
     roles, sk_d = Roles(b"i" * 32, b"r" * 32, b"I" * 8, b"R" * 8), b"d" * 64
     shared = [secret(b"0" * 384), secret(b"1" * 512), secret(b"2" * 384)]
     parts = (b"0" * 384, roles.nonces, b"1" * 512, b"2" * 384)
@@ -128,24 +129,24 @@ def test_further_key_exchanges_follow_the_nonces():
     assert rekeyed == expand("sha512", skeyseed, b"".join(roles), 384)
 
 
-def test_a_key_exchange_in_ike_intermediate():
+def test_a_key_exchange_in_ike_intermediate() -> None:
     roles, sk_d = Roles(b"i" * 32, b"r" * 32, b"I" * 8, b"R" * 8), b"d" * 64
     skeyseed = prf("sha512", sk_d, b"1" * 512, roles.nonces)
     updated = joined(updated_ike_keys(roles, secret(sk_d), secret(b"1" * 512)))
     assert updated == expand("sha512", skeyseed, b"".join(roles), 384)
 
 
-def test_a_shared_secret_of_384_octets_is_hashed_as_such():
+def test_a_shared_secret_of_384_octets_is_hashed_as_such() -> None:
     roles = Roles(b"i" * 32, b"r" * 32, b"I" * 8, b"R" * 8)
     skeyseed = prf("sha512", roles.nonces, b"s" * 384)
     keys = joined(ike_keys(roles, secret(b"s" * 384)))
     assert keys == expand("sha512", skeyseed, b"".join(roles), 384)
 
 
-def test_no_copy_of_a_secret_stays(monkeypatch):
+def test_no_copy_of_a_secret_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     copies = {}
 
-    def wipe(octets):
+    def wipe(octets: Any) -> None:
         before = bytes(bytearray(octets))
         wipe_bytes(octets)
         copies[before] = octets
@@ -157,7 +158,7 @@ def test_no_copy_of_a_secret_stays(monkeypatch):
     assert copies == {sk_d: bytes(64), new + roles.nonces: bytes(384 + 64)}
 
 
-def test_prf_plus_ends_where_its_counter_does():
+def test_prf_plus_ends_where_its_counter_does() -> None:
     most = 254 * 64
     stream = PRF_HMAC_SHA2_512.plus(b"key", b"seed", most)
     assert bytes(stream.octets) == expand("sha512", b"key", b"seed", most)
@@ -166,19 +167,19 @@ def test_prf_plus_ends_where_its_counter_does():
 
 
 @pytest.mark.parametrize("length", [0, 1, 63, 64, 65, 192])
-def test_prf_plus_of_any_length(length):
+def test_prf_plus_of_any_length(length: int) -> None:
     octets = bytes(PRF_HMAC_SHA2_512.plus(b"key", b"seed", length).octets)
     assert octets == expand("sha512", b"key", b"seed", length)
 
 
-def test_prf_plus_leaves_its_seed_alone():
+def test_prf_plus_leaves_its_seed_alone() -> None:
     seed = b"seed of " * 8
     PRF_HMAC_SHA2_512.plus(b"key", seed, 64)
     assert seed == b"seed of " * 8
 
 
 @pytest.mark.parametrize("initiator", [True, False])
-def test_roles_are_by_role_not_by_side(initiator):
+def test_roles_are_by_role_not_by_side(initiator: bool) -> None:
     roles = Roles.of(initiator, (b"loc", b"spi_loc"), (b"rem", b"spi_rem"))
     ours, theirs = (b"loc", b"spi_loc"), (b"rem", b"spi_rem")
     first, second = (ours, theirs) if initiator else (theirs, ours)

@@ -3,6 +3,7 @@
 
 import runpy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,13 +15,13 @@ PAGES = runpy.run_path(str(ROOT / "scripts" / "describe.py"))["pages"]()
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_pages_are_current(name):
+def test_pages_are_current(name: Any) -> None:
     written = (ROOT / "docs" / name).read_text(encoding="utf-8")
     assert written == PAGES[name], "run scripts/describe.py"
 
 
 @pytest.mark.parametrize(("name", "interface"), [("rpc1.md", RPC1), ("rpc2.md", RPC2)])
-def test_pages_have_every_operation_and_field(name, interface):
+def test_pages_have_every_operation_and_field(name: str, interface: Any) -> None:
     for operation in interface:
         section = PAGES[name].partition(f" {operation.operation}\n")[2].partition("\n## ")[0]
         for record in (operation, operation.reply):

@@ -4,6 +4,7 @@
 import tomllib
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def example(capsys) -> str:
+def example(capsys: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(SystemExit) as caught:
         main.main(["--example"])
     assert caught.value.code == 0
@@ -23,7 +24,7 @@ def example(capsys) -> str:
 
 
 @pytest.mark.parametrize("kind", ["swanctl", "ipsec"])
-def test_tkm_cfgtool_takes_it(tmp_path, example, kind):
+def test_tkm_cfgtool_takes_it(tmp_path: Path, example: Any, kind: str) -> None:
     paths = {name: f"{tmp_path}/{name}" for name in ("xml", "ike", "tkm")}
     Path(paths["xml"]).write_text(example, encoding="utf-8")
     files = ["-c", paths["xml"], "-i", paths["ike"], "-t", paths["tkm"]]
@@ -32,7 +33,7 @@ def test_tkm_cfgtool_takes_it(tmp_path, example, kind):
     assert "gw.example.org" in Path(paths["ike"]).read_text()
 
 
-def test_it_shows_both_modes_and_all_that_is_optional(example):
+def test_it_shows_both_modes_and_all_that_is_optional(example: Any) -> None:
     config = xml.read(example.encode())
     assert {policy.mode for policy in config.policies.values()} == set(Mode)
     policy = config.policies[2]
@@ -43,6 +44,6 @@ def test_it_shows_both_modes_and_all_that_is_optional(example):
         assert all(getattr(part, field.name) for field in fields(kind))
 
 
-def test_it_is_installed():
+def test_it_is_installed() -> None:
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert "example.xml" in metadata["tool"]["setuptools"]["package-data"]["tkm_cfgtool"]

@@ -4,10 +4,11 @@
 import random
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
+from tests.unit.frames import cut
 from tests.unit.tkm.charon import host1
 from tests.unit.tkm.conversation import MODP_3072, Conversation
 from tests.unit.tkm.snapshot import snapshot
@@ -117,7 +118,7 @@ def recorded(number: int) -> list[bytes]:
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("number", GENERATIONS)
-def test_forged_frames(number, seed):
+def test_forged_frames(number: Any, seed: int) -> None:
     generation = GENERATIONS[number]
     chance, alice, frames = random.Random(seed), generation.host("alice"), recorded(number)
     connection = Connection(generation.dispatcher(alice))
@@ -126,15 +127,17 @@ def test_forged_frames(number, seed):
         frame = chance.choice(frames)
         if forge := chance.choice((None, *generation.forgeries)):
             frame = forge(chance, frame, chance.choice(frames))
-        asked, _ = generation.interface.framing().cut(bytearray(frame), responses=False)
+        asked, _ = cut(generation.interface.framing(), frame)
         before = snapshot(alice)
         connection.feed(frame)
-        answer, body = framing.cut(connection.to_send, responses=True)
+        found = framing.cut(connection.to_send, responses=True)
+        assert found is not None
+        answer, body = found
         assert connection.to_send == b""
         assert answer[:2] == asked[:2]
         results.append(Result(answer.result))
         if answer.result:
-            assert not any(body)
+            assert not any(body or b"")
             assert snapshot(alice) == before
     assert results.count(Result.OK) > 20
     assert len(set(results)) > 5
@@ -144,6 +147,6 @@ def test_forged_frames(number, seed):
 
 
 @pytest.mark.parametrize(("number", "framing"), [(1, FixedFrames), (2, SizedFrames)])
-def test_the_conversation_is_worth_forging(number, framing):
+def test_the_conversation_is_worth_forging(number: int, framing: Any) -> None:
     headers = [framing().cut(bytearray(f), responses=False)[0] for f in recorded(number)]
     assert len({header.operation for header in headers}) >= 19

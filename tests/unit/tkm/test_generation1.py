@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Generation 1: the conversations of charon-tkm, and how failures are told to it."""
 
+from typing import Any, cast
+
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from lab.pki import CA
+from tests.unit.frames import cut
 from tests.unit.tkm.charon import host1
 from tests.unit.tkm.conversation import (
     MODP_3072,
@@ -43,7 +47,7 @@ PAIRS = pytest.mark.parametrize(
 BY = pytest.mark.parametrize("by", [0, 1], ids=["by alice", "by bob"])
 
 
-def start(alice, bob) -> Conversation:
+def start(alice: Any, bob: Any) -> Conversation:
     talk = Conversation(alice, bob)
     talk.ike_sa_init(MODP_4096)
     talk.ike_auth(NO_HASH)
@@ -53,7 +57,7 @@ def start(alice, bob) -> Conversation:
 
 @PAIRS
 @BY
-def test_conversations(make_alice, make_bob, by):
+def test_conversations(make_alice: Any, make_bob: Any, by: Any) -> None:
     talk = start(make_alice("alice"), make_bob("bob"))
     first, second = talk.ends[by].host, talk.ends[1 - by].host
     assert len(states(talk)) == 2
@@ -79,7 +83,7 @@ def test_conversations(make_alice, make_bob, by):
 
 
 @PAIRS
-def test_no_first_child(make_alice, make_bob):
+def test_no_first_child(make_alice: Any, make_bob: Any) -> None:
     talk = Conversation(make_alice("alice"), make_bob("bob"))
     talk.ike_sa_init(MODP_3072)
     talk.ike_auth(NO_HASH)
@@ -89,30 +93,31 @@ def test_no_first_child(make_alice, make_bob):
 
 
 @pytest.fixture
-def charon():
+def charon() -> Any:
     """A client of alice's TKM."""
     return host1("alice").client.client
 
 
-def exchange(charon, dh=1, nc=1):
+def exchange(charon: Any, dh: Any = 1, nc: Any = 1) -> None:
     charon.call(rpc1.DhCreate(dh=dh, dha=1))
     charon.call(rpc1.DhGenerateKey(dh=dh, public_value=b"\2" * 384))
     charon.call(rpc1.NcCreate(nc=nc, length=32))
 
 
-def isa_create(**values):
+def isa_create(**values: Any) -> Any:
     ids = {"isa": 1, "ae": 1, "ia": 1, "dh": 1, "nc_loc": 1, "nonce_rem": bytes(32)}
     spis = {"spi_loc": b"l" * 8, "spi_rem": b"r" * 8}
     return rpc1.IsaCreate(**{**ids, "initiator": True, **spis, **values})
 
 
-def test_the_keys_of_ike_messages_are_handed_out_and_no_others():
+def test_the_keys_of_ike_messages_are_handed_out_and_no_others() -> None:
     alice = host1("alice")
     charon = alice.client.client
     exchange(charon)
     reply = charon.call(isa_create())
     keys = alice.manager.contexts.store(IkeSa)[1].keys
     assert vars(reply) == {f"sk_{name}": bytes(getattr(keys, name).octets) for name in _SENT}
+    assert keys is not None
     sealed = protection.protect(keys.ei, keys.ai, b"aad", bytes(16))
     secrets = (Secret(bytearray(reply.sk_ei)), Secret(bytearray(reply.sk_ai)))
     assert protection.unprotect(*secrets, b"aad", sealed) == bytes(16)
@@ -121,13 +126,13 @@ def test_the_keys_of_ike_messages_are_handed_out_and_no_others():
 _SENT = ("ai", "ar", "ei", "er")
 
 
-def test_limits_and_version(charon):
+def test_limits_and_version(charon: Any) -> None:
     assert charon.call(rpc1.TkmVersion()).version == 0
     assert set(vars(charon.call(rpc1.TkmLimits())).values()) == {1, 100}
 
 
 @pytest.mark.parametrize(("limit", "told"), [(7, 7), (100, 100), (5000, 100)])
-def test_its_own_limit_is_100_at_most(limit, told):
+def test_its_own_limit_is_100_at_most(limit: int, told: int) -> None:
     manager = host("alice", limit=limit).manager
     charon = Client(rpc1.RPC1, transport_to(Generation1(manager).dispatcher()))
     assert set(vars(charon.call(rpc1.TkmLimits())).values()) == {1, told}
@@ -137,17 +142,17 @@ def test_its_own_limit_is_100_at_most(limit, told):
 
 
 @pytest.mark.parametrize(("dha", "octets"), [(1, 384), (2, 512), (15, 384), (16, 512)])
-def test_algorithms(charon, dha, octets):
+def test_algorithms(charon: Any, dha: int, octets: int) -> None:
     assert len(charon.call(rpc1.DhCreate(dh=1, dha=dha)).public_value) == octets
 
 
-def refusal(charon, request):
+def refusal(charon: Any, request: Any) -> Any:
     with pytest.raises(Refused) as caught:
         charon.call(request)
     return caught.value.result
 
 
-def test_our_side_begins_a_key_exchange(charon):
+def test_our_side_begins_a_key_exchange(charon: Any) -> None:
     request = rpc1.DhGenerateKey(dh=1, public_value=b"\2" * 384)
     assert refusal(charon, request) is Result.INVALID_STATE
     charon.call(rpc1.DhCreate(dh=1, dha=1))
@@ -156,7 +161,7 @@ def test_our_side_begins_a_key_exchange(charon):
     assert refusal(charon, request) is Result.INVALID_STATE
 
 
-def test_each_failure_has_its_code(charon):
+def test_each_failure_has_its_code(charon: Any) -> None:
     bob, ca = pki().certificates["bob"], pki().ca.root.certificate.der
     foreign = CA("foreign", key=pki().keys["alice"]).certificate.der
     begin = rpc1.CcSetUserCertificate(cc=1, ri=1, autha=1, certificate=bob)
@@ -191,7 +196,7 @@ def test_each_failure_has_its_code(charon):
             charon.call(request)
 
 
-def test_a_wrong_signature_and_a_kernel_that_refuses():
+def test_a_wrong_signature_and_a_kernel_that_refuses() -> None:
     alice, bob = host1("alice"), host1("bob")
     talk = Conversation(alice, bob)
     talk.ike_sa_init(MODP_3072)
@@ -210,7 +215,7 @@ def test_a_wrong_signature_and_a_kernel_that_refuses():
     assert refusal(alice.client.client, first) is Result.ABORTED
 
 
-def test_an_intermediate_ca_and_the_order_of_a_chain():
+def test_an_intermediate_ca_and_the_order_of_a_chain() -> None:
     root = CA("root", key=pki().keys["alice"])
     issuing = root.create_child_ca("issuing", key=pki().ca.key.rsa)
     peer = issuing.issue_cert(identity("bob"), key=pki().keys["bob"]).certificate.der
@@ -223,7 +228,7 @@ def test_an_intermediate_ca_and_the_order_of_a_chain():
     charon = Client(rpc1.RPC1, transport_to(Generation1(manager).dispatcher()))
     above = (issuing.certificate.der, root.certificate.der)
 
-    def add(certificate):
+    def add(certificate: Any) -> Any:
         return rpc1.CcAddCertificate(cc=1, autha=1, certificate=certificate)
 
     charon.call(rpc1.CcSetUserCertificate(cc=1, ri=1, autha=1, certificate=peer))
@@ -250,22 +255,22 @@ def test_an_intermediate_ca_and_the_order_of_a_chain():
         (b"\1" + bytes(7) + b"\1" + bytes(7) + b"\xff" * 8, 0x0902, Result.INVALID_PARAMETER),
     ],
 )
-def test_errors_echo_the_operation_and_say_nothing_else(body, code, result):
+def test_errors_echo_the_operation_and_say_nothing_else(body: Any, code: int, result: Any) -> None:
     alice = host1("alice")
     before = snapshot(alice)
     transport = alice.client.client._transport
     frame = transport(FixedFrames().request(Header(code, 0x1122334455667788), body))
     assert len(frame) == 1024
-    header, rest = FixedFrames().cut(bytearray(frame), responses=True)
+    header, rest = cut(FixedFrames(), frame, responses=True)
     assert header == (code, 0x1122334455667788, result)
     assert rest == bytes(1000)
     assert snapshot(alice) == before
 
 
-def test_keys_whose_signatures_do_not_fit_are_refused_at_the_start():
+def test_keys_whose_signatures_do_not_fit_are_refused_at_the_start() -> None:
     class Key:
         key_size = 4096
 
-    manager = KeyManager(config_of("alice"), {0: Key()}, {}, RecordingKernel())
+    manager = KeyManager(config_of("alice"), {0: cast(RSAPrivateKey, Key())}, {}, RecordingKernel())
     with pytest.raises(ConfigError, match="no room for signatures of 4096 bits"):
         Generation1(manager)

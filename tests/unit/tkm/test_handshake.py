@@ -3,6 +3,7 @@
 
 import hmac
 import logging
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -18,6 +19,7 @@ from tests.unit.tkm.conversation import (
 )
 from tests.unit.trusted import NAMES, config_of, host, hosts, identity, pki
 from tkm.config.policy import Mode
+from tkm.core.kinds import EspSa, IkeSa
 from tkm.rpc import rpc2
 from tkm.rpc.result import Refused, Result
 
@@ -27,7 +29,7 @@ BY = pytest.mark.parametrize("by", [0, 1], ids=["by alice", "by bob"])
 
 
 @METHODS
-def test_start(method):
+def test_start(method: Any) -> None:
     talk = Conversation(*hosts()).start(method)
     assert len(states(talk)) == 2
     assert sorted(contexts_in_use(talk)) == sorted(["ae 1", "isa 1", "esa 1"] * 2)
@@ -37,13 +39,13 @@ def test_start(method):
     }
 
 
-def test_start_with_the_roles_swapped():
+def test_start_with_the_roles_swapped() -> None:
     alice, bob = hosts()
     talk = Conversation(bob, alice).start(MODP_3072)
     assert len(states(talk)) == 2
 
 
-def test_keys_of_the_directions_differ_and_are_never_the_same_again():
+def test_keys_of_the_directions_differ_and_are_never_the_same_again() -> None:
     seen = set()
     for _ in range(3):
         for state in states(established()):
@@ -51,13 +53,13 @@ def test_keys_of_the_directions_differ_and_are_never_the_same_again():
     assert len(seen) == 3 * 2 * 2
 
 
-def test_messages_both_ways():
+def test_messages_both_ways() -> None:
     talk = established()
     for end in talk.ends:
         assert talk.say(end, PLAIN) == PLAIN
 
 
-def test_ciphertexts_of_the_same_plain_text_differ():
+def test_ciphertexts_of_the_same_plain_text_differ() -> None:
     talk = established()
     request = rpc2.IsaEncrypt(isa=1, aad_length=0, message=PLAIN)
     assert len({talk.initiator.call(request).protected for _ in range(5)}) == 5
@@ -67,7 +69,7 @@ def test_ciphertexts_of_the_same_plain_text_differ():
 @pytest.mark.parametrize(
     "methods", [(), (MODP_4096,), (MODP_3072, MODP_4096)], ids=["no pfs", "pfs", "two ke"]
 )
-def test_child_rekey(by, methods):
+def test_child_rekey(by: Any, methods: Any) -> None:
     talk = established()
     host, before = talk.ends[by].host, states(talk)
     talk.create_child(host, 2, *methods)
@@ -80,7 +82,7 @@ def test_child_rekey(by, methods):
 
 @BY
 @pytest.mark.parametrize("methods", [(MODP_4096,), (MODP_3072, MODP_4096)], ids=["one", "two"])
-def test_ike_rekey(by, methods):
+def test_ike_rekey(by: Any, methods: Any) -> None:
     talk = established()
     before = states(talk)
     successor = talk.rekey_ike(talk.ends[by].host, 2, *methods)
@@ -95,7 +97,7 @@ def test_ike_rekey(by, methods):
     assert len(states(again)) == 2
 
 
-def test_skip_create_first():
+def test_skip_create_first() -> None:
     talk = Conversation(*hosts())
     talk.ike_sa_init(MODP_3072)
     talk.ike_auth()
@@ -106,7 +108,7 @@ def test_skip_create_first():
 
 
 @pytest.mark.parametrize("further", [(MODP_4096,), (MODP_4096, MODP_3072)], ids=["one", "two"])
-def test_several_key_exchanges(further):
+def test_several_key_exchanges(further: Any) -> None:
     talk = Conversation(*hosts())
     talk.ike_sa_init(MODP_3072)
     for method in further:
@@ -119,7 +121,7 @@ def test_several_key_exchanges(further):
     assert len(states(talk)) == 2
 
 
-def test_an_intermediate_message_that_was_changed_is_not_authenticated():
+def test_an_intermediate_message_that_was_changed_is_not_authenticated() -> None:
     talk = Conversation(*hosts())
     talk.ike_sa_init(MODP_3072)
     alice, bob = talk.ends
@@ -136,7 +138,7 @@ def test_an_intermediate_message_that_was_changed_is_not_authenticated():
 
 
 @pytest.mark.parametrize("signer", [0, 1], ids=["initiator", "responder"])
-def test_auth_covers_the_message_of_the_signer_and_the_nonce_of_the_other(signer):
+def test_auth_covers_the_message_of_the_signer_and_the_nonce_of_the_other(signer: int) -> None:
     talk = Conversation(*hosts())
     talk.ike_sa_init(MODP_3072)
     end, other = talk.pairs()[signer]
@@ -149,7 +151,7 @@ def test_auth_covers_the_message_of_the_signer_and_the_nonce_of_the_other(signer
     key.verify(auth.signature[-384:], octets, PKCS1v15(), SHA256())
 
 
-def test_reauthentication():
+def test_reauthentication() -> None:
     talk = established()
     talk.create_child(talk.responder.host, 2)
     again = Conversation(talk.responder.host, talk.initiator.host, isa=2, ae=2)
@@ -163,7 +165,7 @@ def test_reauthentication():
     assert sorted(contexts_in_use(again)) == sorted(["ae 2", "isa 2", "esa 3"] * 2)
 
 
-def test_delete_leaves_nothing():
+def test_delete_leaves_nothing() -> None:
     talk = established()
     talk.delete_child(1)
     talk.delete()
@@ -171,7 +173,7 @@ def test_delete_leaves_nothing():
     assert states(talk) == set()
 
 
-def test_reset_leaves_nothing_but_the_policies():
+def test_reset_leaves_nothing_but_the_policies() -> None:
     talk = established()
     talk.exchange_keys(MODP_3072)
     for end in talk.ends:
@@ -181,7 +183,7 @@ def test_reset_leaves_nothing_but_the_policies():
     assert states(talk) == set()
 
 
-def buffers(context) -> list[bytearray]:
+def buffers(context: Any) -> list[bytearray]:
     """The octets of the secrets that a context owns."""
     secrets = [*(getattr(context, "keys", None) or ()), getattr(context, "shared", None)]
     return [secret.octets for secret in secrets if secret]
@@ -196,7 +198,7 @@ def buffers(context) -> list[bytearray]:
     ],
     ids=["reset", "tkm_reset", "stop"],
 )
-def test_secrets_are_destroyed_with_their_contexts(end_it):
+def test_secrets_are_destroyed_with_their_contexts(end_it: Any) -> None:
     talk = established()
     talk.exchange_keys(MODP_3072)
     contexts = [context for end in talk.ends for context in end.host.manager.contexts]
@@ -209,7 +211,7 @@ def test_secrets_are_destroyed_with_their_contexts(end_it):
     assert not any(any(octets) for octets in kept)
 
 
-def test_secrets_are_destroyed_when_they_are_used():
+def test_secrets_are_destroyed_when_they_are_used() -> None:
     talk = established()
     talk.exchange_keys(MODP_3072, MODP_3072)
     contexts = [context for end in talk.ends for context in end.host.manager.contexts]
@@ -224,10 +226,10 @@ def test_secrets_are_destroyed_when_they_are_used():
     assert [any(octets) for octets in kept] == [False, False, True, True]
 
 
-def test_old_keys_are_destroyed_by_new_ones():
+def test_old_keys_are_destroyed_by_new_ones() -> None:
     talk = Conversation(*hosts())
     talk.ike_sa_init(MODP_3072)
-    (isa,) = (each for each in talk.initiator.host.manager.contexts if each.table.name == "isa")
+    (isa,) = (each for each in talk.initiator.host.manager.contexts if isinstance(each, IkeSa))
     kept = buffers(isa)
     talk.ike_intermediate(MODP_3072)
     assert len(kept) == 7
@@ -235,7 +237,7 @@ def test_old_keys_are_destroyed_by_new_ones():
 
 
 @pytest.mark.parametrize("flush", [False, True])
-def test_stopping_leaves_policies_unless_told_otherwise(flush):
+def test_stopping_leaves_policies_unless_told_otherwise(flush: bool) -> None:
     talk = established()
     for end in talk.ends:
         end.host.manager.stop(flush=flush)
@@ -244,7 +246,7 @@ def test_stopping_leaves_policies_unless_told_otherwise(flush):
     assert states(talk) == set()
 
 
-def test_a_kernel_that_refuses_the_first_child_sa_is_not_given_its_keys_again():
+def test_a_kernel_that_refuses_the_first_child_sa_is_not_given_its_keys_again() -> None:
     talk = Conversation(*hosts())
     talk.ike_sa_init(MODP_3072)
     talk.ike_auth()
@@ -269,7 +271,7 @@ def test_a_kernel_that_refuses_the_first_child_sa_is_not_given_its_keys_again():
 
 
 @pytest.mark.parametrize("methods", [(), (MODP_3072,)], ids=["no pfs", "pfs"])
-def test_what_went_into_refused_states_is_used_up(methods):
+def test_what_went_into_refused_states_is_used_up(methods: Any) -> None:
     talk = established()
     alice = talk.initiator
     alice.host.kernel.refuses = True
@@ -280,25 +282,30 @@ def test_what_went_into_refused_states_is_used_up(methods):
     assert left == {"ae 1", "isa 1", "esa 1"}
 
 
-def two_children_one_of_them_kept(kept):
+def two_children_one_of_them_kept(kept: Any) -> Any:
     """alice, whose kernel does not delete one of her two Child SAs; and its states' SPIs."""
     talk = established()
     talk.create_child(talk.initiator.host, 2)
     talk.exchange_keys(MODP_3072)
     alice = talk.initiator.host
-    (pair,) = (each.pair for each in alice.manager.contexts if str(each) == f"esa {kept}")
+    (pair,) = (
+        each.pair
+        for each in alice.manager.contexts
+        if isinstance(each, EspSa) and str(each) == f"esa {kept}"
+    )
+    assert pair is not None
     alice.kernel.keeps = {pair.spi_in, pair.spi_out}
     return alice, alice.kernel.keeps
 
 
-def refused_by_the_kernel(alice, request):
+def refused_by_the_kernel(alice: Any, request: Any) -> bool:
     with pytest.raises(Refused) as caught:
         alice.client.call(request)
     return caught.value.result is Result.KERNEL_FAILURE
 
 
 @pytest.mark.parametrize("kept", [1, 2])
-def test_tkm_reset_destroys_all_but_the_states_that_the_kernel_keeps(kept):
+def test_tkm_reset_destroys_all_but_the_states_that_the_kernel_keeps(kept: int) -> None:
     alice, spis = two_children_one_of_them_kept(kept)
     secrets = [octets for context in alice.manager.contexts for octets in buffers(context)]
     assert all(any(octets) for octets in secrets)
@@ -312,7 +319,7 @@ def test_tkm_reset_destroys_all_but_the_states_that_the_kernel_keeps(kept):
     assert not list(alice.manager.contexts)
 
 
-def test_esa_reset_that_the_kernel_refuses_changes_nothing():
+def test_esa_reset_that_the_kernel_refuses_changes_nothing() -> None:
     alice, spis = two_children_one_of_them_kept(1)
     before = list(map(str, alice.manager.contexts))
     assert refused_by_the_kernel(alice, rpc2.EsaReset(esa=1))
@@ -324,7 +331,7 @@ def test_esa_reset_that_the_kernel_refuses_changes_nothing():
     assert not spis & {state.spi for state in alice.kernel.states}
 
 
-def test_limits_and_version():
+def test_limits_and_version() -> None:
     alice, _ = hosts()
     limits = alice.client.call(rpc2.TkmLimits())
     assert limits.max_active_requests == 1
@@ -332,7 +339,7 @@ def test_limits_and_version():
     assert alice.client.call(rpc2.TkmVersion()).version == 2
 
 
-def test_how_many_contexts_there_can_be_is_a_setting(caplog):
+def test_how_many_contexts_there_can_be_is_a_setting(caplog: pytest.LogCaptureFixture) -> None:
     alice = host("alice", limit=5000)
     assert alice.client.call(rpc2.TkmLimits()).esa == 5000
     alice.client.call(rpc2.NcCreate(nc=5000, length=32))
@@ -355,7 +362,7 @@ def test_how_many_contexts_there_can_be_is_a_setting(caplog):
     assert not any("Resetting" in line for line in caplog.messages)
 
 
-def test_no_line_of_the_log_has_a_secret(caplog):
+def test_no_line_of_the_log_has_a_secret(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     talk = Conversation(*hosts())
     secrets = []
@@ -387,7 +394,8 @@ def _is_hex(word: str) -> bool:
 
 
 def _keys(talk: Conversation) -> list[bytes]:
-    (isa,) = (each for each in talk.initiator.host.manager.contexts if each.table.name == "isa")
+    (isa,) = (each for each in talk.initiator.host.manager.contexts if isinstance(each, IkeSa))
+    assert isa.keys is not None
     return [bytes(key.octets) for key in isa.keys]
 
 
@@ -404,8 +412,7 @@ def _secrets(talk: Conversation) -> list[bytes]:
     return found
 
 
-def test_tunnel_mode():
-    talk = Conversation(*(host(name, config_of(name, Mode.TUNNEL)) for name in NAMES)).start(
-        MODP_3072
-    )
+def test_tunnel_mode() -> None:
+    alice, bob = (host(name, config_of(name, Mode.TUNNEL)) for name in NAMES)
+    talk = Conversation(alice, bob).start(MODP_3072)
     assert len(states(talk)) == 2

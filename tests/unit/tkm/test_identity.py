@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whom a certificate speaks for."""
 
+from typing import Any
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -44,7 +46,7 @@ def old_style(ca: CA, *attributes: tuple[x509.ObjectIdentifier, str]) -> bytes:
         ((identity("alice"),), False),
     ],
 )
-def test_the_identity_equals_a_name(names, accepted):
+def test_the_identity_equals_a_name(names: Any, accepted: bool) -> None:
     ca = root()
     if accepted:
         judge(of(ca), bob(ca, *names))
@@ -53,7 +55,7 @@ def test_the_identity_equals_a_name(names, accepted):
             judge(of(ca), bob(ca, *names))
 
 
-def test_the_common_name_does_not_count_beside_a_subject_alt_name():
+def test_the_common_name_does_not_count_beside_a_subject_alt_name() -> None:
     ca = root()
     with pytest.raises(CertificateError, match="does not speak for"):
         judge(of(ca), bob(ca, "carol@tkm-lab.test", common_name=BOB))
@@ -69,7 +71,7 @@ def test_the_common_name_does_not_count_beside_a_subject_alt_name():
         ([(NameOID.COMMON_NAME, f"{BOB}, CN=carol")], False),
     ],
 )
-def test_old_certificates_have_it_in_the_subject(attributes, accepted):
+def test_old_certificates_have_it_in_the_subject(attributes: Any, accepted: bool) -> None:
     ca = root()
     if accepted:
         judge(of(ca), old_style(ca, *attributes))
@@ -78,7 +80,7 @@ def test_old_certificates_have_it_in_the_subject(attributes, accepted):
             judge(of(ca), old_style(ca, *attributes))
 
 
-def test_a_domain_is_no_address_and_an_address_no_domain():
+def test_a_domain_is_no_address_and_an_address_no_domain() -> None:
     ca = root()
     certificate = path.load(bob(ca, "gw.example.org", "bob@example.org"))
     assert speaks_for(certificate, "GW.example.ORG")

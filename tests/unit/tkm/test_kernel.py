@@ -10,12 +10,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[3]
 NAMESPACE = ["unshare", "--net"] if os.getuid() == 0 else ["unshare", "--net", "--map-root-user"]
 
 
-def run(code: str, namespace: list[str] = NAMESPACE) -> object:
+def run(code: str, namespace: list[str] = NAMESPACE) -> Any:
     """What code prints as JSON, run in a namespace of its own."""
     done = subprocess.run(
         [*namespace, sys.executable, "-W", "error", "-c", f"{PREAMBLE}\n{code}"],
@@ -43,7 +44,7 @@ kernel = XfrmKernel()
 """
 
 
-def test_the_tools_are_here():
+def test_the_tools_are_here() -> None:
     assert shutil.which("ip")
     assert shutil.which("unshare")
 
@@ -72,7 +73,7 @@ print(json.dumps([*seen, defaults(), before == sorted(policies())]))
 """
 
 
-def test_without_a_policy_nothing_passes_while_policies_change():
+def test_without_a_policy_nothing_passes_while_policies_change() -> None:
     accept, block = ["accept"] * 3, ["block"] * 3
     assert run(CLOSED) == [accept, block, accept, block, accept, True]
 
@@ -98,11 +99,11 @@ print(json.dumps([len(both), after == policies(), sockets]))
 """
 
 
-def test_policies_of_others_are_removed_last_and_exemptions_of_sockets_stay():
+def test_policies_of_others_are_removed_last_and_exemptions_of_sockets_stay() -> None:
     assert run(TAKEN_OVER) == [3 + 8 + 12, True, 1]
 
 
-def test_policies_in_transport_mode():
+def test_policies_in_transport_mode() -> None:
     rows = run("kernel.add_policy(config_of('alice').policies[1]); print(json.dumps(policies()))")
     assert rows == [
         "src 192.168.0.2/32 dst 192.168.0.1/32",
@@ -129,7 +130,7 @@ print(json.dumps(policies()))
 """
 
 
-def test_neighbour_discovery_of_the_ends_stays_free():
+def test_neighbour_discovery_of_the_ends_stays_free() -> None:
     rows = run(IPV6)
     there, back = "src fd00::1/128 dst fd00::2/128", "src fd00::2/128 dst fd00::1/128"
     exempt = [
@@ -143,7 +144,7 @@ def test_neighbour_discovery_of_the_ends_stays_free():
     assert "tmpl src fd00::1 dst fd00::2" in rows
 
 
-def test_policies_in_tunnel_mode():
+def test_policies_in_tunnel_mode() -> None:
     rows = run("kernel.add_policy(tunnel().policies[7]); print(json.dumps(policies()))")
     inbound = ["src 10.2.0.0/16 dst 10.1.0.0/16", "tmpl src 192.168.0.2 dst 192.168.0.1"]
     outbound = ["src 10.1.0.0/16 dst 10.2.0.0/16", "tmpl src 192.168.0.1 dst 192.168.0.2"]
@@ -163,7 +164,7 @@ def test_policies_in_tunnel_mode():
     ]
 
 
-def test_flushing():
+def test_flushing() -> None:
     code = """
 kernel.flush()
 kernel.add_policy(tunnel().policies[7])
@@ -175,7 +176,7 @@ print(json.dumps([before, policies()]))
     assert run(code) == [20, []]
 
 
-def test_a_policy_that_is_there_already_is_updated():
+def test_a_policy_that_is_there_already_is_updated() -> None:
     code = """
 from dataclasses import replace
 kernel.add_policy(tunnel().policies[7])
@@ -185,7 +186,7 @@ print(json.dumps([policies().count(f"proto esp reqid {number} mode tunnel") for 
     assert run(code) == [0, 3]
 
 
-def test_deleting_states_that_are_not_there():
+def test_deleting_states_that_are_not_there() -> None:
     code = """
 from tkm.xfrm.model import StatePair
 policy = config_of('alice').policies[1]
@@ -195,7 +196,7 @@ print("[]")
     assert run(code) == []
 
 
-def test_events_that_are_too_many_are_lost_and_no_error():
+def test_events_that_are_too_many_are_lost_and_no_error() -> None:
     code = """
 import socket
 from xfrm_proxy.events import EventSocket
@@ -215,7 +216,7 @@ print(json.dumps([0 < seen < 200, after]))
     assert run(code) == [True, [0, 1, 0]]
 
 
-def test_the_kernel_has_nothing_for_an_ordinary_process():
+def test_the_kernel_has_nothing_for_an_ordinary_process() -> None:
     code = """
 import os
 from tkm.errors import KernelError

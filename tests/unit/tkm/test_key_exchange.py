@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The MODP groups: their primes, their secrets, what they refuse."""
 
+from typing import Any
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dh
 from hypothesis import given, settings
@@ -16,13 +18,13 @@ GROUPS = pytest.mark.parametrize(
 
 
 @GROUPS
-def test_primes_are_the_published_ones(method, prime):
+def test_primes_are_the_published_ones(method: Any, prime: Any) -> None:
     numbers = METHODS[method].parameters.parameter_numbers()
     assert (numbers.p, numbers.g) == (prime, 2)
 
 
 @GROUPS
-def test_both_sides_agree_and_both_lengths_are_the_primes(method, prime):
+def test_both_sides_agree_and_both_lengths_are_the_primes(method: Any, prime: Any) -> None:
     ours, theirs = group(method).generate(), group(method).generate()
     octets = prime.bit_length() // 8
     assert len(ours.public_value()) == len(theirs.public_value()) == octets
@@ -33,7 +35,7 @@ def test_both_sides_agree_and_both_lengths_are_the_primes(method, prime):
 
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @GROUPS
-def test_the_secret_is_padded_on_the_left(method, prime):
+def test_the_secret_is_padded_on_the_left(method: Any, prime: Any) -> None:
     ours, octets = group(method).generate(), prime.bit_length() // 8
     numbers = dh.DHPublicNumbers(2**7, group(method).parameters.parameter_numbers())
     ours._private = dh.DHPrivateNumbers(7, numbers).private_key()
@@ -42,7 +44,7 @@ def test_the_secret_is_padded_on_the_left(method, prime):
 
 
 @GROUPS
-def test_trivial_values_are_refused(method, prime):
+def test_trivial_values_are_refused(method: Any, prime: Any) -> None:
     ours, octets = group(method).generate(), prime.bit_length() // 8
     for value in (0, 1, prime - 1, prime, prime + 1, (1 << 8 * octets) - 1):
         with pytest.raises(PublicValueError):
@@ -53,14 +55,14 @@ def test_trivial_values_are_refused(method, prime):
 
 
 @pytest.mark.parametrize("method", [0, 1, 2, 14, 17, 18, 31, 0xFFFF])
-def test_other_methods_are_refused(method):
+def test_other_methods_are_refused(method: int) -> None:
     with pytest.raises(InvalidParameter, match=f"key exchange method {method} is unknown"):
         group(method)
 
 
 @settings(max_examples=20, deadline=None)
 @given(octets=st.binary(min_size=384, max_size=384))
-def test_any_value_is_taken_or_refused(octets):
+def test_any_value_is_taken_or_refused(octets: Any) -> None:
     try:
         secret = group(15).generate().shared_secret(octets)
     except PublicValueError:
@@ -68,7 +70,7 @@ def test_any_value_is_taken_or_refused(octets):
     assert len(secret) == 384
 
 
-def test_private_values_differ_and_do_not_show():
+def test_private_values_differ_and_do_not_show() -> None:
     values = {group(15).generate().public_value() for _ in range(4)}
     assert len(values) == 4
     assert repr(group(15).generate()) == "<private value>"

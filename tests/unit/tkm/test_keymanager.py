@@ -13,6 +13,7 @@ import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ LINE = re.compile(r"[A-Z][a-z]{2} \d\d \d{4} \d\d:\d\d:\d\d .+")
 class Running:
     """tkm_keymanager, started."""
 
-    def __init__(self, folder, *options_, **environment):
+    def __init__(self, folder: Path, *options_: Any, **environment: Any) -> None:
         self.path = folder / "socket"
         self.process = subprocess.Popen(
             [*NAMESPACE, sys.executable, "-m", "tkm.daemon.main", *options(folder),
@@ -40,10 +41,10 @@ class Running:
             stderr=subprocess.PIPE, text=True, env={**os.environ, **environment},
         )  # fmt: skip
 
-    def __enter__(self):
+    def __enter__(self) -> Any:
         return self
 
-    def client(self, interface):
+    def client(self, interface: Any) -> Any:
         """Ready is when the socket accepts."""
         until = time.monotonic() + DEADLINE
         while time.monotonic() < until and self.process.poll() is None:
@@ -51,19 +52,21 @@ class Running:
                 return Client(interface, SocketTransport(str(self.path), interface))
             except Disconnected:
                 select.select([], [], [], 0.01)
-        raise AssertionError(self.process.stderr.read())
+        raise AssertionError(self.process.communicate()[1])
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.process.kill()
         self.process.wait()
-        self.process.stderr.close()
+        self.process.communicate()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize(
     ("generation", "module"), [((), rpc2), (("--rpc", "1"), rpc1)], ids=["default", "rpc 1"]
 )
-def test_keymanager_serves_until_a_signal_and_leaves_no_state(files, generation, module, number):
+def test_keymanager_serves_until_a_signal_and_leaves_no_state(
+    files: Path, generation: Any, module: Any, number: Any
+) -> None:
     interface = module.RPC1 if module is rpc1 else module.RPC2
     with Running(files, *generation) as running:
         client = running.client(interface)
@@ -81,7 +84,7 @@ def test_keymanager_serves_until_a_signal_and_leaves_no_state(files, generation,
         assert "Flushing SPD" not in lines
 
 
-def test_asked_by_a_signal_it_counts_its_contexts(files):
+def test_asked_by_a_signal_it_counts_its_contexts(files: Path) -> None:
     with Running(files) as running:
         with closing(running.client(rpc2.RPC2)._transport) as transport:
             client = Client(rpc2.RPC2, transport)
@@ -95,7 +98,7 @@ def test_asked_by_a_signal_it_counts_its_contexts(files):
     assert told.endswith("Contexts in use: nc 1, ke 0, cc 0, ae 0, isa 0, esa 0")
 
 
-def test_socket_mode_log_file_hangup_and_notification(files):
+def test_socket_mode_log_file_hangup_and_notification(files: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(f"{files}/notify")
         manager.settimeout(DEADLINE)
@@ -123,7 +126,7 @@ def test_socket_mode_log_file_hangup_and_notification(files):
         assert new[-1].endswith("Trusted Key Manager (TKM) stopped")
 
 
-def test_signs_of_life_come_for_as_long_as_its_loop_turns(files):
+def test_signs_of_life_come_for_as_long_as_its_loop_turns(files: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(f"{files}/notify")
         manager.settimeout(DEADLINE)
@@ -152,19 +155,21 @@ def test_signs_of_life_come_for_as_long_as_its_loop_turns(files):
         ("--contexts", "4294967296", "'4294967296' is no number from 1 up"),
     ],
 )
-def test_options_that_mean_nothing(files, capsys, option, value, reason):
+def test_options_that_mean_nothing(
+    files: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, reason: str
+) -> None:
     with pytest.raises(SystemExit) as caught:
         main.main([*options(files), option, value])
     assert caught.value.code == 2
     assert reason in capsys.readouterr().err
 
 
-def test_users():
+def test_users() -> None:
     assert privileges.user_id("root") == 0
     assert privileges.user_id("1234") == 1234
 
 
-def test_a_log_that_cannot_be(files, capsys):
+def test_a_log_that_cannot_be(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main.main([*options(files), "--log", f"{files}/none/log"])
     assert caught.value.code == 1
@@ -187,7 +192,7 @@ print("served" if answer else "refused")
 """
 
 
-def test_processes_of_other_users_are_refused(files):
+def test_processes_of_other_users_are_refused(files: Path) -> None:
     # Only root can be others.
     others = {} if os.getuid() else {65534: "served", 65533: "refused"}
     allowed = ["--allow-user", "65534", "--socket-mode", "666"]

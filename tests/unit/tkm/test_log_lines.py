@@ -2,6 +2,7 @@
 """The log lines that upstream's own tests look for, word for word."""
 
 import logging
+from typing import Any
 
 import pytest
 
@@ -47,11 +48,11 @@ STEPS = {
 
 
 @pytest.fixture(scope="module")
-def logged():
+def logged() -> Any:
     """Lines of alice's Key Manager, by step."""
     alice, bob = hosts()
     talk = Conversation(alice, bob)
-    talk.esp_spis = lambda: ESP_SPIS
+    talk.esp_spis = lambda: ESP_SPIS  # type: ignore[method-assign]
     for end in talk.ends:
         end.spi = IKE_SPIS[end.host.name]
     steps = {
@@ -66,10 +67,10 @@ def logged():
     return {name: lines_of(step) for name, step in steps.items()}
 
 
-def lines_of(step) -> list[str]:
+def lines_of(step: Any) -> list[str]:
     lines = []
     handler = logging.Handler()
-    handler.emit = lambda record: lines.append(record.getMessage())
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
     log = logging.getLogger("tkm")
     before = log.level
     log.setLevel(logging.INFO)
@@ -85,7 +86,7 @@ def lines_of(step) -> list[str]:
 @pytest.mark.parametrize(
     ("step", "line"), [(step, line) for step, lines in STEPS.items() for line in lines]
 )
-def test_lines_of_operations(logged, step, line):
+def test_lines_of_operations(logged: Any, step: Any, line: Any) -> None:
     if line.endswith("spi_loc "):  # a rekeyed IKE SA has SPIs of its own
         assert any(each.startswith(line) for each in logged[step])
     else:
@@ -114,7 +115,7 @@ print(json.dumps(lines_of(all_of_it)))
 """
 
 
-def test_lines_of_the_kernel():
+def test_lines_of_the_kernel() -> None:
     assert run(KERNEL) == [
         "Adding policy [ 1, 192.168.0.1 <-> 192.168.0.2 ]",
         "Adding policy [ 7, 10.1.0.0/16 > 192.168.0.1 <=> 192.168.0.2 < 10.2.0.0/16 ]",

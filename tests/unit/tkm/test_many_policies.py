@@ -5,9 +5,10 @@ import dataclasses
 import sys
 from collections.abc import Callable
 from functools import partial
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.unit.tkm.configs import tunnel
 from tests.unit.tkm.test_traffic import written
 from tkm.config import conf
 from tkm.config.policy import Config
+from tkm.daemon import logs, memory
 from tkm.daemon import main as keymanager
 from tkm_cfgtool import ipsec, swanctl, xml
 from tkm_cfgtool import main as cfgtool
@@ -32,7 +34,7 @@ def config_of(policies: int) -> Config:
                 policy.remote,
                 identity=f"peer{number}.example.org",
                 ip=policy.remote.ip + number,
-                net=net if number > 1 else ip_network("0.0.0.0/0"),
+                net=cast(IPv4Network, net) if number > 1 else IPv4Network("0.0.0.0/0"),
             ),
         )
         for number, net in zip(range(1, policies + 1), sides, strict=False)
@@ -70,19 +72,19 @@ WORK: dict[str, tuple[Callable[[Config], Any], Callable[[Any], object]]] = {
 
 
 @pytest.mark.parametrize("name", WORK)
-def test_the_work_grows_with_the_number_of_policies(name):
+def test_the_work_grows_with_the_number_of_policies(name: Any) -> None:
     material, work = WORK[name]
     few, many = (steps(partial(work, material(config_of(size)))) for size in (20, 80))
     assert few < many < 4.2 * few
 
 
-def test_more_than_a_hundred_policies_are_read_back():
+def test_more_than_a_hundred_policies_are_read_back() -> None:
     config = config_of(300)
     assert xml.read(written(config).encode()) == config
     assert conf.parse(conf.render(config)) == config
 
 
-def run_cfgtool(folder, config: Config, generation: int) -> int:
+def run_cfgtool(folder: Path, config: Config, generation: int) -> int:
     (folder / "config.xml").write_text(written(config))
     files = ["-c", "config.xml", "-i", "swanctl.conf", "-t", "tkm.conf"]
     names = [str(folder / name) if name[0] != "-" else name for name in files]
@@ -92,7 +94,9 @@ def run_cfgtool(folder, config: Config, generation: int) -> int:
 @pytest.mark.parametrize(
     ("policies", "generation", "code"), [(101, 2, 0), (100, 1, 0), (101, 1, 1)]
 )
-def test_generation_1_has_a_hundred(tmp_path, capsys, policies, generation, code):
+def test_generation_1_has_a_hundred(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], policies: int, generation: int, code: int
+) -> None:
     assert run_cfgtool(tmp_path, config_of(policies), generation) == code
     assert (tmp_path / "tkm.conf").exists() == (code == 0)
     told = capsys.readouterr().err
@@ -100,13 +104,13 @@ def test_generation_1_has_a_hundred(tmp_path, capsys, policies, generation, code
 
 
 def test_a_key_manager_of_generation_1_refuses_more_before_it_changes_a_policy(
-    tmp_path, monkeypatch, caplog
-):
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     file = tmp_path / "tkm.conf"
     file.write_text(conf.render(config_of(101)))
     file.chmod(0o600)
-    monkeypatch.setattr(keymanager.logs, "to", lambda *_, **__: None)
-    monkeypatch.setattr(keymanager.memory, "protect", lambda: None)
+    monkeypatch.setattr(logs, "to", lambda *_, **__: None)
+    monkeypatch.setattr(memory, "protect", lambda: None)
     monkeypatch.setattr(keymanager, "XfrmKernel", lambda: pytest.fail("the kernel is asked"))
     options = ["-c", str(file), "-k", "key.der", "-r", "ca.der:1", "--rpc", "1"]
     assert keymanager.main([*options, "--socket", str(tmp_path / "socket")]) == 1

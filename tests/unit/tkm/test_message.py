@@ -2,6 +2,7 @@
 """What the reader takes for an IKE message that AUTH covers, and what it does not."""
 
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -44,7 +45,7 @@ def check(message: bytes, by_initiator: bool) -> None:
     check_init(message, OURS, PEERS, by_initiator=by_initiator)
 
 
-def build(by_initiator: bool, payloads=None) -> bytes:
+def build(by_initiator: bool, payloads: Any = None) -> bytes:
     return init_message(OURS, PEERS.spi, by_initiator=by_initiator, payloads=payloads)
 
 
@@ -54,7 +55,7 @@ def is_refused(message: bytes, by_initiator: bool) -> None:
 
 
 @ROLES
-def test_what_is_right(by_initiator):
+def test_what_is_right(by_initiator: Any) -> None:
     cookie = (NOTIFY, struct.pack(">BBH", 0, 0, COOKIE) + bytes(20))
     more = [(VENDOR, b"vendor"), (38, b"\4" + bytes(20)), (NO_SUCH, b"future")]
     parts = init_payloads(OURS)
@@ -71,32 +72,32 @@ def test_what_is_right(by_initiator):
         (16, b"\0"), (16, b"\x22"),
     ],
 )  # fmt: skip
-def test_another_header(by_initiator, at, octets):
+def test_another_header(by_initiator: Any, at: int, octets: bytes) -> None:
     message = bytearray(build(by_initiator))
     message[at : at + len(octets)] = octets
     is_refused(bytes(message), by_initiator)
 
 
 @ROLES
-def test_the_other_direction(by_initiator):
+def test_the_other_direction(by_initiator: Any) -> None:
     is_refused(build(not by_initiator), by_initiator)
     peers = init_message(PEERS, OURS.spi, by_initiator=by_initiator)
     is_refused(peers, by_initiator)
 
 
-def test_a_request_that_names_a_responder():
+def test_a_request_that_names_a_responder() -> None:
     body = chain(init_payloads(OURS))
     is_refused(header((OURS.spi, PEERS.spi), SA, 34, 8, 0, 28 + len(body)) + body, True)
 
 
-def test_a_response_that_names_none():
+def test_a_response_that_names_none() -> None:
     body = chain(init_payloads(OURS))
     is_refused(header((PEERS.spi, NO_SPI), SA, 34, 32, 0, 28 + len(body)) + body, False)
 
 
 @ROLES
 @pytest.mark.parametrize("kind", [SA, KE, NONCE])
-def test_a_payload_that_is_missing_or_there_twice(by_initiator, kind):
+def test_a_payload_that_is_missing_or_there_twice(by_initiator: Any, kind: Any) -> None:
     parts = init_payloads(OURS)
     is_refused(build(by_initiator, [part for part in parts if part[0] != kind]), by_initiator)
     (one,) = [part for part in parts if part[0] == kind]
@@ -105,12 +106,12 @@ def test_a_payload_that_is_missing_or_there_twice(by_initiator, kind):
 
 @ROLES
 @pytest.mark.parametrize("kind", [35, 36, 37, 39, 42, 44, 45, SK, 47, 48])
-def test_a_payload_of_another_exchange(by_initiator, kind):
+def test_a_payload_of_another_exchange(by_initiator: Any, kind: Any) -> None:
     is_refused(build(by_initiator, [*init_payloads(OURS), (kind, bytes(20))]), by_initiator)
 
 
 @ROLES
-def test_a_critical_payload_that_nobody_knows(by_initiator):
+def test_a_critical_payload_that_nobody_knows(by_initiator: Any) -> None:
     body = chain([*init_payloads(OURS), (NO_SUCH, b"future")], critical=0x80)
     spis = (OURS.spi, NO_SPI) if by_initiator else (PEERS.spi, OURS.spi)
     message = header(spis, SA, 34, flags(by_initiator), 0, 28 + len(body)) + body
@@ -129,13 +130,13 @@ def test_a_critical_payload_that_nobody_knows(by_initiator):
         OURS._replace(nonce=OURS.nonce + b"n"),
     ],
 )
-def test_what_did_not_go_into_the_keys(by_initiator, half):
+def test_what_did_not_go_into_the_keys(by_initiator: Any, half: Any) -> None:
     message = init_message(half, PEERS.spi, by_initiator=by_initiator)
     is_refused(message, by_initiator)
 
 
 @ROLES
-def test_any_cut_and_any_more(by_initiator):
+def test_any_cut_and_any_more(by_initiator: Any) -> None:
     message = build(by_initiator)
     for end in range(len(message)):
         is_refused(message[:end], by_initiator)
@@ -149,21 +150,21 @@ def test_any_cut_and_any_more(by_initiator):
 
 @ROLES
 @pytest.mark.parametrize("length", [0, 1, 3, 5, 0xFFFF])
-def test_lengths_of_payloads(by_initiator, length):
+def test_lengths_of_payloads(by_initiator: Any, length: int) -> None:
     message = bytearray(build(by_initiator))
     message[30:32] = struct.pack(">H", length)
     is_refused(bytes(message), by_initiator)
 
 
 @given(st.binary(max_size=400), st.booleans())
-def test_noise(octets, by_initiator):
+def test_noise(octets: Any, by_initiator: Any) -> None:
     is_refused(octets, by_initiator)
     with pytest.raises(InvalidParameter):
         check_intermediate(octets, (OURS.spi, PEERS.spi), 1, by_initiator=by_initiator)
 
 
 @given(st.data(), st.booleans())
-def test_one_octet_changed_in_what_matters(data, by_initiator):
+def test_one_octet_changed_in_what_matters(data: Any, by_initiator: Any) -> None:
     """Header, chain, key exchange and nonce: no octet of them may be another one."""
     message = bytearray(build(by_initiator))
     at = data.draw(st.integers(0, len(message) - 1))
@@ -179,7 +180,7 @@ INSIDE = [(KE, b"\0\x0f\0\0" + bytes(30))]
 
 
 @ROLES
-def test_intermediate_messages(by_initiator):
+def test_intermediate_messages(by_initiator: Any) -> None:
     for number in (1, 2):
         for inside in (INSIDE, [*INSIDE, (VENDOR, b"more")]):
             message = intermediate_message(SPIS, number, by_initiator=by_initiator, inside=inside)
@@ -194,7 +195,7 @@ def test_intermediate_messages(by_initiator):
 
 
 @ROLES
-def test_intermediate_messages_end_exactly(by_initiator):
+def test_intermediate_messages_end_exactly(by_initiator: Any) -> None:
     message = intermediate_message(SPIS, 1, by_initiator=by_initiator, inside=INSIDE)
     for end in range(len(message)):
         head = message[:24] + struct.pack(">I", end)
@@ -213,7 +214,7 @@ CERTIFICATE_REQUEST = bytes.fromhex("308201623081cc020100300f310d300b06035504030
 
 @GENERATIONS
 @pytest.mark.parametrize("by", [0, 1], ids=["initiator", "responder"])
-def test_nothing_else_is_signed(make, by):
+def test_nothing_else_is_signed(make: Any, by: int) -> None:
     talk = Conversation(make("alice"), make("bob"))
     talk.ike_sa_init(MODP_3072)
     end, other = talk.pairs()[by]
@@ -226,7 +227,7 @@ def test_nothing_else_is_signed(make, by):
 
 
 @GENERATIONS
-def test_the_message_of_another_ike_sa_is_not_signed(make):
+def test_the_message_of_another_ike_sa_is_not_signed(make: Any) -> None:
     alice, bob = make("alice"), make("bob")
     one, two = Conversation(alice, bob), Conversation(alice, bob, isa=2, ae=2)
     one.ike_sa_init(MODP_3072)
@@ -237,7 +238,7 @@ def test_the_message_of_another_ike_sa_is_not_signed(make):
 
 
 @pytest.mark.parametrize("verify", [False, True])
-def test_intermediate_messages_in_their_order(verify):
+def test_intermediate_messages_in_their_order(verify: bool) -> None:
     talk = Conversation(host("alice"), host("bob"))
     talk.ike_sa_init(MODP_3072)
     alice = talk.initiator

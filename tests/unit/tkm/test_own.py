@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """No two SAs share a key: what is ours never comes back as the peer's, whatever its length."""
 
+from typing import Any
+
 import pytest
 
 from tests.unit.tkm.charon import host1
@@ -16,7 +18,8 @@ GENERATIONS = pytest.mark.parametrize("make", [sha1_host, host1], ids=["2", "1"]
 
 
 def nonce(alice: Host, number: int, length: int = 32) -> bytes:
-    return alice.client.call(rpc2.NcCreate(nc=number, length=length)).nonce
+    own: bytes = alice.client.call(rpc2.NcCreate(nc=number, length=length)).nonce
+    return own
 
 
 def child(esa: int, nc: int, peers: bytes, initiator: bool) -> rpc2.EsaCreateNoPfs:
@@ -26,7 +29,7 @@ def child(esa: int, nc: int, peers: bytes, initiator: bool) -> rpc2.EsaCreateNoP
     )  # fmt: skip
 
 
-def talk_of(make) -> Host:
+def talk_of(make: Any) -> Host:
     talk = Conversation(make("alice"), sha1_host("bob"))
     talk.ike_sa_init(MODP_3072)
     talk.ike_auth(())
@@ -39,7 +42,7 @@ def keys(alice: Host) -> list[bytes]:
 
 
 @GENERATIONS
-def test_own_nonces_crosswise(make):
+def test_own_nonces_crosswise(make: Any) -> None:
     alice = talk_of(make)
     first, second = nonce(alice, 1), nonce(alice, 2)
     for request in (child(2, 1, second, True), child(3, 2, first, False)):
@@ -51,7 +54,7 @@ def test_own_nonces_crosswise(make):
 @GENERATIONS
 @pytest.mark.parametrize("extra", [b"", b"x"], ids=["alone", "with more"])
 @pytest.mark.parametrize("initiator", [True, False])
-def test_own_nonces_inside_of_longer_ones(make, extra, initiator):
+def test_own_nonces_inside_of_longer_ones(make: Any, extra: bytes, initiator: bool) -> None:
     """Ni | Nr = A | (X | C) is the same as (A | X) | C."""
     alice = talk_of(make)
     first, second = nonce(alice, 1), nonce(alice, 2)
@@ -70,7 +73,7 @@ def test_own_nonces_inside_of_longer_ones(make, extra, initiator):
 
 
 @GENERATIONS
-def test_own_nonces_that_overlap(make):
+def test_own_nonces_that_overlap(make: Any) -> None:
     """The end of one is by chance the beginning of another: A | X = Y | C with A and C entwined."""
     alice = talk_of(make)
     first = nonce(alice, 1, 33)
@@ -89,7 +92,7 @@ def test_own_nonces_that_overlap(make):
 
 @GENERATIONS
 @pytest.mark.parametrize("end", ["reset", "consumed"])
-def test_own_nonces_of_before(make, end):
+def test_own_nonces_of_before(make: Any, end: str) -> None:
     alice = talk_of(make)
     old = nonce(alice, 1)
     if end == "reset":
@@ -103,7 +106,7 @@ def test_own_nonces_of_before(make, end):
 
 @GENERATIONS
 @pytest.mark.parametrize("end", ["in use", "reset"])
-def test_own_public_values(make, end):
+def test_own_public_values(make: Any, end: str) -> None:
     alice = make("alice")
     value = alice.client.call(rpc2.KeGet(ke=1, method=MODP_3072)).public_value
     if end == "reset":
@@ -114,7 +117,7 @@ def test_own_public_values(make, end):
 
 
 @GENERATIONS
-def test_the_same_spi_in_both_directions(make):
+def test_the_same_spi_in_both_directions(make: Any) -> None:
     alice = talk_of(make)
     nonce(alice, 1)
     request = child(2, 1, bytes(32), True)
@@ -124,14 +127,14 @@ def test_the_same_spi_in_both_directions(make):
 
 
 @GENERATIONS
-def test_the_same_ike_spi_in_both_directions(make):
+def test_the_same_ike_spi_in_both_directions(make: Any) -> None:
     talk = Conversation(make("alice"), sha1_host("bob"))
     talk.responder.spi = talk.initiator.spi
     with refused(Result.INVALID_PARAMETER):
         talk.ike_sa_init(MODP_3072)
 
 
-def test_what_was_refused_before_keys_were_derived_is_not_used_up():
+def test_what_was_refused_before_keys_were_derived_is_not_used_up() -> None:
     talk = established()
     alice = talk.initiator.host
     first, second = nonce(alice, 1), nonce(alice, 2)
@@ -141,7 +144,7 @@ def test_what_was_refused_before_keys_were_derived_is_not_used_up():
     assert first != second
 
 
-def test_the_memory_is_bounded():
+def test_the_memory_is_bounded() -> None:
     own = OwnValues(remembered=3)
     values = [bytes([number]) * 16 for number in range(10)]
     for value in values:

@@ -2,7 +2,9 @@
 """What the untrusted side may not have, whatever it asks for and in whatever order."""
 
 import dataclasses
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -15,25 +17,25 @@ from tkm.rpc.result import Refused, Result
 
 PUBLIC_VALUE = group(15).generate().public_value()
 SPI_LOC, SPI_REM = b"\xc0\0\0\1", b"\xc0\0\0\2"
-REST = {"ea": 1, "spi_loc": SPI_LOC, "spi_rem": SPI_REM}
+REST: dict[str, Any] = {"ea": 1, "spi_loc": SPI_LOC, "spi_rem": SPI_REM}
 
 
 @contextmanager
-def refused(result: Result):
+def refused(result: Result) -> Iterator[Any]:
     """The request in the block is refused with that result."""
     with pytest.raises(Refused) as caught:
         yield
     assert caught.value.result is result
 
 
-def first(end: End, isa: int = 1, **values: object) -> None:
+def first(end: End, isa: int = 1, **values: Any) -> None:
     end.call(rpc2.EsaCreateFirst(**{"esa": 1, "isa": isa, "sp": 1, **REST, **values}))
 
 
-def without_pfs(end: End, isa: int = 1, **values: object) -> None:
+def without_pfs(end: End, isa: int = 1, **values: Any) -> None:
     end.call(rpc2.NcReset(nc=9))
     end.call(rpc2.NcCreate(nc=9, length=32))
-    request = {"esa": 2, "isa": isa, "sp": 1, "nc_loc": 9, "nonce_rem": bytes(32)}
+    request: dict[str, Any] = {"esa": 2, "isa": isa, "sp": 1, "nc_loc": 9, "nonce_rem": bytes(32)}
     end.call(rpc2.EsaCreateNoPfs(**{**request, "initiator": True, **REST, **values}))
 
 
@@ -71,16 +73,16 @@ def nothing_is_allowed(end: End, isa: int = 1) -> None:
     assert end.host.kernel.states == set()
 
 
-def test_nothing_before_auth(talk):
+def test_nothing_before_auth(talk: Any) -> None:
     nothing_is_allowed(talk.initiator)
 
 
-def test_nothing_after_our_own_signature(talk):
+def test_nothing_after_our_own_signature(talk: Any) -> None:
     talk.sign(talk.initiator)
     nothing_is_allowed(talk.initiator)
 
 
-def test_no_authentication_before_our_own_signature(talk):
+def test_no_authentication_before_our_own_signature(talk: Any) -> None:
     auth = talk.sign(talk.responder)
     talk.check_chain(*talk.ends)
     with refused(Result.INVALID_STATE):
@@ -88,7 +90,7 @@ def test_no_authentication_before_our_own_signature(talk):
     nothing_is_allowed(talk.initiator)
 
 
-def test_no_child_sa_of_its_own_before_the_first(talk):
+def test_no_child_sa_of_its_own_before_the_first(talk: Any) -> None:
     talk.ike_auth()
     for attempt in (without_pfs, lambda end: child(end, 1, 7)):
         with refused(Result.INVALID_STATE):
@@ -97,7 +99,7 @@ def test_no_child_sa_of_its_own_before_the_first(talk):
     without_pfs(talk.initiator, spi_loc=b"\xc0\0\0\3", spi_rem=b"\xc0\0\0\4")
 
 
-def test_the_first_child_sa_is_made_once():
+def test_the_first_child_sa_is_made_once() -> None:
     talk = established()
     for esa in (1, 2):
         with refused(Result.INVALID_STATE):
@@ -109,7 +111,7 @@ def test_the_first_child_sa_is_made_once():
         first(talk.initiator)
 
 
-def test_no_chain_that_is_not_checked(talk):
+def test_no_chain_that_is_not_checked(talk: Any) -> None:
     auth = talk.sign(talk.responder)
     talk.sign(talk.initiator)
     alice, bob = talk.ends
@@ -125,13 +127,13 @@ def test_no_chain_that_is_not_checked(talk):
         talk.authenticate(alice, bob, auth)
     alice.call(rpc2.CcCheckChain(cc=1, ri=1))
     # A checked chain is finished.
-    for step in (*steps, rpc2.CcCheckChain(cc=1, ri=1)):
+    for again in (*steps, rpc2.CcCheckChain(cc=1, ri=1)):
         with refused(Result.INVALID_STATE):
-            alice.call(step)
+            alice.call(again)
     talk.authenticate(alice, bob, auth)
 
 
-def test_a_chain_starts_at_its_ca(talk):
+def test_a_chain_starts_at_its_ca(talk: Any) -> None:
     certificate = talk.responder.host.certificate
     with refused(Result.INVALID_STATE):
         talk.initiator.call(rpc2.CcAddCertificate(cc=1, certificate=certificate))
@@ -139,14 +141,14 @@ def test_a_chain_starts_at_its_ca(talk):
         talk.initiator.call(rpc2.CcCheckChain(cc=1, ri=1))
 
 
-def signature_of_bob(talk: Conversation) -> rpc2.SignatureReply:
+def signature_of_bob(talk: Conversation) -> Any:
     auth = talk.sign(talk.responder)
     talk.sign(talk.initiator)
     talk.check_chain(*talk.ends)
     return auth
 
 
-def test_only_the_very_signature_authenticates(talk):
+def test_only_the_very_signature_authenticates(talk: Any) -> None:
     auth = signature_of_bob(talk)
     alice, bob = talk.ends
     flipped = bytearray(auth.signature)
@@ -167,7 +169,7 @@ def test_only_the_very_signature_authenticates(talk):
     talk.authenticate(alice, bob, auth)
 
 
-def test_our_own_signature_does_not_authenticate_the_peer(talk):
+def test_our_own_signature_does_not_authenticate_the_peer(talk: Any) -> None:
     ours = talk.sign(talk.initiator)
     talk.check_chain(*talk.ends)
     with refused(Result.AUTH_FAILURE):
@@ -180,7 +182,7 @@ def test_our_own_signature_does_not_authenticate_the_peer(talk):
         talk.check_chain(talk.initiator, talk.initiator)
 
 
-def test_a_signature_for_another_ike_sa(talk):
+def test_a_signature_for_another_ike_sa(talk: Any) -> None:
     auth = signature_of_bob(talk)
     for end in talk.ends:
         end.call(rpc2.IsaReset(isa=1))
@@ -191,7 +193,7 @@ def test_a_signature_for_another_ike_sa(talk):
         talk.authenticate(*talk.ends, auth)
 
 
-def test_signing_happens_once_and_for_a_configured_identity(talk):
+def test_signing_happens_once_and_for_a_configured_identity(talk: Any) -> None:
     with refused(Result.INVALID_ID):
         talk.sign_as(talk.initiator, 2)
     talk.sign(talk.initiator)
@@ -199,7 +201,7 @@ def test_signing_happens_once_and_for_a_configured_identity(talk):
         talk.sign(talk.initiator)
 
 
-def test_each_identity_signs_with_its_own_key():
+def test_each_identity_signs_with_its_own_key() -> None:
     own, other = pki().keys["alice"], pki().keys["bob"]
     for keys, signs in (({1: own, 0: other}, True), ({2: own, 0: other}, False)):
         talk = Conversation(host("alice", keys=keys), host("bob"))
@@ -213,14 +215,14 @@ def test_each_identity_signs_with_its_own_key():
                 talk.authenticate(talk.responder, talk.initiator, talk.sign(talk.initiator))
 
 
-def test_an_identity_without_a_key_does_not_sign():
+def test_an_identity_without_a_key_does_not_sign() -> None:
     talk = Conversation(host("alice", keys={2: pki().keys["alice"]}), host("bob"))
     talk.ike_sa_init(MODP_3072)
     with refused(Result.INVALID_ID):
         talk.sign(talk.initiator)
 
 
-def test_another_policy_than_the_authenticated_one():
+def test_another_policy_than_the_authenticated_one() -> None:
     config = config_of("alice")
     other = dataclasses.replace(
         config.policies[1],
@@ -244,7 +246,7 @@ def test_another_policy_than_the_authenticated_one():
             without_pfs(talk.initiator, sp=sp, spi_loc=b"\xc0\0\0\3")
 
 
-def test_another_local_identity_than_the_policys():
+def test_another_local_identity_than_the_policys() -> None:
     config = config_of("alice")
     config.local_identities[2] = LocalIdentity(2, "other@tkm-lab.test", "otherCert.pem")
     talk = Conversation(host("alice", config), host("bob"))
@@ -257,7 +259,7 @@ def test_another_local_identity_than_the_policys():
         first(talk.initiator)
 
 
-def test_an_endpoint_that_was_reset_and_made_again_serves_no_older_ike_sa():
+def test_an_endpoint_that_was_reset_and_made_again_serves_no_older_ike_sa() -> None:
     talk = established()
     alice = talk.initiator
     talk.delete_child(1)
@@ -266,7 +268,7 @@ def test_an_endpoint_that_was_reset_and_made_again_serves_no_older_ike_sa():
         with refused(Result.INVALID_STATE):
             attempt(alice)
     # The number in use again, and authenticated again: by another IKE SA.
-    again = Conversation(*(end.host for end in talk.ends), isa=2, ae=1)
+    again = Conversation(talk.initiator.host, talk.responder.host, isa=2, ae=1)
     again.responder.ae = 2
     again.ike_sa_init(MODP_3072)
     again.ike_auth()
@@ -277,33 +279,33 @@ def test_an_endpoint_that_was_reset_and_made_again_serves_no_older_ike_sa():
     assert len(states(again)) == 2
 
 
-def test_an_endpoint_is_made_by_one_ike_sa(talk):
+def test_an_endpoint_is_made_by_one_ike_sa(talk: Any) -> None:
     with refused(Result.INVALID_STATE):
-        Conversation(*(end.host for end in talk.ends), isa=2, ae=1).ike_sa_init(MODP_3072)
+        Conversation(talk.initiator.host, talk.responder.host, isa=2, ae=1).ike_sa_init(MODP_3072)
 
 
 @pytest.mark.parametrize("spi", [bytes(4), b"\0\0\0\1", b"\0\0\0\xff"])
 @pytest.mark.parametrize("which", ["spi_loc", "spi_rem"])
-def test_reserved_spis(talk, spi, which):
+def test_reserved_spis(talk: Any, spi: bytes, which: str) -> None:
     talk.ike_auth()
     with refused(Result.INVALID_PARAMETER):
-        first(talk.initiator, **{which: spi})
-    first(talk.initiator, **{which: b"\0\0\1\0"})
+        first(talk.initiator, **dict[str, Any]({which: spi}))
+    first(talk.initiator, **dict[str, Any]({which: b"\0\0\1\0"}))
 
 
-def test_algorithms_that_are_none(talk):
+def test_algorithms_that_are_none(talk: Any) -> None:
     talk.ike_auth()
     with refused(Result.INVALID_ID):
         first(talk.initiator, ea=2)
 
 
-def isa_create(end: End, **values: object) -> None:
+def isa_create(end: End, **values: Any) -> None:
     request = {"isa": 2, "ae": 2, "ia": 1, "ke": 1, "nc_loc": 1, "nonce_rem": bytes(32)}
     spis = {"spi_loc": b"l" * 8, "spi_rem": b"r" * 8}
     end.call(rpc2.IsaCreate(**{**request, "initiator": True, **spis, **values}))
 
 
-def test_nonces_and_secrets_are_used_once(talk):
+def test_nonces_and_secrets_are_used_once(talk: Any) -> None:
     talk.exchange_keys(MODP_3072, MODP_3072)
     alice = talk.initiator
     isa_create(alice)
@@ -315,7 +317,7 @@ def test_nonces_and_secrets_are_used_once(talk):
     isa_create(alice, isa=3, ae=3, ke=2)
 
 
-def test_a_key_exchange_that_is_half_done_gives_no_keys(talk):
+def test_a_key_exchange_that_is_half_done_gives_no_keys(talk: Any) -> None:
     alice = talk.initiator
     alice.call(rpc2.NcCreate(nc=1, length=32))
     with refused(Result.INVALID_STATE):
@@ -338,16 +340,23 @@ def test_a_key_exchange_that_is_half_done_gives_no_keys(talk):
     isa_create(alice)
 
 
-def test_one_key_exchange_is_not_several():
+def test_one_key_exchange_is_not_several() -> None:
     talk = established()
     alice = talk.initiator
     talk.exchange_keys(MODP_3072)
-    request = {"esa": 2, "isa": 1, "sp": 1, "ke": (1, 1), "nc_loc": 1, "nonce_rem": bytes(32)}
+    request: dict[str, Any] = {
+        "esa": 2,
+        "isa": 1,
+        "sp": 1,
+        "ke": (1, 1),
+        "nc_loc": 1,
+        "nonce_rem": bytes(32),
+    }
     with refused(Result.INVALID_STATE):
         alice.call(rpc2.EsaCreate(**request, initiator=True, **REST))
 
 
-def test_keys_stay_as_they_are_once_signed(talk):
+def test_keys_stay_as_they_are_once_signed(talk: Any) -> None:
     talk.exchange_keys(MODP_3072)
     talk.sign(talk.initiator)
     with refused(Result.INVALID_STATE):
@@ -356,7 +365,7 @@ def test_keys_stay_as_they_are_once_signed(talk):
         talk.initiator.call(rpc2.IsaIntAuth(isa=1, verify=False, message=b"late"))
 
 
-def test_messages_that_were_changed_are_not_opened(talk):
+def test_messages_that_were_changed_are_not_opened(talk: Any) -> None:
     plain = bytes(32)
     sealed = talk.initiator.call(rpc2.IsaEncrypt(isa=1, aad_length=4, message=b"head" + plain))
     good = b"head" + sealed.protected
@@ -378,6 +387,6 @@ def test_messages_that_were_changed_are_not_opened(talk):
 @pytest.mark.parametrize(
     ("aad", "message"), [(0, b"x"), (0, bytes(17)), (4, b"head"), (5, b"head"), (9999, bytes(16))]
 )
-def test_messages_that_cannot_be_protected(talk, aad, message):
+def test_messages_that_cannot_be_protected(talk: Any, aad: int, message: bytes) -> None:
     with refused(Result.INVALID_PARAMETER):
         talk.initiator.call(rpc2.IsaEncrypt(isa=1, aad_length=aad, message=message))

@@ -7,7 +7,10 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -27,7 +30,7 @@ from xfrm_proxy import main as proxy
 LINE = re.compile(r"[A-Z][a-z]{2} \d\d \d{4} \d\d:\d\d:\d\d .+")
 
 
-def run(program, *arguments):
+def run(program: Any, *arguments: Any) -> Any:
     """Exit code and what went to standard error, of the program as a process."""
     done = subprocess.run(
         [sys.executable, "-m", program, *map(str, arguments)],
@@ -36,14 +39,20 @@ def run(program, *arguments):
     return done.returncode, done.stderr.splitlines()
 
 
-def cfgtool_run(folder, xml, capsys, *options, ike="swanctl.conf"):
+def cfgtool_run(
+    folder: Path,
+    xml: Any,
+    capsys: pytest.CaptureFixture[str],
+    *options: Any,
+    ike: Any = "swanctl.conf",
+) -> Any:
     (folder / "config.xml").write_text(xml)
     files = ["-c", f"{folder}/config.xml", "-i", f"{folder}/{ike}", "-t", f"{folder}/tkm.conf"]
     code = cfgtool.main([*files, *options])
     return code, capsys.readouterr().err.splitlines()
 
 
-def test_cfgtool_writes_both_files(tmp_path, capsys):
+def test_cfgtool_writes_both_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cfgtool_run(tmp_path, XML, capsys) == (0, [])
     assert list(conf.load(tmp_path / "tkm.conf").policies) == [7]
     assert "reqid = 7" in (tmp_path / "swanctl.conf").read_text()
@@ -53,12 +62,14 @@ def test_cfgtool_writes_both_files(tmp_path, capsys):
     ("options", "esn"),
     [((), True), (("--rpc", "2"), True), (("--rpc", "1"), False), (("--format", "ipsec"), False)],
 )
-def test_cfgtool_offers_esn_to_who_can_tell_the_tkm(tmp_path, capsys, options, esn):
+def test_cfgtool_offers_esn_to_who_can_tell_the_tkm(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: Any, esn: bool
+) -> None:
     assert cfgtool_run(tmp_path, XML, capsys, *options) == (0, [])
     assert ("-esn-noesn" in (tmp_path / "swanctl.conf").read_text()) == esn
 
 
-def test_cfgtool_and_a_bad_file(tmp_path, capsys):
+def test_cfgtool_and_a_bad_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, lines = cfgtool_run(tmp_path, XML.replace("tunnel", "beet"), capsys)
     assert code == 1
     place = f"{tmp_path}/config.xml: line 7: <mode>"
@@ -67,7 +78,9 @@ def test_cfgtool_and_a_bad_file(tmp_path, capsys):
     assert not (tmp_path / "swanctl.conf").exists()
 
 
-def test_cfgtool_and_files_that_are_not_there(tmp_path, capsys):
+def test_cfgtool_and_files_that_are_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     missing = f"{tmp_path}/missing"
     assert cfgtool.main(["-c", missing, "-i", missing, "-t", missing]) == 1
     assert capsys.readouterr().err == f"tkm_cfgtool: {missing}: No such file or directory\n"
@@ -78,7 +91,7 @@ def test_cfgtool_and_files_that_are_not_there(tmp_path, capsys):
 @pytest.mark.parametrize(
     "program", ["tkm_cfgtool.main", "tkm.daemon.main", "xfrm_proxy.main"], ids=lambda name: name
 )
-def test_wrong_use_is_2(program):
+def test_wrong_use_is_2(program: str) -> None:
     code, lines = run(program, "--no-such-option")
     assert code == 2
     assert lines[-1].endswith(("--no-such-option", "are required: -c, -k, -r", ": -c, -i, -t"))
@@ -87,14 +100,14 @@ def test_wrong_use_is_2(program):
 
 
 @pytest.mark.parametrize("main", [main.main, cfgtool.main, proxy.main])
-def test_wrong_use_in_this_process(main, capsys):
+def test_wrong_use_in_this_process(main: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--no-such-option"])
     assert caught.value.code == 2
     assert "usage: " in capsys.readouterr().err
 
 
-def fails(folder, **instead):
+def fails(folder: Path, **instead: Any) -> Any:
     """The one critical line with which tkm_keymanager gives up."""
     socket_path = folder / "socket"
     code, lines = run("tkm.daemon.main", *options(folder, **instead), "--socket", socket_path)
@@ -104,19 +117,19 @@ def fails(folder, **instead):
     return lines[-1].split(" ", 4)[-1]
 
 
-def test_keymanager_and_a_key_that_others_may_read(files):
+def test_keymanager_and_a_key_that_others_may_read(files: Path) -> None:
     (files / "key.der").chmod(0o644)
     assert fails(files) == (
         f"private key '{files}/key.der' is open to others: chmod 600 {files}/key.der"
     )
 
 
-def test_keymanager_and_a_configuration_of_another_version(files):
+def test_keymanager_and_a_configuration_of_another_version(files: Path) -> None:
     (files / "tkm.conf").write_text("version = 9")
     assert fails(files) == (f"{files}/tkm.conf: version 9 is unknown, this program reads 1")
 
 
-def test_keymanager_and_a_socket_that_is_taken(files):
+def test_keymanager_and_a_socket_that_is_taken(files: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
         other.bind(f"{files}/taken")
         other.listen()
@@ -126,7 +139,7 @@ def test_keymanager_and_a_socket_that_is_taken(files):
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o620, 0o602, 0o601, 0o666])
-def test_modes_that_are_too_open(files, mode):
+def test_modes_that_are_too_open(files: Path, mode: int) -> None:
     (files / "key.der").chmod(mode)
     if mode & 0o027:
         with pytest.raises(ConfigError, match="is open to others"):
@@ -134,17 +147,17 @@ def test_modes_that_are_too_open(files, mode):
 
 
 @pytest.mark.parametrize("mode", [0o400, 0o600, 0o640])
-def test_modes_that_are_not(files, mode):
+def test_modes_that_are_not(files: Path, mode: int) -> None:
     (files / "key.der").chmod(mode)
     assert load_private_key(files / "key.der").key_size == 3072
 
 
-def write_own(file, octets):
+def write_own(file: Any, octets: Any) -> None:
     file.write_bytes(octets)
     file.chmod(OWN)
 
 
-def test_keys_for_identities(files):
+def test_keys_for_identities(files: Path) -> None:
     alice, bob = files / "key.der", files / "bob.der"
     write_own(bob, key_der(pki().keys["bob"]))
     keys = load_private_keys(f"{alice},{bob}:2", {1, 2})
@@ -160,7 +173,7 @@ def test_keys_for_identities(files):
             load_private_keys(wrong, {1, 2})
 
 
-def test_keys_that_are_none(files):
+def test_keys_that_are_none(files: Path) -> None:
     key, file = pki().keys["alice"], files / "other.der"
     with pytest.raises(ConfigError, match=r"other.der': No such file"):
         load_private_key(file)
@@ -187,7 +200,7 @@ def test_keys_that_are_none(files):
         load_private_key(files)
 
 
-def test_anchors(files):
+def test_anchors(files: Path) -> None:
     ca = files / "ca.der"
     assert list(load_anchors(f"{ca}")) == [1]
     assert list(load_anchors(f"{ca}:7")) == [7]
@@ -205,7 +218,7 @@ def test_anchors(files):
             load_anchors(specification)
 
 
-def test_anchors_that_are_none(files):
+def test_anchors_that_are_none(files: Path) -> None:
     now, day, key = datetime.now(UTC), timedelta(days=1), pki().keys["alice"]
     bad = {
         "expired": CA("x", key=key, not_before=now - 2 * day, not_after=now - day),
@@ -219,7 +232,7 @@ def test_anchors_that_are_none(files):
 
 
 @pytest.fixture
-def logging_as_before():
+def logging_as_before() -> Iterator[Any]:
     """What a program sets up for itself ends with the test."""
     root = logging.getLogger()
     handlers, level, made = root.handlers[:], root.level, logging.getLogRecordFactory()
@@ -233,7 +246,7 @@ def logging_as_before():
 
 
 @pytest.mark.usefixtures("logging_as_before")
-def test_syslog(tmp_path, monkeypatch):
+def test_syslog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
         syslog.bind(str(tmp_path / "log"))
         syslog.settimeout(10)
@@ -249,7 +262,7 @@ def test_syslog(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("logging_as_before")
-def test_a_full_disk_is_told_once(capfd, tmp_path):
+def test_a_full_disk_is_told_once(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     target = tmp_path / "log"
     target.symlink_to("/dev/full")
     logs.to(str(target))
@@ -265,7 +278,7 @@ def test_a_full_disk_is_told_once(capfd, tmp_path):
 
 
 @pytest.mark.usefixtures("logging_as_before")
-def test_a_file_that_cannot_be_opened_anew_stays(tmp_path):
+def test_a_file_that_cannot_be_opened_anew_stays(tmp_path: Path) -> None:
     target, moved = tmp_path / "log", tmp_path / "log.1"
     logs.to(str(target))
     target.rename(moved)
@@ -278,7 +291,9 @@ def test_a_file_that_cannot_be_opened_anew_stays(tmp_path):
 
 
 @pytest.mark.usefixtures("logging_as_before")
-def test_log_lines_have_the_form_of_the_original_and_are_lines(capfd):
+def test_log_lines_have_the_form_of_the_original_and_are_lines(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     logs.to()
     logging.getLogger("tkm").info("Adding certificate '%s'", "CN=x\nAuthentication\x1b[2K é")
     (line,) = capfd.readouterr().err.splitlines()
@@ -286,7 +301,7 @@ def test_log_lines_have_the_form_of_the_original_and_are_lines(capfd):
     assert line.endswith(" Adding certificate 'CN=x\\nAuthentication\\x1b[2K é'")
 
 
-def test_nothing_needs_more_than_its_own_memory():
+def test_nothing_needs_more_than_its_own_memory() -> None:
     # Importing the TKM must not bring in what it has no use for.
     code = "import sys, tkm.daemon.main; print(*sorted({n.partition('.')[0] for n in sys.modules}))"
     modules = subprocess.run(

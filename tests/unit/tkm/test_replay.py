@@ -7,9 +7,11 @@ A host waits with a request until its values exist.
 """
 
 from collections import deque
+from typing import Any
 
 import pytest
 
+from tests.unit.frames import cut
 from tests.unit.tkm.charon import host1
 from tests.unit.tkm.vectors import certificate, frames
 from tests.unit.trusted import NAMES, pki
@@ -38,14 +40,14 @@ STATES = {
 """Kernel states of each host at the end of each phase."""
 
 
-def decoded(row):
+def decoded(row: Any) -> Any:
     """A recorded request and its reply."""
     framing = FixedFrames()
     request = bytes.fromhex(row["request"]).ljust(2048, b"\0")
     response = bytes.fromhex(row["response"]).ljust(1024, b"\0")
-    header, body = framing.cut(bytearray(request), responses=False)
+    header, body = cut(framing, request)
     operation = rpc1.RPC1.operations[header.operation]
-    _, reply = framing.cut(bytearray(response), responses=True)
+    _, reply = cut(framing, response, responses=True)
     return operation.decode(body, padded=True), operation.reply.decode(reply, padded=True)
 
 
@@ -80,7 +82,7 @@ class Replay:
             asked = [name for name, queue in queues.items() if queue and self.ask(name, queue)]
             assert asked, "each host waits for the other"
 
-    def ask(self, name: str, queue: deque) -> bool:
+    def ask(self, name: str, queue: deque[Any]) -> bool:
         request, recorded = queue[0]
         values = {field: self.live.get(value, value) for field, value in vars(request).items()}
         if any(values[field] is vars(request)[field] for field in values if field in NEEDED):
@@ -99,7 +101,7 @@ class Replay:
 
 
 @pytest.mark.parametrize("run", STATES)
-def test_recorded_orders_with_live_values(run):
+def test_recorded_orders_with_live_values(run: Any) -> None:
     replay = Replay(run)
     assert replay.phases() == list(STATES[run])
     alice, bob = replay.hosts.values()

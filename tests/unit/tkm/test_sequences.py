@@ -25,6 +25,7 @@ from tkm.crypto.key_exchange import group
 from tkm.crypto.signature import sign, signed_octets
 from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
+from tkm.rpc.record import Empty
 from tkm.rpc.result import Refused
 
 IDS = st.integers(1, 3)
@@ -36,7 +37,7 @@ CERTIFICATES = {
     "alice": pki().certificates["alice"],
     "none": b"no certificate",
 }
-RESETS = {
+RESETS: dict[str, type[Request[Empty]]] = {
     "nc": rpc2.NcReset,
     "ke": rpc2.KeReset,
     "cc": rpc2.CcReset,
@@ -79,57 +80,57 @@ class Sequences(RuleBasedStateMachine):
         assert len(self.host.kernel.states) == 2 * len(self.model.esa)
 
     @rule(kind=st.sampled_from(list(RESETS)), number=IDS)
-    def reset(self, kind, number):
+    def reset(self, kind: Any, number: Any) -> None:
         self.model.reset_one(kind, number)
         self.ask(RESETS[kind](**{kind: number}), True)
 
     @rule(often=st.integers(0, 9))
-    def reset_all(self, often):
+    def reset_all(self, often: Any) -> None:
         if not often:
             self.model.reset()
             self.ask(rpc2.TkmReset(), True)
 
     @rule(refuses=GOOD)
-    def kernel(self, refuses):
+    def kernel(self, refuses: Any) -> None:
         self.host.kernel.refuses = not refuses
 
     @rule(nc=IDS, length=st.integers(32, 256))
-    def nc_create(self, nc, length):
+    def nc_create(self, nc: Any, length: Any) -> None:
         self.ask(rpc2.NcCreate(nc=nc, length=length), self.model.nc_create(nc))
 
     @rule(ke=IDS, method=st.sampled_from([15, 15, 15, 16, 14]))
-    def ke_get(self, ke, method):
+    def ke_get(self, ke: Any, method: Any) -> None:
         granted = self.model.ke_step(ke, "get", method, method != 14)
         self.ask(rpc2.KeGet(ke=ke, method=method), granted)
 
     @rule(ke=IDS, method=st.sampled_from([15, 15, 15, 16]), good=GOOD)
-    def ke_set(self, ke, method, good):
+    def ke_set(self, ke: Any, method: Any, good: Any) -> None:
         granted = self.model.ke_step(ke, "set", method, good and method == 15)
         value = PUBLIC_VALUE if good else bytes(384)
         self.ask(rpc2.KeSet(ke=ke, method=method, public_value=value), granted)
 
     @rule(ke=IDS, nc=IDS)
-    def exchange_keys(self, ke, nc):
+    def exchange_keys(self, ke: Any, nc: Any) -> None:
         self.nc_create(nc, 32)
         self.ke_get(ke, 15)
         self.ke_set(ke, 15, True)
 
     @rule(cc=IDS, ca=st.sampled_from([1, 1, 2]), name=st.sampled_from(list(CERTIFICATES)))
-    def cc_check_ca(self, cc, ca, name):
+    def cc_check_ca(self, cc: Any, ca: Any, name: Any) -> None:
         granted = self.model.cc_check_ca(cc, ca == 1 and name == "ca")
         self.ask(rpc2.CcCheckCa(cc=cc, ca=ca, certificate=CERTIFICATES[name]), granted)
 
     @rule(cc=IDS, name=st.sampled_from(list(CERTIFICATES)))
-    def cc_add_certificate(self, cc, name):
+    def cc_add_certificate(self, cc: Any, name: Any) -> None:
         granted = name != "none" and self.model.cc_add(cc, name, "ca")
         self.ask(rpc2.CcAddCertificate(cc=cc, certificate=CERTIFICATES[name]), granted)
 
     @rule(cc=IDS, ri=st.sampled_from([1, 1, 2]))
-    def cc_check_chain(self, cc, ri):
+    def cc_check_chain(self, cc: Any, ri: Any) -> None:
         self.ask(rpc2.CcCheckChain(cc=cc, ri=ri), self.model.cc_check_chain(cc, ri))
 
     @rule(isa=IDS, ae=IDS, ke=IDS, nc=IDS, initiator=st.booleans(), good=GOOD)
-    def isa_create(self, isa, ae, ke, nc, initiator, good):
+    def isa_create(self, isa: Any, ae: Any, ke: Any, nc: Any, initiator: Any, good: Any) -> None:
         granted = self.model.isa_create(isa, ae, ke, nc, good)
         self.ask(
             rpc2.IsaCreate(
@@ -140,7 +141,9 @@ class Sequences(RuleBasedStateMachine):
         )  # fmt: skip
 
     @rule(isa=IDS, parent=IDS, kes=KES, nc=IDS, initiator=st.booleans(), good=GOOD)
-    def isa_create_child(self, isa, parent, kes, nc, initiator, good):
+    def isa_create_child(
+        self, isa: Any, parent: Any, kes: Any, nc: Any, initiator: Any, good: Any
+    ) -> None:
         granted = self.model.isa_create_child(isa, parent, kes, nc, good)
         self.ask(
             rpc2.IsaCreateChild(
@@ -151,11 +154,11 @@ class Sequences(RuleBasedStateMachine):
         )  # fmt: skip
 
     @rule(isa=IDS, ke=IDS)
-    def isa_update(self, isa, ke):
+    def isa_update(self, isa: Any, ke: Any) -> None:
         self.ask(rpc2.IsaUpdate(isa=isa, ke=ke), self.model.isa_update(isa, ke))
 
     @rule(isa=IDS, verify=st.booleans(), message=st.binary(min_size=1, max_size=40), good=GOOD)
-    def isa_int_auth(self, isa, verify, message, good):
+    def isa_int_auth(self, isa: Any, verify: Any, message: Any, good: Any) -> None:
         """Of both sides, if it is one: a message that only one side has sent is never covered."""
         granted = self.model.state(isa) == "unauth" and good
         if not granted:
@@ -175,7 +178,7 @@ class Sequences(RuleBasedStateMachine):
         announced=st.sampled_from([(), (2,), (4, 7)]),
         good=GOOD,
     )
-    def isa_sign(self, isa, lc, announced, good):
+    def isa_sign(self, isa: Any, lc: Any, announced: Any, good: Any) -> None:
         granted = self.model.isa_step(isa, "unauth", "loc_auth", lc == 1 and good)
         message = self.init_message(isa, peers=not good)
         self.ask(
@@ -191,7 +194,7 @@ class Sequences(RuleBasedStateMachine):
         return init_message(sender, other.spi, by_initiator=isa.ae.initiator != peers)
 
     @rule(isa=IDS, cc=IDS, good=GOOD)
-    def isa_auth(self, isa, cc, good):
+    def isa_auth(self, isa: Any, cc: Any, good: Any) -> None:
         auth = self.signature_of_bob(isa)
         good = good and cc in self.model.checked
         granted = self.model.isa_step(isa, "loc_auth", "authenticated", good)
@@ -203,7 +206,7 @@ class Sequences(RuleBasedStateMachine):
             granted,
         )
 
-    def signature_of_bob(self, number):
+    def signature_of_bob(self, number: Any) -> Any:
         isa = self.host.manager.contexts.store(IkeSa)[number]
         if isa.keys is None:
             return sign(pki().keys["bob"], b"", (2,))
@@ -213,14 +216,14 @@ class Sequences(RuleBasedStateMachine):
         return sign(pki().keys["bob"], octets, (2,))
 
     @rule(isa=IDS)
-    def isa_skip_create_first(self, isa):
+    def isa_skip_create_first(self, isa: Any) -> None:
         granted = self.model.isa_step(isa, "authenticated", "active") or self.model.isa_step(
             isa, "forfeited", "active"
         )
         self.ask(rpc2.IsaSkipCreateFirst(isa=isa), granted)
 
     @rule(isa=IDS, ae=IDS, ke=IDS, nc=IDS, cc=IDS)
-    def handshake(self, isa, ae, ke, nc, cc):
+    def handshake(self, isa: Any, ae: Any, ke: Any, nc: Any, cc: Any) -> None:
         self.exchange_keys(ke, nc)
         self.isa_create(isa, ae, ke, nc, True, True)
         self.isa_sign(isa, 1, (2,), True)
@@ -230,7 +233,7 @@ class Sequences(RuleBasedStateMachine):
         self.isa_auth(isa, cc, True)
 
     @rule(isa=IDS, esa=IDS, kes=KES, nc=IDS, sp=st.integers(1, 2))
-    def child(self, isa, esa, kes, nc, sp):
+    def child(self, isa: Any, esa: Any, kes: Any, nc: Any, sp: Any) -> None:
         """An IKE SA that may have a Child SA, and the one with several key exchanges."""
         self.handshake(isa, isa, 1, 1, 1)
         self.isa_skip_create_first(isa)
@@ -239,23 +242,25 @@ class Sequences(RuleBasedStateMachine):
         self.esa_create(esa, isa, kes, nc, True, True, sp)
 
     @rule(isa=IDS, length=st.sampled_from([0, 16, 17, 48]))
-    def isa_encrypt(self, isa, length):
+    def isa_encrypt(self, isa: Any, length: Any) -> None:
         granted = isa in self.model.isa and length % 16 == 0 and length > 0
         message = b"head" + bytes(length)
         self.ask(rpc2.IsaEncrypt(isa=isa, aad_length=4, message=message), granted)
 
     @rule(isa=IDS, octets=st.binary(min_size=1, max_size=100))
-    def isa_decrypt(self, isa, octets):
+    def isa_decrypt(self, isa: Any, octets: Any) -> None:
         self.ask(rpc2.IsaDecrypt(isa=isa, aad_length=0, message=octets), False)
 
-    def spis(self, good):
+    def spis(self, good: Any) -> Any:
         spi = b"\xc0" + os.urandom(3)
         return {"spi_loc": spi, "spi_rem": b"\xc1" + spi[1:] if good else b"\0\0\0\1"}
 
     @rule(
         esa=IDS, isa=IDS, kes=KES, nc=IDS, initiator=st.booleans(), good=GOOD, sp=st.integers(1, 2)
     )
-    def esa_create(self, esa, isa, kes, nc, initiator, good, sp):
+    def esa_create(
+        self, esa: Any, isa: Any, kes: Any, nc: Any, initiator: Any, good: Any, sp: Any
+    ) -> None:
         spends = self.host.kernel.refuses
         granted = self.model.esa_create(esa, isa, kes, nc, good and sp == 1, not spends)
         self.ask(
@@ -268,7 +273,7 @@ class Sequences(RuleBasedStateMachine):
         )  # fmt: skip
 
     @rule(esa=IDS, isa=IDS, nc=IDS, initiator=st.booleans(), good=GOOD)
-    def esa_create_no_pfs(self, esa, isa, nc, initiator, good):
+    def esa_create_no_pfs(self, esa: Any, isa: Any, nc: Any, initiator: Any, good: Any) -> None:
         spends = self.host.kernel.refuses
         granted = self.model.esa_create(esa, isa, (), nc, good, not spends)
         self.ask(
@@ -281,14 +286,14 @@ class Sequences(RuleBasedStateMachine):
         )  # fmt: skip
 
     @rule(esa=IDS, isa=IDS, good=GOOD)
-    def esa_create_first(self, esa, isa, good):
+    def esa_create_first(self, esa: Any, isa: Any, good: Any) -> None:
         spends = self.host.kernel.refuses
         granted = self.model.esa_create_first(esa, isa, good, not spends)
         request = rpc2.EsaCreateFirst(esa=esa, isa=isa, sp=1, ea=1, **self.spis(good))
         self.ask(request, granted, spends)
 
     @rule(esa=IDS)
-    def esa_select(self, esa):
+    def esa_select(self, esa: Any) -> None:
         self.ask(rpc2.EsaSelect(esa=esa), esa in self.model.esa)
 
 

@@ -2,10 +2,12 @@
 """AUTH: recorded octets and signatures, the schemes that are accepted, and all that is not."""
 
 import hashlib
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import MD5, SHA1, SHA256, SHA384, SHA512
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,7 +42,7 @@ def with_scheme(identifier: str, signature: bytes) -> Auth:
 
 
 @pytest.mark.parametrize("row", recorded()["auth"], ids=lambda row: f"{row['run']}-{row['signer']}")
-def test_recorded_auth(row):
+def test_recorded_auth(row: Any) -> None:
     octets = signed_octets(
         bytes.fromhex(row["init_message"]),
         bytes.fromhex(row["nonce"]),
@@ -48,7 +50,8 @@ def test_recorded_auth(row):
         row["identity"],
     )
     assert hashlib.sha256(octets).hexdigest() == row["octets_sha256"]
-    peer, signature = rsa_certificate(row["signer"]).public_key(), bytes.fromhex(row["signature"])
+    peer: Any = rsa_certificate(row["signer"]).public_key()
+    signature = bytes.fromhex(row["signature"])
     verify(peer, octets, Auth(1, signature), sha1=True)
     with pytest.raises(AuthenticationError):
         verify(peer, octets + b"\0", Auth(1, signature), sha1=True)
@@ -61,11 +64,11 @@ def test_recorded_auth(row):
         ("gw.example.org", b"\2\0\0\0gw.example.org"),
     ],
 )
-def test_id_payload(identity, payload):
+def test_id_payload(identity: str, payload: bytes) -> None:
     assert id_payload(identity) == payload
 
 
-def test_int_auth_stands_at_the_end():
+def test_int_auth_stands_at_the_end() -> None:
     sk_p = Secret(bytearray(b"p" * 64))
     plain = signed_octets(b"message", b"nonce", sk_p, "alice")
     assert signed_octets(b"message", b"nonce", sk_p, "alice", b"int auth") == plain + b"int auth"
@@ -85,7 +88,9 @@ def test_int_auth_stands_at_the_end():
         ((4, 3, 2, 1), 14, SHA256_RSA),
     ],
 )
-def test_signing_in_the_way_that_the_peer_understands(key, announced, method, identifier):
+def test_signing_in_the_way_that_the_peer_understands(
+    key: Any, announced: Any, method: int, identifier: Any
+) -> None:
     auth = sign(key, OCTETS, announced, sha1=True)
     assert auth.method == method
     if identifier:
@@ -104,7 +109,7 @@ def test_signing_in_the_way_that_the_peer_understands(key, announced, method, id
         (PSS_SHA256, PSS(MGF1(SHA256()), 32), SHA256()),
     ],
 )
-def test_schemes_that_are_accepted(key, identifier, padding, algorithm):
+def test_schemes_that_are_accepted(key: Any, identifier: Any, padding: Any, algorithm: Any) -> None:
     auth = with_scheme(identifier, key.sign(OCTETS, padding, algorithm))
     verify(key.public_key(), OCTETS, auth)
     with pytest.raises(AuthenticationError, match="the signature is wrong"):
@@ -126,12 +131,12 @@ def test_schemes_that_are_accepted(key, identifier, padding, algorithm):
     ],
     ids=["0", "psk", "ecdsa", "none", "cut", "empty", "md5", "cut scheme", "pss sha1"],
 )
-def test_other_methods_and_schemes_are_not_accepted(key, auth):
+def test_other_methods_and_schemes_are_not_accepted(key: Any, auth: Any) -> None:
     with pytest.raises(AuthenticationError, match="not accepted"):
         verify(key.public_key(), OCTETS, auth)
 
 
-def test_sha_1_is_off(key):
+def test_sha_1_is_off(key: Any) -> None:
     with pytest.raises(SigningError, match=r"announces no SHA-2 hash .* has allow_sha1"):
         sign(key, OCTETS, (1, 5))
     with pytest.raises(AuthenticationError, match=r"method 1 \(SHA-1\) is not accepted"):
@@ -141,20 +146,22 @@ def test_sha_1_is_off(key):
 @pytest.mark.parametrize(
     ("identifier", "algorithm"), [(SHA1_RSA, SHA1()), ("300d06092a864886f70d0101040500", MD5())]
 )
-def test_weak_hashes_are_not_accepted_under_method_14(key, identifier, algorithm):
+def test_weak_hashes_are_not_accepted_under_method_14(
+    key: Any, identifier: Any, algorithm: Any
+) -> None:
     auth = with_scheme(identifier, key.sign(OCTETS, PKCS1v15(), algorithm))
     with pytest.raises(AuthenticationError, match="not accepted"):
         verify(key.public_key(), OCTETS, auth)
 
 
-def test_a_signature_of_one_scheme_is_none_of_another(key):
+def test_a_signature_of_one_scheme_is_none_of_another(key: Any) -> None:
     signature = key.sign(OCTETS, PKCS1v15(), SHA256())
     for auth in (Auth(1, signature), with_scheme(SHA512_RSA, signature)):
         with pytest.raises(AuthenticationError, match="the signature is wrong"):
             verify(key.public_key(), OCTETS, auth, sha1=True)
 
 
-def test_a_signature_without_its_leading_zeros_is_padded(key):
+def test_a_signature_without_its_leading_zeros_is_padded(key: Any) -> None:
     # One in 256 has a leading zero; the original leaves it out.
     for number in range(10_000):
         octets = number.to_bytes(4, "big")
@@ -172,7 +179,7 @@ def test_a_signature_without_its_leading_zeros_is_padded(key):
 
 @settings(max_examples=60, deadline=None)
 @given(place=st.integers(0, 8 * 384 - 1))
-def test_flipped_bits(place):
+def test_flipped_bits(place: Any) -> None:
     key = pki().keys["bob"]
     auth = _signed()
     data = bytearray(auth.data)
@@ -183,17 +190,17 @@ def test_flipped_bits(place):
 
 @settings(max_examples=60, deadline=None)
 @given(method=st.sampled_from([1, 14]), data=st.binary(min_size=1, max_size=900))
-def test_any_octets_are_refused(method, data):
+def test_any_octets_are_refused(method: Any, data: Any) -> None:
     with pytest.raises(AuthenticationError):
         verify(pki().keys["bob"].public_key(), OCTETS, Auth(method, data))
 
 
-def test_the_key_of_another_is_not_enough(key):
+def test_the_key_of_another_is_not_enough(key: Any) -> None:
     with pytest.raises(AuthenticationError):
         verify(pki().keys["alice"].public_key(), OCTETS, sign(key, OCTETS, (2,)))
 
 
-def test_a_key_that_does_not_sign_is_reported():
+def test_a_key_that_does_not_sign_is_reported() -> None:
     class Broken:
         key_size = 3072
 
@@ -201,7 +208,7 @@ def test_a_key_that_does_not_sign_is_reported():
             raise ValueError("Digest too large for key size")
 
     with pytest.raises(SigningError, match="too large"):
-        sign(Broken(), OCTETS, (4,))
+        sign(cast(RSAPrivateKey, Broken()), OCTETS, (4,))
 
 
 def _signed() -> Auth:

@@ -3,6 +3,7 @@
 
 from itertools import product
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ EACH = pytest.mark.parametrize(
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_transitions_are_the_specified_ones(table: Table):
+def test_transitions_are_the_specified_ones(table: Table) -> None:
     rows = {tuple(row.split()) for row in SPECIFIED[table.name].split(", ")}
     assert set(table.transitions) == rows
     assert len(table.transitions) == len(rows)
@@ -47,18 +48,18 @@ def test_transitions_are_the_specified_ones(table: Table):
         assert table.targets.get((state, trigger)) == (targets[0] if targets else None)
 
 
-def test_every_operation_is_either_in_the_table_or_a_reset():
+def test_every_operation_is_either_in_the_table_or_a_reset() -> None:
     names = {operation.operation for operation in RPC2} - WITHOUT_CONTEXTS
     resets = {f"{kind.table.name}_reset" for kind in KINDS}
     assert names == set(OPERATIONS) | resets
 
 
-def test_generation_1_has_operations_of_its_own_for_chains_only():
+def test_generation_1_has_operations_of_its_own_for_chains_only() -> None:
     names = {operation.operation for operation in RPC1}
     assert set(FROM_PEER) == {name for name in names if name.startswith("cc_")} - {"cc_reset"}
 
 
-def test_every_trigger_is_pulled_by_an_operation():
+def test_every_trigger_is_pulled_by_an_operation() -> None:
     pulled = {
         (step.kind.table.name, step.trigger)
         for operation in OPERATIONS.values()
@@ -90,7 +91,7 @@ class Placed:
                 setattr(self.by_name[owner], name, context)
             setattr(self.request, step.field, number)
 
-    def perform(self, compute) -> None:
+    def perform(self, compute: Any) -> None:
         self.contexts.perform(self.operation, self.request, compute)
 
     def states(self) -> tuple[str, ...]:
@@ -102,10 +103,10 @@ class Placed:
 
 
 @EACH
-def test_an_operation_happens_whole_or_not_at_all(operation):
+def test_an_operation_happens_whole_or_not_at_all(operation: Any) -> None:
     refused = 0
     for states in product(*(step.kind.table.states for step in operation.steps)):
-        placed, calls = Placed(operation, states), []
+        placed, calls = Placed(operation, states), list[Any]()
         targets = tuple(
             step.kind.table.targets.get((state, step.trigger))
             for step, state in zip(operation.steps, states, strict=True)
@@ -123,8 +124,8 @@ def test_an_operation_happens_whole_or_not_at_all(operation):
 
 
 @EACH
-def test_an_operation_that_fails_changes_nothing(operation):
-    def fail(*_, **__):
+def test_an_operation_that_fails_changes_nothing(operation: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError
 
     tables = [(step.kind.table, step.trigger) for step in operation.steps]
@@ -137,7 +138,7 @@ def test_an_operation_that_fails_changes_nothing(operation):
             assert placed.states() == states
 
 
-def test_one_context_is_not_consumed_twice_in_one_request():
+def test_one_context_is_not_consumed_twice_in_one_request() -> None:
     contexts, request = Contexts(*KINDS, limit=100), SimpleNamespace()
     operation = OPERATIONS["esa_create"]
     for kind, state in ((KeyExchange, "complete"), (Nonce, "created"), (IkeSa, "active")):
@@ -152,7 +153,7 @@ def test_one_context_is_not_consumed_twice_in_one_request():
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.table.name)
-def test_a_reset_leads_from_everywhere_to_clean(kind):
+def test_a_reset_leads_from_everywhere_to_clean(kind: Any) -> None:
     for state in kind.table.states:
         contexts = Contexts(*KINDS, limit=100)
         context = contexts.store(kind)[5] = kind(5)

@@ -3,7 +3,8 @@
 
 import dataclasses
 import itertools
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, ip_address, ip_network
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -24,14 +25,14 @@ DEEP = 3
 
 
 @st.composite
-def networks(draw, version: int):
+def networks(draw: Any, version: int) -> Any:
     length = BITS[version] - draw(st.sampled_from([0, 1, 2, DEEP, BITS[version]]))
     ip = BASES[version] + draw(st.integers(0, (1 << DEEP) - 1))
     return ip_network(f"{ip}/{length}", strict=False)
 
 
 @st.composite
-def tables(draw) -> dict[int, Selectors]:
+def tables(draw: Any) -> dict[int, Selectors]:
     """Policies by id, in any order, for which there may be any others."""
     numbers = draw(st.lists(st.integers(1, 100), max_size=12, unique=True))
     return {
@@ -70,7 +71,7 @@ def with_nets(policy: Policy, number: int, nets: Selectors) -> Policy:
 
 
 @given(tables())
-def test_overlaps_are_found_all_and_alone(table):
+def test_overlaps_are_found_all_and_alone(table: Any) -> None:
     assume(len(set(table.values())) == len(table))
     expected = {
         one for one, other in itertools.permutations(table, 2) if overlap(table[one], table[other])
@@ -81,7 +82,7 @@ def test_overlaps_are_found_all_and_alone(table):
 
 
 @given(tables())
-def test_where_nothing_overlaps_priorities_are_those_of_the_original(table):
+def test_where_nothing_overlaps_priorities_are_those_of_the_original(table: Any) -> None:
     order = priorities(table)
     assert order.keys() == table.keys()
     for number, priority in order.items():
@@ -93,7 +94,7 @@ def test_where_nothing_overlaps_priorities_are_those_of_the_original(table):
 
 
 @given(tables(), st.data())
-def test_a_packet_hits_the_most_specific_policy(table, data):
+def test_a_packet_hits_the_most_specific_policy(table: Any, data: Any) -> None:
     assume(not ambiguous(table))
     version = data.draw(st.sampled_from([4, 6]))
     ends = [BASES[version] + data.draw(st.integers(0, (1 << DEEP) - 1)) for _ in range(2)]
@@ -112,14 +113,14 @@ def test_a_packet_hits_the_most_specific_policy(table, data):
 
 
 @given(tables())
-def test_both_ends_have_the_same_order(table):
+def test_both_ends_have_the_same_order(table: Any) -> None:
     assert priorities(table) == priorities(
         {number: Selectors(nets.remote, nets.local) for number, nets in table.items()}
     )
 
 
 @given(tables())
-def test_policies_of_which_none_is_more_specific_are_refused(table):
+def test_policies_of_which_none_is_more_specific_are_refused(table: Any) -> None:
     found = [fault for fault in faults(config_of(table)) if "traffic" in fault]
     assert bool(found) == ambiguous(table)
 
@@ -132,7 +133,7 @@ ALIKE = [
 
 
 @pytest.mark.parametrize(("local", "remote", "reason"), ALIKE)
-def test_both_programs_refuse_them(local, remote, reason):
+def test_both_programs_refuse_them(local: Any, remote: Any, reason: Any) -> None:
     nets = Selectors(ip_network("10.1.0.0/16"), ip_network("10.2.0.0/16"))
     config = config_of({9: Selectors(ip_network(local), ip_network(remote)), 3: nets})
     with pytest.raises(ConfigError, match=f"^policy 9: {reason}"):
@@ -169,7 +170,7 @@ def written(config: Config) -> str:
 
 
 @pytest.mark.parametrize("net", ["fd00:1::/64", "10.1.0.0/16"])
-def test_a_net_and_the_host_at_the_other_side_are_of_one_ip_version(net):
+def test_a_net_and_the_host_at_the_other_side_are_of_one_ip_version(net: str) -> None:
     config = tunnel()
     version = 4 if ":" in net else 6
     ours, theirs = ("10.0.0.1", "10.0.0.2") if version == 4 else ("fd00::1", "fd00::2")
@@ -180,11 +181,13 @@ def test_a_net_and_the_host_at_the_other_side_are_of_one_ip_version(net):
     assert faults(config) == ["policy 7: one net is IPv4, the other IPv6"]
 
 
-def test_the_time_to_find_overlaps_grows_with_the_number_of_policies(monkeypatch):
+def test_the_time_to_find_overlaps_grows_with_the_number_of_policies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def cuts(size: int) -> int:
         count = itertools.count()
         monkeypatch.setattr(traffic, "_cut", lambda *given: [next(count), cut(*given)][1])
-        side = ip_network("10.0.0.0/8").subnets(new_prefix=24)
+        side = IPv4Network("10.0.0.0/8").subnets(new_prefix=24)
         table = {
             number: Selectors(ip_network("172.16.0.0/12"), net)
             for number, net in zip(range(1, size), side, strict=False)
@@ -254,7 +257,7 @@ print(json.dumps([*seen, sorted(set(zip(rows[3::4], rows[1::4])))]))
 """
 
 
-def test_a_packet_hits_the_most_specific_policy_of_a_real_kernel():
+def test_a_packet_hits_the_most_specific_policy_of_a_real_kernel() -> None:
     wide, forward, backward, shown = run(ACQUIRES)
     assert wide == [[1]] * 4 + [[5]] * 4
     assert forward == backward == [[number] for _, number in EXPECTED]
@@ -284,5 +287,5 @@ print(json.dumps(sum("ipv6-icmp" in row for row in policies())))
 """
 
 
-def test_policies_within_another_share_the_neighbour_discovery_of_their_ends():
+def test_policies_within_another_share_the_neighbour_discovery_of_their_ends() -> None:
     assert run(ONE_PAIR) == 4

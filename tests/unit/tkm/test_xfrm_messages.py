@@ -5,6 +5,7 @@ import ctypes
 import dataclasses
 import errno
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ class Socket:
 
 
 @pytest.fixture
-def sent(monkeypatch):
+def sent(monkeypatch: pytest.MonkeyPatch) -> Any:
     sock = Socket()
     monkeypatch.setattr(kernel_module, "NetlinkSocket", lambda: sock)
     return sock
@@ -66,11 +67,11 @@ def sent(monkeypatch):
         (ExpireMessage, c.UserExpire),
     ],
 )
-def test_sizes_are_the_kernels(message, structure):
+def test_sizes_are_the_kernels(message: Any, structure: Any) -> None:
     assert len(encode(Type.NEWSA, make(message))) == 16 + (ctypes.sizeof(structure) + 3 & ~3)
 
 
-def test_types_are_the_kernels():
+def test_types_are_the_kernels() -> None:
     assert {name: int(Type[name]) for name in ("NEWSA", "DELSA", "UPDPOLICY", "ACQUIRE")} == {
         "NEWSA": 0x10, "DELSA": 0x11, "UPDPOLICY": 0x19, "ACQUIRE": 0x17,
     }  # fmt: skip
@@ -86,14 +87,14 @@ def attributes(octets: bytes) -> dict[int, bytes]:
     return found
 
 
-def test_policies(sent):
+def test_policies(sent: Any) -> None:
     XfrmKernel().add_policy(TUNNEL)
     directions = []
     for kind, octets in sent.sent:
         assert kind == Type.UPDPOLICY
         info = c.UserPolicyInfo.from_buffer_copy(octets)
         (template,) = attributes(octets[ctypes.sizeof(info) :]).values()
-        template = c.UserTemplate.from_buffer_copy(template)
+        given = c.UserTemplate.from_buffer_copy(template)
         directions.append(info.dir)
         outbound = info.dir == 1
         local, remote = ip_network("10.1.0.0/16"), ip_network("10.2.0.0/16")
@@ -102,23 +103,23 @@ def test_policies(sent):
         assert bytes(info.sel.daddr)[:4] == destination.network_address.packed
         assert (info.sel.prefixlen_s, info.sel.prefixlen_d, info.sel.family) == (16, 16, 2)
         ends = [ip_address("192.168.0.1").packed, ip_address("192.168.0.2").packed]
-        found = [bytes(template.saddr)[:4], bytes(template.id.daddr)[:4]]
+        found = [bytes(given.saddr)[:4], bytes(given.id.daddr)[:4]]
         assert found == (ends if outbound else ends[::-1])
-        assert (template.id.proto, template.reqid, template.mode) == (50, 7, 1)
-        assert (template.optional, template.share) == (0, 0)
+        assert (given.id.proto, given.reqid, given.mode) == (50, 7, 1)
+        assert (given.optional, given.share) == (0, 0)
         assert (info.priority, info.action) == (3843, 0)
         assert {info.lft.soft_byte_limit, info.lft.hard_packet_limit} == {INFINITE}
     assert directions == [1, 0, 2]
 
 
-def test_no_forwarding_in_transport_mode(sent):
+def test_no_forwarding_in_transport_mode(sent: Any) -> None:
     XfrmKernel().add_policy(TRANSPORT)
     found = [c.UserPolicyInfo.from_buffer_copy(octets) for _, octets in sent.sent]
     assert [info.dir for info in found] == [1, 0]
     assert {info.sel.prefixlen_s for info in found} == {32}
 
 
-def test_states(sent):
+def test_states(sent: Any) -> None:
     XfrmKernel().add_states(PAIR, keys(b"i"), keys(b"o"))
     for (kind, octets), octet, spi, ends in zip(
         sent.sent, (b"i", b"o"), (PAIR.spi_in, PAIR.spi_out), ((2, 1), (1, 2)), strict=True
@@ -137,7 +138,7 @@ def test_states(sent):
         assert found[20] == b"hmac(sha512)".ljust(64, b"\0") + sizes + octet.upper() * 64
 
 
-def test_lifetimes_in_octets_and_packets(sent):
+def test_lifetimes_in_octets_and_packets(sent: Any) -> None:
     lifetime = Lifetime(0, 0, 5, 6, 7, 8)
     policy = dataclasses.replace(TRANSPORT, lifetime=lifetime)
     XfrmKernel().add_states(StatePair(policy, PAIR.spi_in, PAIR.spi_out), keys(b"i"), keys(b"o"))
@@ -147,7 +148,7 @@ def test_lifetimes_in_octets_and_packets(sent):
     assert (info.lft.soft_add_expires_seconds, info.lft.hard_add_expires_seconds) == (0, 0)
 
 
-def test_ipv6(sent):
+def test_ipv6(sent: Any) -> None:
     policy = dataclasses.replace(
         TRANSPORT,
         mode=Mode.TUNNEL,
@@ -165,14 +166,14 @@ def test_ipv6(sent):
     assert bytes(state.saddr) == ip_address("2001:db8::1").packed
 
 
-def test_keys_do_not_stay_in_the_buffers(sent):
+def test_keys_do_not_stay_in_the_buffers(sent: Any) -> None:
     inbound = keys(b"i")
     XfrmKernel().add_states(PAIR, inbound, keys(b"o"))
     assert all(not any(buffer) for buffer in sent.buffers)
     assert bytes(inbound.encryption.octets) == b"i" * 32
 
 
-def test_both_states_or_none(sent):
+def test_both_states_or_none(sent: Any) -> None:
     sent.refusals = [0, errno.EEXIST]
     with pytest.raises(KernelError, match="does not add a state of policy 1: File exists"):
         XfrmKernel().add_states(PAIR, keys(b"i"), keys(b"o"))
@@ -182,7 +183,7 @@ def test_both_states_or_none(sent):
     assert all(not any(buffer) for buffer in sent.buffers[:2])
 
 
-def test_states_that_have_expired_are_not_missed(sent):
+def test_states_that_have_expired_are_not_missed(sent: Any) -> None:
     sent.refusals = [errno.ESRCH, errno.ESRCH]
     XfrmKernel().delete_states(PAIR)
     found = [c.UserSaId.from_buffer_copy(octets) for _, octets in sent.sent]
@@ -193,14 +194,14 @@ def test_states_that_have_expired_are_not_missed(sent):
         XfrmKernel().delete_states(PAIR)
 
 
-def test_flushing(sent):
+def test_flushing(sent: Any) -> None:
     XfrmKernel().flush()
     assert [kind for kind, _ in sent.sent] == [Type.FLUSHPOLICY, Type.SETDEFAULT, Type.FLUSHSA]
     policies, default, states = (octets for _, octets in sent.sent)
     assert (policies, default[:3], states[:1]) == (b"", bytes([2, 2, 2]), b"\0")
 
 
-def test_a_policy_that_cannot_be_installed_leaves_everything_blocked(sent):
+def test_a_policy_that_cannot_be_installed_leaves_everything_blocked(sent: Any) -> None:
     sent.refusals = [0, 0, errno.ENOMEM]
     with pytest.raises(KernelError, match="does not add policy 1"):
         XfrmKernel().protect([TRANSPORT])
@@ -209,12 +210,12 @@ def test_a_policy_that_cannot_be_installed_leaves_everything_blocked(sent):
     assert sent.sent[0][1][:3] == block
 
 
-def test_two_policies_for_the_same_traffic(sent):
+def test_two_policies_for_the_same_traffic(sent: Any) -> None:
     with pytest.raises(KernelError, match="policies 1 and 2 cover the same traffic"):
         XfrmKernel().protect([TRANSPORT, dataclasses.replace(TRANSPORT, id=2)])
 
 
-def test_a_field_that_is_none():
+def test_a_field_that_is_none() -> None:
     with pytest.raises(TypeError, match="StateIdMessage has no spii"):
         make(abi.StateIdMessage, spii=b"")
 
@@ -222,5 +223,5 @@ def test_a_field_that_is_none():
 @pytest.mark.parametrize(
     ("spi", "shown"), [("c0000001", "C0000001"), ("00000100", "100"), ("0a9f4e47", "A9F4E47")]
 )
-def test_spis_are_shown_as_the_original_does(spi, shown):
+def test_spis_are_shown_as_the_original_does(spi: str, shown: str) -> None:
     assert hexadecimal(bytes.fromhex(spi)) == shown

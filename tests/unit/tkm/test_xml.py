@@ -3,6 +3,7 @@
 
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -63,7 +64,7 @@ RECORDED = b"""<tkmconfig>
 """
 
 
-def test_a_file_of_the_original():
+def test_a_file_of_the_original() -> None:
     assert xml.read(RECORDED) == Config(
         {1: LocalIdentity(1, "alice@strongswan.org", "aliceCert.pem")},
         {
@@ -78,7 +79,7 @@ def test_a_file_of_the_original():
     )
 
 
-def test_tunnel_mode():
+def test_tunnel_mode() -> None:
     policy = xml.read(TUNNEL.encode()).policies[7]
     assert policy.mode is Mode.TUNNEL
     assert policy.local.net == ip_network("10.1.0.0/16")
@@ -87,14 +88,14 @@ def test_tunnel_mode():
     )
 
 
-def test_ipv6():
+def test_ipv6() -> None:
     text = TUNNEL.replace("192.168.0.", "2001:db8::").replace('"16">10.1.0.0', '"64">fd00:1::')
     policy = xml.read(text.replace('"24">10.2.3.0', '"64">fd00:2::').encode()).policies[7]
     assert policy.local.ip == ip_address("2001:db8::1")
     assert policy.remote.net == ip_network("fd00:2::/64")
 
 
-def test_ids_may_be_in_any_order_and_several():
+def test_ids_may_be_in_any_order_and_several() -> None:
     second = POLICY.replace('"7"', '"3"').replace("10.2.3.0", "10.2.4.0")
     config = xml.read(TUNNEL.replace("</tkmconfig>", second + "</tkmconfig>").encode())
     assert list(config.policies) == [7, 3]
@@ -147,7 +148,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("place", "instead", "line", "reason"), BAD, ids=[row[3] for row in BAD])
-def test_bad_input_is_told_with_its_line(place, instead, line, reason):
+def test_bad_input_is_told_with_its_line(place: Any, instead: Any, line: Any, reason: Any) -> None:
     assert place in TUNNEL
     text = TUNNEL.replace(place, instead, -1 if place == "tkmconfig>" else 1)
     with pytest.raises(ConfigError) as caught:
@@ -158,7 +159,7 @@ def test_bad_input_is_told_with_its_line(place, instead, line, reason):
     assert "\n" not in message.replace("alice\n", "")
 
 
-def test_two_policies_for_the_same_traffic():
+def test_two_policies_for_the_same_traffic() -> None:
     twice = TUNNEL.replace("</tkmconfig>", POLICY.replace('"7"', '"8"') + "</tkmconfig>")
     with pytest.raises(ConfigError, match=r"line 23: .*policy 8: it protects the same traffic as"):
         xml.read(twice.encode())
@@ -168,7 +169,7 @@ def test_two_policies_for_the_same_traffic():
     ("element", "again"),
     [("local_identity", '<local_identity id="1">'), ("policy", '<policy id="7">')],
 )
-def test_an_id_is_used_once(element, again):
+def test_an_id_is_used_once(element: str, again: str) -> None:
     start = TUNNEL.index(f"  {again}")
     end = TUNNEL.index(f"</{element}>\n") + len(f"</{element}>\n")
     row = TUNNEL[start:end]
@@ -186,26 +187,26 @@ DOCTYPES = [
 
 
 @pytest.mark.parametrize("doctype", DOCTYPES)
-def test_no_document_type_and_so_no_entity(doctype):
+def test_no_document_type_and_so_no_entity(doctype: Any) -> None:
     text = doctype + TUNNEL.replace("alice@example.org", "&file;&c;")
     with pytest.raises(ConfigError, match="line 1: a document type is not accepted"):
         xml.read(text.encode())
 
 
-def test_depth_is_bounded():
+def test_depth_is_bounded() -> None:
     with pytest.raises(ConfigError, match="nested too deep"):
         xml.read(b"<a>" * 100_000)
 
 
 @pytest.mark.parametrize("octets", [b"", b"\0", b"\xff\xfe", b"text", b"<a", b"<a>\xff</a>"])
-def test_what_is_no_xml(octets):
+def test_what_is_no_xml(octets: bytes) -> None:
     with pytest.raises(ConfigError, match=r"^line \d+, column \d+: "):
         xml.read(octets)
 
 
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
-def test_any_change_is_read_or_refused(data):
+def test_any_change_is_read_or_refused(data: Any) -> None:
     octets = bytearray(TUNNEL.encode())
     for place in data.draw(st.lists(st.integers(0, len(octets) - 1), max_size=3)):
         octets[place] = data.draw(st.integers(0, 255))

@@ -16,7 +16,8 @@ FOLDER = Path(__file__).parents[2] / "vectors"
 @cache
 def recorded() -> dict[str, Any]:
     """What the original TKM has printed: see the file's word on its origin."""
-    return json.loads((FOLDER / "tkm-recorded.json").read_text())
+    found: dict[str, Any] = json.loads((FOLDER / "tkm-recorded.json").read_text())
+    return found
 
 
 @cache
@@ -39,4 +40,5 @@ def rsa_certificate(name: str) -> x509.Certificate:
 def frames() -> list[dict[str, str]]:
     """Recorded frames, in order for each host: run, host, interface, phase, request, response."""
     packed = (FOLDER / "rpc-recorded.json.xz").read_bytes()
-    return json.loads(lzma.decompress(packed))["frames"]
+    frames: list[dict[str, str]] = json.loads(lzma.decompress(packed))["frames"]
+    return frames

@@ -55,7 +55,7 @@ def test_both_acquire_at_once(nodes: list[Node], daemons: list[subprocess.Popen[
     for node in nodes:
         ask(node, EsaAcquire(sp_id=1))
     for node in nodes:
-        wait_for(lambda node=node: node.tkm.kernel.states)
+        wait_for(lambda node=node: node.tkm.kernel.states)  # type: ignore[misc]
     wait_for(lambda: nodes[0].tkm.kernel.states == nodes[1].tkm.kernel.states)
 
 

@@ -166,7 +166,7 @@ def test_the_second_public_value_is_no_good(
     endpoint = getattr(network, at).endpoint
     encode = Channel._encode
 
-    def spoil(self, message):  # type: ignore[no-untyped-def]
+    def spoil(self: Any, message: Any) -> Any:
         if message.header.exchange == ExchangeType.IKE_FOLLOWUP_KE and self.local == endpoint:
             message = Message(message.header, (KeyExchange(16, bytes(512)), *message.payloads[1:]))
         return encode(self, message)

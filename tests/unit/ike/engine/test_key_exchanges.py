@@ -206,7 +206,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, bytes]]:
     seen: list[tuple[bytes, bytes]] = []
     cover = Channel._cover
 
-    def note(self, keys, datagram, chain, *, received):  # type: ignore[no-untyped-def]
+    def note(self: Any, keys: Any, datagram: Any, chain: Any, *, received: Any) -> None:
         seen.append((datagram, chain))
         cover(self, keys, datagram, chain, received=received)
 
@@ -246,7 +246,7 @@ def test_auth_fails_if_an_intermediate_message_was_not_the_same(
 ) -> None:
     cover = Channel._cover
 
-    def change(self, keys, datagram, chain, *, received):  # type: ignore[no-untyped-def]
+    def change(self: Any, keys: Any, datagram: Any, chain: Any, *, received: Any) -> None:
         changed = chain[:-1] + bytes((chain[-1] ^ self.initiator,))
         cover(self, keys, datagram, changed, received=received)
 
@@ -271,7 +271,7 @@ def test_ike_auth_before_all_key_exchanges_are_done(monkeypatch: pytest.MonkeyPa
 def test_a_key_exchange_that_was_not_agreed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     initiate = ike_intermediate.initiate
 
-    def one_more(sa):  # type: ignore[no-untyped-def]
+    def one_more(sa: Any) -> Any:
         sa.additional = (16,)
         return initiate(sa)
 
@@ -289,7 +289,7 @@ def test_a_public_value_that_is_no_good(monkeypatch: pytest.MonkeyPatch, at: str
     endpoint = getattr(network, at).endpoint
     encode = Channel._encode
 
-    def spoil(self, message):  # type: ignore[no-untyped-def]
+    def spoil(self: Any, message: Any) -> Any:
         if message.header.exchange == ExchangeType.IKE_INTERMEDIATE and self.local == endpoint:
             message = Message(message.header, (KeyExchange(16, bytes(512)),))
         return encode(self, message)

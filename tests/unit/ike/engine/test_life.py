@@ -2,6 +2,7 @@
 """INFORMATIONAL, retransmission, liveness: how IKE SAs live and end."""
 
 import logging
+from typing import Any
 
 import pytest
 
@@ -165,7 +166,12 @@ def test_a_first_request_that_comes_late_is_told(
 ) -> None:
     caplog.set_level(logging.INFO)
     first: list[bytes] = []
-    network.meddler = lambda datagram: first.append(datagram.octets) or [datagram.octets]
+
+    def note(datagram: Any) -> list[bytes]:
+        first.append(datagram.octets)
+        return [datagram.octets]
+
+    network.meddler = note
     network.ping(network.alice)
     network.run(5)
     assert network.is_up()

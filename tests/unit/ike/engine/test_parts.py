@@ -2,6 +2,7 @@
 """The parts of the engine that decide something on their own."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ ESP = proposals.parse("aes256-sha512", Protocol.ESP)
 HEADER = Header(bytes(range(8)), bytes(8), 34, True, False, 0)
 
 
-def offered(*suites: tuple[Transform, ...], spi: bytes = b"", protocol: int = 1):
+def offered(*suites: tuple[Transform, ...], spi: bytes = b"", protocol: int = 1) -> Any:
     return SecurityAssociation(
         tuple(Proposal(n, protocol, spi, suite) for n, suite in enumerate(suites, start=1))
     )

@@ -2,6 +2,7 @@
 """What peers may send although we have no use for it, and what they may not (RFC 7296)."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 
@@ -14,7 +15,7 @@ from ike.engine.cookies import Cookies
 from ike.engine.exchange import Exchange, ExchangeContext, Request, Steps
 from ike.message.errors import PeerError
 from ike.message.message import Message
-from ike.message.numbers import NotifyType, Protocol
+from ike.message.numbers import ExchangeType, NotifyType, Protocol
 from ike.message.payloads import Notify, Payload, SecurityAssociation
 from tests.unit.ike.network import Network, rekey_ike_sa
 
@@ -40,7 +41,7 @@ class Strange(Exchange[ExchangeContext]):
     """An exchange of some type, with its error response."""
 
     def __init__(self, kind: int, payloads: Sequence[Payload] = ()) -> None:
-        self._request = Request(kind, payloads)
+        self._request = Request(cast(ExchangeType, kind), payloads)
         self.error: PeerError | None = None
 
     def run(self, sa: ExchangeContext) -> Steps:

@@ -113,7 +113,9 @@ headers = st.builds(
     message_id=u32,
 )
 chains = st.lists(known | unknown, max_size=6)
-ends = st.just([]) | st.lists(encrypted | first_fragments | other_fragments, min_size=1, max_size=1)
+ends: st.SearchStrategy[list[Payload]] = st.just(list[Payload]()) | st.lists(
+    encrypted | first_fragments | other_fragments, min_size=1, max_size=1
+)
 messages = st.builds(
     lambda header, chain, end: Message(header, (*chain, *end)), headers, chains, ends
 )

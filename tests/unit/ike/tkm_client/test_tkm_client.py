@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Contexts of the TKM as objects: taken once, given back once, none lost on the way."""
 
+from typing import Any
+
 import pytest
 
 from ike.errors import LocalError
@@ -109,7 +111,7 @@ def test_refused_keys_leave_their_shares(tkm: TkmClient) -> None:
 
 def test_another_generation(alice: Host) -> None:
     class Other(Client):
-        def call(self, request):  # type: ignore[no-untyped-def]
+        def call(self, request: Any) -> Any:
             return rpc2.VersionReply(version=1)
 
     with pytest.raises(LocalError, match="generation 1, not 2"):

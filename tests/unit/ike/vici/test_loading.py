@@ -7,6 +7,7 @@ from ike.engine.route import Ports
 from ike.vici import message, packet
 from ike.vici.message import Section
 from ike.vici.packet import Packet, PacketType
+from lab.pki import CA
 from tests.unit import trusted
 from tests.unit.ike.authorities import issue, key
 from tests.unit.ike.vici.client import Client
@@ -139,7 +140,7 @@ def test_certificates_and_authorities(client: Client) -> None:
 
 
 def test_an_authority_that_the_tkm_does_not_know(client: Client) -> None:
-    foreign = message.text(trusted.CA("another").root.certificate.der)
+    foreign = message.text(CA("another").root.certificate.der)
     for reply in (
         client.ask("load-cert", type="X509", flag="CA", data=foreign),
         client.ask("load-authority", other={"cacert": foreign}),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What clients are told of what happens."""
 
+from typing import Any, cast
+
 from ike.vici.message import Section
 from ike.vici.monitor import Monitor
 from tests.unit.ike.vici.client import Client
@@ -23,10 +25,11 @@ def test_monitor(client: Client) -> None:
     assert run() == ["ike-updown+", "child-updown+"]
     client.ask("rekey", child="net")
     assert run() == ["child-rekey"]
-    rekeyed = told[0][1]["to-bob"]["child-sas"]["net-1"]  # type: ignore[index,call-overload]
+    rekeyed: Any = told[0][1]
+    rekeyed = rekeyed["to-bob"]["child-sas"]["net-1"]
     assert (rekeyed["old"]["uniqueid"], rekeyed["new"]["uniqueid"]) == ("1", "2")
     client.ask("rekey", ike="to-bob")
     assert run() == ["ike-rekey"]
-    assert told[0][1]["to-bob"]["new"]["uniqueid"] == "2"  # type: ignore[index,call-overload]
+    assert cast(Any, told[0][1]["to-bob"])["new"]["uniqueid"] == "2"
     network.bob.engine.terminate("enough", network.now)
     assert run() == ["child-updown", "ike-updown"]

@@ -113,7 +113,12 @@ def test_who_does_not_read_the_log_is_hung_up_on(service: Service, clients: list
     for _ in range(5 * LONGEST // 1000):
         log.info("%s", "x" * 1000)
         assert turn_until(service, keen.next)
-    turn_until(service, lambda: deaf.read() or deaf.over)
+
+    def hung_up() -> bool:
+        deaf.read()
+        return deaf.over
+
+    turn_until(service, hung_up)
     assert not keen.over
 
 

@@ -20,6 +20,7 @@ from lab.client.lab import Lab
 from lab.client.node_socket import VICI
 from lab.errors import UsageError
 from lab.topology import Topology, load, parse
+from tests.unit.frames import cut
 from tests.unit.tkm.vectors import frames
 from tests.unit.trusted import identity, pki
 from tkm.generation1 import rpc1
@@ -209,7 +210,7 @@ def test_charon_tkm_calls_groups_and_cas_as_recorded() -> None:
 
 def _request(row: Mapping[str, str]) -> Any:
     octets = bytes.fromhex(row["request"]).ljust(FixedFrames.REQUEST, b"\0")
-    header, body = FixedFrames().cut(bytearray(octets), responses=False)
+    header, body = cut(FixedFrames(), octets)
     return rpc1.RPC1.operations[header.operation].decode(body, padded=True)
 
 

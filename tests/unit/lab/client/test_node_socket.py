@@ -32,7 +32,7 @@ def dialled() -> Iterator[Dial]:
 
 
 def said(agent: socket.socket) -> list[tuple[dict[str, object], bytes]]:
-    return [tuple(message) for message in Decoder().feed(agent.recv(65536))]
+    return [(message[0], message[1]) for message in Decoder().feed(agent.recv(65536))]
 
 
 CONNECTED = encode({"event": "connected"})

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ def test_debians_linux_uml_has_exactly_one_place() -> None:
     assert found.restored == 2696
 
 
-def test_this_host_reports_its_set(record_property: pytest.RecordProperty) -> None:
+def test_this_host_reports_its_set(record_property: Callable[[str, object], None]) -> None:
     """The kind of this host decides which case the end-to-end tests run for real."""
     size = registers.host_size()
     record_property("register set, octets", size)

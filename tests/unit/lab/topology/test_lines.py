@@ -109,5 +109,5 @@ def test_whatever_is_written_is_found(tables: list[tuple[str, str]]) -> None:
     known = lines(text)
     assert set(paths(tomllib.loads(text))) == set(known)
     for path, line in known.items():
-        if path[-1] in (f"key{number}" for number in begins):
+        if path[-1] in [f"key{number}" for number in begins]:
             assert line == begins[int(str(path[-1])[3:])] + 1

@@ -3,7 +3,10 @@
 
 import socket
 import threading
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,31 +23,31 @@ WORD = Say(word=b"word", times=2)
 GOOD = FRAMES.response(Header(Say.code, 1), WordReply(word=b"wordword").encode())
 
 
-def answering(octets):
+def answering(octets: Any) -> Any:
     """A client that gets these octets, whatever it asks."""
     return Client(ECHO, lambda _: octets)
 
 
-def carry(frame):
+def carry(frame: Any) -> bytes:
     connection = Connection(dispatcher())
     connection.feed(frame)
     return bytes(connection.to_send)
 
 
-def test_a_call_gives_the_reply():
+def test_a_call_gives_the_reply() -> None:
     client = Client(ECHO, carry)
     for _ in range(3):
         assert client.call(WORD) == WordReply(word=b"wordword")
 
 
 @pytest.mark.parametrize("result", [result for result in Result if result])
-def test_another_result_is_a_refusal(result):
+def test_another_result_is_a_refusal(result: Any) -> None:
     with pytest.raises(Refused, match=f"fail: {result.name}") as caught:
         Client(ECHO, carry).call(Fail(result=result))
     assert caught.value.result is result
 
 
-def test_a_result_that_nobody_knows_is_a_refusal():
+def test_a_result_that_nobody_knows_is_a_refusal() -> None:
     with pytest.raises(Refused) as caught:
         answering(FRAMES.response(Header(Say.code, 1, 0x777), b"")).call(WORD)
     assert caught.value.result is Result.ABORTED
@@ -64,17 +67,17 @@ def test_a_result_that_nobody_knows_is_a_refusal():
         (FRAMES.response(Header(Say.code, 1), b""), "word: the body ends"),
     ],
 )
-def test_what_is_no_answer_is_told_so(octets, reason):
+def test_what_is_no_answer_is_told_so(octets: Any, reason: str) -> None:
     with pytest.raises(FrameError, match=f"say: .*{reason}"):
         answering(octets).call(WORD)
 
 
-def test_a_bad_request_is_not_sent():
+def test_a_bad_request_is_not_sent() -> None:
     with pytest.raises(FieldError, match="times: 0 is not in 1 to 255"):
         Client(ECHO, lambda _: pytest.fail("it was sent")).call(Say(word=b"a", times=0))
 
 
-def test_request_ids_differ_and_start_again():
+def test_request_ids_differ_and_start_again() -> None:
     client = Client(ECHO, carry)
     client._last_id = 0xFFFFFFFE
     for _ in range(3):
@@ -83,13 +86,13 @@ def test_request_ids_differ_and_start_again():
 
 
 @contextmanager
-def listening(path, behave):
+def listening(path: Any, behave: Any) -> Iterator[Any]:
     """A server that lets one client in and behaves."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(path))
         listener.listen()
 
-        def serve():
+        def serve() -> None:
             with listener.accept()[0] as client:
                 behave(client)
 
@@ -99,8 +102,8 @@ def listening(path, behave):
         thread.join()
 
 
-def test_over_a_socket_that_sends_in_pieces(tmp_path):
-    def behave(client):
+def test_over_a_socket_that_sends_in_pieces(tmp_path: Path) -> None:
+    def behave(client: Any) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         for octet in carry(client.recv(4096)):
             client.send(bytes([octet]))
@@ -112,8 +115,8 @@ def test_over_a_socket_that_sends_in_pieces(tmp_path):
         assert Client(ECHO, transport).call(WORD) == WordReply(word=b"wordword")
 
 
-def test_a_server_that_hangs_up(tmp_path):
-    def behave(client):
+def test_a_server_that_hangs_up(tmp_path: Path) -> None:
+    def behave(client: Any) -> None:
         client.recv(4096)
         client.send(GOOD[:5])
 
@@ -124,10 +127,10 @@ def test_a_server_that_hangs_up(tmp_path):
                 client.call(WORD)
 
 
-def test_a_late_answer_is_not_taken_for_the_next(tmp_path):
+def test_a_late_answer_is_not_taken_for_the_next(tmp_path: Path) -> None:
     ended = threading.Event()
 
-    def behave(client):
+    def behave(client: Any) -> None:
         client.recv(4096)
         ended.wait()
 
@@ -139,7 +142,7 @@ def test_a_late_answer_is_not_taken_for_the_next(tmp_path):
         ended.set()
 
 
-def test_nobody_there(tmp_path):
+def test_nobody_there(tmp_path: Path) -> None:
     with pytest.raises(Disconnected, match=f"nobody answers at {tmp_path}/none"):
         connect(ECHO, f"{tmp_path}/none")
     with socket.socket(socket.AF_UNIX) as dead:
@@ -148,7 +151,7 @@ def test_nobody_there(tmp_path):
         connect(ECHO, f"{tmp_path}/dead")
 
 
-def test_hanging_up(tmp_path):
+def test_hanging_up(tmp_path: Path) -> None:
     with listening(tmp_path / "socket", lambda client: client.recv(1)) as path:
         with closing(SocketTransport(path, ECHO)) as transport:
             pass
@@ -156,7 +159,9 @@ def test_hanging_up(tmp_path):
             transport(b"more")
 
 
-def test_a_server_of_an_unexpected_user_is_not_asked(tmp_path, monkeypatch):
+def test_a_server_of_an_unexpected_user_is_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = str(tmp_path / "socket")
     with socket.socket(socket.AF_UNIX) as squatter:
         squatter.bind(path)

@@ -6,8 +6,10 @@ import resource
 import selectors
 import socket
 import stat
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,25 +24,25 @@ from tkm.rpc.server import MOST_CLIENTS, MOST_CLIENTS_OF_A_USER, Connection, Ser
 class Serving:
     """A server, and clients that know how many turns they may wait."""
 
-    def __init__(self, path, **options):
+    def __init__(self, path: Any, **options: Any) -> None:
         self.selector = selectors.DefaultSelector()
-        self.heard = []
+        self.heard: list[Any] = []
         self.path = str(path)
         self.server = Server(self.path, dispatcher(self.heard), self.selector, **options)
 
-    def turn(self, times=1):
+    def turn(self, times: Any = 1) -> None:
         for _ in range(times):
             for key, _ in self.selector.select(0):
                 key.data()
 
-    def connect(self):
+    def connect(self) -> Any:
         client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         client.connect(self.path)
         client.setblocking(False)
         self.turn()
         return client
 
-    def read(self, client):
+    def read(self, client: Any) -> Any:
         """All that a client gets if it reads on and on."""
         received = bytearray()
         while True:
@@ -50,32 +52,32 @@ class Serving:
             except BlockingIOError:
                 return words(bytes(received))
 
-    def close(self):
+    def close(self) -> None:
         self.server.close()
         self.selector.close()
 
 
 @pytest.fixture
-def serving(tmp_path):
+def serving(tmp_path: Path) -> Iterator[Any]:
     with closing(Serving(tmp_path / "socket")) as serving:
         yield serving
 
 
-def say(word, times=1):
+def say(word: Any, times: Any = 1) -> Any:
     return SizedFrames().request(Header(Say.code, 0), Say(word=word, times=times).encode())
 
 
-def words(octets):
+def words(octets: Any) -> Any:
     frames = cut_all(SizedFrames(), [octets], responses=True)
     return [WordReply.decode(body).word for _, body in frames]
 
 
-def heard_by(client):
+def heard_by(client: Any) -> Any:
     """The words that have arrived at a client."""
     return words(client.recv(1 << 20))
 
 
-def send_until_full(serving, client, request):
+def send_until_full(serving: Any, client: Any, request: Any) -> Any:
     """How often it could be sent to a server that is not read from."""
     for times in range(10_000):
         try:
@@ -86,7 +88,7 @@ def send_until_full(serving, client, request):
     raise AssertionError("the server takes everything")
 
 
-def test_a_half_sent_frame_blocks_nobody(serving):
+def test_a_half_sent_frame_blocks_nobody(serving: Any) -> None:
     with serving.connect() as first, serving.connect() as second:
         first.send(say(b"first")[:-2])
         serving.turn()
@@ -98,14 +100,14 @@ def test_a_half_sent_frame_blocks_nobody(serving):
         assert heard_by(first) == [b"first"]
 
 
-def test_a_half_sent_frame_costs_no_turns(serving):
+def test_a_half_sent_frame_costs_no_turns(serving: Any) -> None:
     with serving.connect() as client:
         client.send(say(b"word")[:-2])
         serving.turn()
         assert serving.selector.select(0) == []
 
 
-def test_a_client_that_asks_for_much_keeps_nobody_waiting(serving):
+def test_a_client_that_asks_for_much_keeps_nobody_waiting(serving: Any) -> None:
     with serving.connect() as greedy, serving.connect() as modest:
         greedy.send(b"".join(say(b"%d" % number) for number in range(100)))
         modest.send(say(b"modest"))
@@ -115,7 +117,7 @@ def test_a_client_that_asks_for_much_keeps_nobody_waiting(serving):
         assert serving.read(greedy) == [b"%d" % number for number in range(100)]
 
 
-def test_a_client_that_does_not_read_blocks_nobody_and_is_not_read_from(serving):
+def test_a_client_that_does_not_read_blocks_nobody_and_is_not_read_from(serving: Any) -> None:
     with serving.connect() as deaf, serving.connect() as other:
         times = send_until_full(serving, deaf, say(b"x" * 4096, times=15))
         other.send(say(b"other"))
@@ -124,7 +126,7 @@ def test_a_client_that_does_not_read_blocks_nobody_and_is_not_read_from(serving)
         assert serving.read(deaf) == [b"x" * 4096 * 15] * times
 
 
-def test_clients_come_and_go(serving):
+def test_clients_come_and_go(serving: Any) -> None:
     for _ in range(50):
         with serving.connect() as client:
             client.send(say(b"word"))
@@ -134,7 +136,7 @@ def test_clients_come_and_go(serving):
 
 
 @contextmanager
-def descriptors_used_up():
+def descriptors_used_up() -> Iterator[Any]:
     """No room for one more, until the end of the block."""
     _, most = limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     lowest_free = os.dup(0)
@@ -148,7 +150,9 @@ def descriptors_used_up():
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-def test_without_descriptors_clients_are_turned_away_and_the_others_served(serving, caplog):
+def test_without_descriptors_clients_are_turned_away_and_the_others_served(
+    serving: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     with serving.connect() as served, waiting_at(serving.path) as waiting:
         with descriptors_used_up():
             serving.turn(10)
@@ -165,7 +169,9 @@ def test_without_descriptors_clients_are_turned_away_and_the_others_served(servi
             assert heard_by(later) == [b"room again"]
 
 
-def test_a_user_has_so_many_clients_and_the_others_are_served(serving, caplog, monkeypatch):
+def test_a_user_has_so_many_clients_and_the_others_are_served(
+    serving: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clients = [serving.connect() for _ in range(MOST_CLIENTS_OF_A_USER)]
     for client in clients[1:]:
         client.send(say(b"x" * 4096)[:-1])  # half-sent frames hold places, and harm nobody else
@@ -191,7 +197,9 @@ def test_a_user_has_so_many_clients_and_the_others_are_served(serving, caplog, m
         assert heard_by(again) == [b"room again"]
 
 
-def test_all_users_together_have_so_many_clients(serving, monkeypatch):
+def test_all_users_together_have_so_many_clients(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     users = iter(range(MOST_CLIENTS + 1))
     monkeypatch.setattr(server, "credentials", lambda _: Credentials(1, next(users), 1))
     clients = [serving.connect() for _ in range(MOST_CLIENTS)]
@@ -201,7 +209,7 @@ def test_all_users_together_have_so_many_clients(serving, monkeypatch):
         client.close()
 
 
-def test_a_frame_that_is_too_long_takes_no_memory():
+def test_a_frame_that_is_too_long_takes_no_memory() -> None:
     connection = Connection(dispatcher())
     connection.feed(b"\xff\xff\xff\xff" + bytes(8))
     for _ in range(100):
@@ -209,7 +217,7 @@ def test_a_frame_that_is_too_long_takes_no_memory():
         assert len(connection._received) == 0
 
 
-def test_a_socket_whose_backlog_is_full_is_somebody_elses(tmp_path):
+def test_a_socket_whose_backlog_is_full_is_somebody_elses(tmp_path: Path) -> None:
     """Its owner accepts nobody: a connect(2) that waits would wait for ever."""
     path = tmp_path / "socket"
     with socket.socket(socket.AF_UNIX) as squatter, ExitStack() as clients:
@@ -224,14 +232,14 @@ def test_a_socket_whose_backlog_is_full_is_somebody_elses(tmp_path):
             Serving(path)
 
 
-def waiting_at(path):
+def waiting_at(path: Any) -> Any:
     """A client that nobody has accepted yet."""
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     client.connect(path)
     return client
 
 
-def test_a_client_that_goes_amid_its_answers_harms_nobody(serving):
+def test_a_client_that_goes_amid_its_answers_harms_nobody(serving: Any) -> None:
     with serving.connect() as client, serving.connect() as other:
         client.send(b"".join(say(b"x" * 4096, times=15) for _ in range(10)))
         serving.turn(2)
@@ -242,7 +250,7 @@ def test_a_client_that_goes_amid_its_answers_harms_nobody(serving):
         assert heard_by(other) == [b"other"]
 
 
-def test_a_stale_socket_is_replaced(tmp_path):
+def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
@@ -253,7 +261,7 @@ def test_a_stale_socket_is_replaced(tmp_path):
     assert not path.exists()
 
 
-def test_a_socket_that_is_served_is_left_alone(serving):
+def test_a_socket_that_is_served_is_left_alone(serving: Any) -> None:
     with pytest.raises(OSError, match="another process serves it"):
         Serving(serving.path)
     serving.turn(3)
@@ -263,7 +271,7 @@ def test_a_socket_that_is_served_is_left_alone(serving):
         assert heard_by(client) == [b"word"]
 
 
-def test_a_file_that_is_no_socket_is_left_alone(tmp_path):
+def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     path.write_text("mine")
     with pytest.raises(OSError, match="in use"):
@@ -271,7 +279,7 @@ def test_a_file_that_is_no_socket_is_left_alone(tmp_path):
     assert path.read_text() == "mine"
 
 
-def test_a_name_that_somebody_took_over_is_left_alone(tmp_path):
+def test_a_name_that_somebody_took_over_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     with closing(Serving(path)):
         path.unlink()
@@ -280,7 +288,7 @@ def test_a_name_that_somebody_took_over_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o660])
-def test_the_mode_says_who_may_connect(tmp_path, mode):
+def test_the_mode_says_who_may_connect(tmp_path: Path, mode: int) -> None:
     mask = os.umask(0)
     try:
         with closing(Serving(tmp_path / "socket", mode=mode)) as serving:
@@ -290,10 +298,10 @@ def test_the_mode_says_who_may_connect(tmp_path, mode):
         os.umask(mask)
 
 
-def test_the_kernel_says_who_connects(tmp_path):
+def test_the_kernel_says_who_connects(tmp_path: Path) -> None:
     seen = []
 
-    def allowed(pid, uid, gid):
+    def allowed(pid: Any, uid: Any, gid: Any) -> bool:
         seen.append((pid, uid, gid))
         return len(seen) > 1
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scapy.layers.inet import ICMP, IP
@@ -26,9 +27,7 @@ def reasons(verdict: Verdict) -> list[str]:
 
 
 @pytest.mark.parametrize("case", ["v4", "v6", "tunnel", "tunnel6"])
-def test_request_and_reply_are_found_in_their_esp_packets(
-    case: str, request: pytest.FixtureRequest
-) -> None:
+def test_request_and_reply_are_found_in_their_esp_packets(case: str, request: Any) -> None:
     pair: Pair = request.getfixturevalue(case)
     verdict = verify(pair.frames, pair.sas, pair.messages)
     assert reasons(verdict) == []
@@ -130,7 +129,7 @@ def test_aes_gcm_and_aes_cbc_with_sha256(v4: Pair) -> None:
 
 
 @pytest.mark.parametrize("case", ["v4", "v6"])
-def test_esp_that_ip_has_fragmented(case: str, request: pytest.FixtureRequest) -> None:
+def test_esp_that_ip_has_fragmented(case: str, request: Any) -> None:
     pair: Pair = request.getfixturevalue(case)
     large = replace(pair.request, payload=builder.octets(3000, 3))
     protocol = 58 if case == "v6" else 1
@@ -143,7 +142,7 @@ def test_esp_that_ip_has_fragmented(case: str, request: pytest.FixtureRequest) -
 
 
 @pytest.mark.parametrize("case", ["tunnel", "tunnel6"])
-def test_a_message_in_several_esp_packets(case: str, request: pytest.FixtureRequest) -> None:
+def test_a_message_in_several_esp_packets(case: str, request: Any) -> None:
     pair: Pair = request.getfixturevalue(case)
     large = replace(pair.request, payload=builder.octets(2000, 3))
     protocol, next_header = (58, 41) if case == "tunnel6" else (1, 4)

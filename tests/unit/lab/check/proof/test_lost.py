@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def flaws(verdict: Verdict) -> list[Flaw]:
 @pytest.mark.parametrize("case", ["v4", "v6"])
 @pytest.mark.parametrize("left", [(0, 1), (0, 2), (0,), (1, 2), (1,), (2,), (2, 0)], ids=str)
 def test_what_is_left_of_an_esp_packet_is_counted(
-    case: str, left: tuple[int, ...], request: pytest.FixtureRequest
+    case: str, left: tuple[int, ...], request: Any
 ) -> None:
     pair: Pair = request.getfixturevalue(case)
     verdict = judged(pair, [large(pair, 2)[number] for number in left])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_one_flipped_bit_under_an_aead(v4: Pair) -> None:
 
 
 @pytest.mark.parametrize("case", ["v4", "v6"])
-def test_a_plaintext_ping(case: str, request: pytest.FixtureRequest) -> None:
+def test_a_plaintext_ping(case: str, request: Any) -> None:
     pair: Pair = request.getfixturevalue(case)
     echo = pair.request
     protocol, name = (58, "ICMPv6") if case == "v6" else (1, "ICMP")
@@ -292,7 +293,7 @@ def test_a_tunnel_with_no_ip_packet_inside(tunnel: Pair, next_header: int, data:
 
 
 @pytest.mark.parametrize("case", ["v4", "v6"])
-def test_an_inner_checksum_that_is_wrong(case: str, request: pytest.FixtureRequest) -> None:
+def test_an_inner_checksum_that_is_wrong(case: str, request: Any) -> None:
     pair: Pair = request.getfixturevalue(case)
     message = bytearray(builder.icmp(pair.request))
     message[-1] ^= 1
