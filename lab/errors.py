@@ -2,7 +2,7 @@
 """What can go wrong in a lab.
 
 One tree, two families: `UsageError` is the caller's fault (exit code 2), every other `LabError`
-is the lab saying no (exit code 1). The text of an error is one line for a person, and says what
+is the lab refusing (exit code 1). The text of an error is one line for a person, and names what
 to do next where there is something to do.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 
 class LabError(Exception):
-    """The lab says no."""
+    """The lab refuses."""
 
     exit_code = 1
 

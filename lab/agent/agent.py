@@ -53,10 +53,10 @@ def serve(stream: int, plan: dict[str, Any]) -> None:
     os.chdir("/")
     agent = Agent(plan)
     line = Line(stream, agent.serve)
-    line.tell({"event": "running", "uptime": _uptime()})
+    line.send({"event": "running", "uptime": _uptime()})
     began = time.monotonic()
     agent.broken = programs.warm(plan["programs"])
-    line.tell({"event": "ready", "warming": time.monotonic() - began})
+    line.send({"event": "ready", "warming": time.monotonic() - began})
     asyncio.run(agent.run(line))
 
 
@@ -273,5 +273,5 @@ def _reap() -> None:
 
 def _beat(loop: asyncio.AbstractEventLoop, line: Line) -> None:
     """Tell the keeper that we live; a guest in which nothing runs does not see who was killed."""
-    line.tell({"event": "beat"})
+    line.send({"event": "beat"})
     loop.call_later(_BEAT, _beat, loop, line)

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from lab.agent.condition import News
+from lab.agent.condition import Condition
 from lab.agent.links import Port
 from lab.agent.ring import SLOT, Ring
 from lab.agent.sockets import make_room
@@ -112,7 +112,7 @@ class Capture:
     """Starts with its making. `ports` may grow later; memory for the frames is bounded."""
 
     def __init__(self, ports: Mapping[str, Port], bound: int) -> None:
-        self.news = News()
+        self.more = Condition()
         """Of each frame that is captured."""
         self._ports = ports
         self._frames = Frames(bound)
@@ -133,7 +133,7 @@ class Capture:
             if port is not None:
                 seconds, nanoseconds = struct.unpack("qq", extra[0][2])
                 self._frames.keep(seconds, nanoseconds, port, octets)
-                self.news.tell()
+                self.more.notify()
 
     def count(self) -> int:
         """How many frames were captured by now: the number of the next one."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 
 
-class News:
+class Condition:
     """Wakes all who wait. Who asks for `next` before looking at what is there misses nothing."""
 
     def __init__(self) -> None:
@@ -18,7 +18,7 @@ class News:
             self._event = asyncio.Event()
         return self._event
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """There is more."""
         if self._event is not None:
             self._event.set()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from lab.agent.condition import News
+from lab.agent.condition import Condition
 
 
 class Line(NamedTuple):
@@ -18,11 +18,11 @@ class Line(NamedTuple):
 
 
 class Journal:
-    """Gives lines their numbers. `news` tells of each one; `next` is the number of the next."""
+    """Gives lines their numbers. `more` is notified of each; `next` is the number of the next."""
 
     def __init__(self) -> None:
         self.next = 0
-        self.news = News()
+        self.more = Condition()
 
     def enter(self, lines: Iterable[bytes]) -> list[Line]:
         """Number lines that were printed just now."""
@@ -33,5 +33,5 @@ class Journal:
         ]
         self.next += len(found)
         if found:
-            self.news.tell()
+            self.more.notify()
         return found

@@ -56,8 +56,8 @@ class Line:
         self._writing = False
         os.set_blocking(fd, False)
 
-    def tell(self, body: dict[str, Any]) -> None:
-        """Say something about the lab itself; works outside of the loop, too."""
+    def send(self, body: dict[str, Any]) -> None:
+        """Report something about the lab itself; works outside of the loop, too."""
         self.mux.send(0, encode(body))
         self.flush()
 

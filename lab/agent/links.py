@@ -78,7 +78,7 @@ class Wire:
 
 
 def bridge_commands(name: str) -> list[str]:
-    """The `ip` commands that make a bridge which says nothing by itself."""
+    """The `ip` commands that make a bridge that sends nothing by itself."""
     return [f"link add {name} type bridge stp_state 0 mcast_snooping 0", f"link set {name} up"]
 
 
@@ -142,7 +142,7 @@ def ip_batch(lines: Iterable[str]) -> None:
     """Run `ip` commands in the agent's network namespace.
 
     Raises:
-        LabError: one of them failed; says which, and why.
+        LabError: one of them failed; the message names it, and why.
     """
     commands = list(lines)
     result = subprocess.run(

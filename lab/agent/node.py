@@ -58,8 +58,8 @@ def _be(
         for path, value in sysctls.items():
             Path("/proc/sys", path).write_text(value)
         process.rename([f"node {name}"])
-        told = json.dumps({"up": name}).encode()
-        socket.send_fds(control, [told], [recorder.fileno()] if recorder else [])
+        up = json.dumps({"up": name}).encode()
+        socket.send_fds(control, [up], [recorder.fileno()] if recorder else [])
     except OSError as trouble:
         control.send(json.dumps({"down": str(trouble)}).encode())
         os._exit(1)

@@ -104,7 +104,7 @@ class Init:
             if known == job:
                 try:
                     os.killpg(pid, number)
-                except ProcessLookupError:  # it dies as we speak; reaping will tell
+                except ProcessLookupError:  # it is dying; reaping will show
                     return
 
     def _reap(self) -> None:
@@ -165,7 +165,7 @@ def _fork_program(target: str, argv: list[str], fds: list[int]) -> int:
             code = programs.call(target, argv)
             atexit._run_exitfuncs()
             sys.stdout.flush()
-        except BaseException:  # this is the bottom of a process: tell, and end
+        except BaseException:  # this is the bottom of a process: report, and end
             traceback.print_exc()
         finally:
             os._exit(code)

@@ -100,7 +100,7 @@ class Daemon:
                 self.forgotten += self.lines.keep(line)
 
     def died(self) -> str:
-        """One line about its end, with the last that it said."""
+        """One line about its end, with the last line that it printed."""
         self.read()
         last = next((line.text for line in reversed(self.lines) if line.text.strip()), "no word")
         return f"{self.name} ended with exit code {self.process.exited.result()}: {last.strip()}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every SA that a node's kernel ever had: what it tells when one is added (XFRMNLGRP_SA).
+"""Every SA that a node's kernel ever had: what it reports when one is added (XFRMNLGRP_SA).
 
 An SA that was rekeyed is gone from the kernel, and the packets that it protected could never be
 verified again. A node subscribes in its network namespace before anything runs there, and gives the
@@ -27,7 +27,7 @@ _LONGEST = 65536
 
 
 def subscribe() -> socket.socket | None:
-    """A socket that hears of every SA in this network namespace; None: its kernel has no SAs."""
+    """A socket that receives every SA in this network namespace; None: its kernel has no SAs."""
     try:
         sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_XFRM)
     except OSError:
@@ -38,7 +38,7 @@ def subscribe() -> socket.socket | None:
 
 
 class Recorder:
-    """What one node's kernel has told. `lost` counts messages that were forgotten or missed."""
+    """What one node's kernel has reported. `lost` counts messages that were forgotten or missed."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
@@ -70,6 +70,6 @@ class Recorder:
         return b"".join(self._messages)
 
     def close(self) -> None:
-        """Let go of the node's network namespace; what was told is kept."""
+        """Let go of the node's network namespace; what was reported is kept."""
         self.read()
         self.socket.close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Sockets on which the kernel tells what happens, and waits for nobody."""
+"""Sockets on which the kernel reports what happens, and waits for nobody."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def _describe(request: dict[str, Any]) -> str:
     if "socket" in request:
         return f"nothing accepts at {request['socket']}"
     if "line" in request:
-        return f"{request['daemon']} did not say '{request['line']}'"
+        return f"{request['daemon']} did not log '{request['line']}'"
     return f"{request['exit']} did not end"
 
 

@@ -19,17 +19,17 @@ def lines(nodes: Sequence[Node], daemon: str, since: int) -> dict[str, Any]:
     Raises:
         UsageError: no node has a daemon of that name.
     """
-    chosen = [(one, found) for one in nodes for found in _daemons(one, daemon)]
+    chosen = [(one, each) for one in nodes for each in _daemons(one, daemon)]
     if daemon and not chosen and nodes:
         nodes[0].daemon(daemon)
-    for _, found in chosen:
-        found.read()
-    told = [
-        [line.number, line.time, one.name, found.name, line.text]
-        for one, found in chosen
-        for line in takewhile(lambda line: line.number >= since, reversed(found.lines))
+    for _, each in chosen:
+        each.read()
+    found = [
+        [line.number, line.time, one.name, each.name, line.text]
+        for one, each in chosen
+        for line in takewhile(lambda line: line.number >= since, reversed(each.lines))
     ]
-    return {"lines": sorted(told), "forgotten": sum(found.forgotten for _, found in chosen)}
+    return {"lines": sorted(found), "forgotten": sum(each.forgotten for _, each in chosen)}
 
 
 def _daemons(one: Node, name: str) -> list[Any]:
@@ -42,23 +42,23 @@ async def logs(
     """Send lines as they are printed, until the front end hangs up."""
     since = request["since"]
     while True:
-        more = journal.news.next()
-        told = lines(nodes, request["daemon"], since)
-        if told["lines"]:
-            since = told["lines"][-1][0] + 1
-            channel.send({"event": "lines"} | told)
+        waiting = journal.more.next()
+        found = lines(nodes, request["daemon"], since)
+        if found["lines"]:
+            since = found["lines"][-1][0] + 1
+            channel.send({"event": "lines"} | found)
             await channel.room()
-        await more.wait()
+        await waiting.wait()
 
 
 async def frames(channel: AgentChannel, capture: Capture, request: dict[str, Any]) -> None:
     """Send frames as they are captured, until the front end hangs up."""
     since = request["since"]
     while True:
-        more = capture.news.next()
+        waiting = capture.more.next()
         about, pcap = capture.fetch(request["link"], since)
         since = about["next"]
         if about["frames"] or about["lost"]:
             channel.send({"event": "frames"} | about, pcap)
             await channel.room()
-        await more.wait()
+        await waiting.wait()

@@ -83,7 +83,7 @@ def up(
             lab.ready()
             report(Step("kernel", _kernel(lab), time.monotonic() - began))
             with _step(report, "network", _network(topology)):
-                record = metadata.told(topology, ike_keys_exposed=expose_ike_keys)
+                record = metadata.about(topology, ike_keys_exposed=expose_ike_keys)
                 lab.create(map(network.host, topology.nodes.values()), record)
             with _step(report, "pki", f"root CA, {_some(list(topology.nodes), ', ')}"):
                 files = (identities or _identities)(topology, stock)

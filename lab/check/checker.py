@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The proof of a lab: what its hosts say to each other goes through ESP, and nothing else is heard.
+"""The proof of a lab: what its hosts send to each other goes through ESP, and nothing else is sent.
 
 For every policy in the kernels a few echo requests with octets of our own are sent (`gather`). Then
 `lab.check.proof` judges what was on each link since the lab came up: ESP carried these messages,
@@ -36,7 +36,7 @@ _SOME = 5000
 """Frames between two reports of progress."""
 
 Report = Callable[[str], None]
-"""Is told what is being done."""
+"""Receives what is being done."""
 
 
 class Sent(NamedTuple):
@@ -74,7 +74,7 @@ class Proof(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """What the proofs of all links say together."""
+    """What the proofs of all links show together."""
 
     ok: bool
     """No link refuses."""
@@ -83,7 +83,7 @@ class Whole(NamedTuple):
     proven: tuple[str, ...]
     """Those on which ESP was verified; the rest is silent or red."""
     lost: str
-    """As in `Evidence`: what the proofs say nothing about."""
+    """As in `Evidence`: what the proofs do not cover."""
 
 
 def whole(proofs: Sequence[Proof]) -> Whole:

@@ -63,7 +63,7 @@ def ping(name: str | None, count: int, source: str, destination: str) -> None:
 
 
 class _PingOutput:
-    """What ping prints, but its summary: a success that waited for SAs is no packet loss."""
+    """What ping prints, but its summary: a success that waited for SAs is not packet loss."""
 
     _SUMMARY = re.compile(rb"(\d+) packets transmitted, (\d+) received,.*?(, time \d+ms)?\n")
 
@@ -120,7 +120,9 @@ def _address(lab: Lab, destination: str) -> str:
     nodes = {node.name: node for node in lab.status().nodes}
     if destination not in nodes:
         there = ", ".join(nodes)
-        raise UsageError(f"{destination} is no address and no node in this lab; there is: {there}")
+        raise UsageError(
+            f"{destination} is neither an address nor a node in this lab; there is: {there}"
+        )
     for interface in nodes[destination].interfaces:
         for address in interface.addresses:
             return address.partition("/")[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``tkm-lab run``: scenarios, one after the other or side by side, told as they go."""
+"""``tkm-lab run``: scenarios, one after the other or side by side, reported as they go."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RUNS = Path("tkm-lab-runs")
 @click.command(short_help="Run scenarios: what happens in a lab, and what must hold.")
 @click.argument("names", nargs=-1, metavar="[SCENARIO]…", shell_complete=complete.scenarios)
 @click.option("--all", "every", is_flag=True, help="All that come with the lab.")
-@click.option("--list", "listing", is_flag=True, help="Only say which there are.")
+@click.option("--list", "listing", is_flag=True, help="Only list them.")
 @ike_option
 @click.option(
     "--far",
@@ -70,7 +70,7 @@ def run(
     from lab.scenario.runner import Options
 
     if not (names or every or listing):
-        raise UsageError("which scenario? tkm-lab run --list says which there are; --all runs them")
+        raise UsageError("which scenario? tkm-lab run --list shows them; --all runs them")
     chosen = [load(name) for name in names or shipped()]
     chosen = [_changed(scenario, ike, far) for scenario in chosen]
     if listing:
@@ -114,7 +114,7 @@ def _list(scenarios: Sequence[Scenario], as_json: bool) -> None:
 def _run(
     scenarios: Sequence[Scenario], options: Options, jobs: int, *, quiet: bool
 ) -> Iterator[Result]:
-    """Run them all, and tell of each; side by side, when it is over."""
+    """Run them all, and report each; side by side, when it is over."""
     from lab.cli import show_run
     from lab.scenario.runner import run_all
 

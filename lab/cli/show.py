@@ -44,7 +44,7 @@ err = _console(errors=True)
 _COLORS = ("cyan", "magenta", "yellow", "green", "blue", "red")
 """Of nodes."""
 _REASONS = 10
-"""How many reasons of a refusal are told; after a leak there may be thousands."""
+"""How many reasons of a refusal are shown; after a leak there may be thousands."""
 
 
 @contextmanager
@@ -225,7 +225,7 @@ def _delivery(delivery: Delivery, places: Places) -> tuple[str | Text, ...]:
 
 
 class LogPainter:
-    """Shows log lines. Unless they are all of one daemon, each says when and whose it is."""
+    """Shows log lines. Unless they are all of one daemon, each shows when and whose it is."""
 
     def __init__(self, nodes: Sequence[str], *, alone: bool) -> None:
         self._alone = alone

@@ -48,7 +48,7 @@ def head(scenario: Scenario) -> None:
 
 @contextmanager
 def live() -> Iterator[tuple[Callable[[Step], None], Callable[[Done], None]]]:
-    """Say which step is attempted while it lasts, and tell of each that is over."""
+    """Say which step is attempted while it lasts, and report each that is over."""
     with busy("…") as now:
         yield lambda step: now(_short(str(step))), step_done
 
@@ -83,8 +83,8 @@ def result(found: Result, *, whole: bool) -> None:
 def summary(results: Sequence[Result], seconds: float) -> None:
     """The last line of several."""
     counts = Counter(each.outcome for each in results)
-    told = [f"[bold {_COLOURS[o]}]{counts[o]} {o}[/]" for o in Outcome if counts[o]]
-    out.print(f"{', '.join(told)} [dim]in {seconds:.1f} s[/]")
+    parts = [f"[bold {_COLOURS[o]}]{counts[o]} {o}[/]" for o in Outcome if counts[o]]
+    out.print(f"{', '.join(parts)} [dim]in {seconds:.1f} s[/]")
 
 
 def _short(text: str) -> str:

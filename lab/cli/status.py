@@ -49,11 +49,11 @@ def status(name: str | None, as_json: bool) -> None:
 
 def _as_json(state: Status, states: Mapping[str, HostState]) -> dict[str, Any]:
     """All but what the lab was built from; there is no key in it."""
-    told = dataclasses.asdict(state)
-    del told["about"]
-    for node in told["nodes"]:
+    summary = dataclasses.asdict(state)
+    del summary["about"]
+    for node in summary["nodes"]:
         found = states.get(node["name"])
         node["ike_sas"] = [dataclasses.asdict(sa) for sa in found.ike_sas] if found else []
         node["child_sas"] = [dataclasses.asdict(sa) for sa in found.child_sas] if found else []
         node["trouble"] = found.trouble if found else ""
-    return told
+    return summary

@@ -18,7 +18,7 @@ from lab.protocol.channel import Channel, raise_error
 
 _CHUNK = 16384
 _OF_TERMINAL = ("TERM", "COLORTERM")
-"""Variables that tell what our terminal can do; a command on a terminal of a node needs them."""
+"""Variables that describe our terminal; a command on a terminal of a node needs them."""
 
 Sink = BinaryIO | Callable[[bytes], Any]
 
@@ -97,7 +97,7 @@ class Execution:
             sink.flush()
 
     def _offer(self) -> None:
-        """Send the next piece of input, or see to it that we hear of it."""
+        """Send the next piece of input, or see to it that we are notified."""
         if self._ended:
             return
         if self._given or self._stdin is None:

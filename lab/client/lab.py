@@ -297,7 +297,7 @@ class Lab:
     def watch(
         self, request: Mapping[str, Any], seconds: float | None = None, end: int | None = None
     ) -> Generator[Message, None, None]:
-        """What the lab tells by itself about `request`, until the caller has enough.
+        """What the lab sends by itself about `request`, until the caller has enough.
 
         See `lab.observe.follow`. It ends when the descriptor `end` becomes readable. Raises
         LabError, Hangup when the lab ends; TimeoutError after so many seconds.
@@ -356,11 +356,11 @@ class Lab:
         """Who the lab is. Raises NotUp."""
         channel, _, hello = rendezvous.meet(self.name)
         channel.close()
-        told = {field.name for field in fields(Summary)}
-        return Summary(**{key: value for key, value in hello.items() if key in told})
+        known = {field.name for field in fields(Summary)}
+        return Summary(**{key: value for key, value in hello.items() if key in known})
 
     def status(self) -> Status:
-        """All there is to tell about the lab."""
+        """All there is to report about the lab."""
         summary = self.summary()
         done = self._ask({"do": "status"}).body["done"]
         return Status.of(summary, done, memory(summary.keeper))

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from lab.client.status import Status
 
 
-def told(topology: Topology, *, ike_keys_exposed: bool = False) -> dict[str, Any]:
-    """What `Lab.create` is told: of which topology it is, and whether IKE keys are to be had."""
+def about(topology: Topology, *, ike_keys_exposed: bool = False) -> dict[str, Any]:
+    """What `Lab.create` is given: of which topology it is, and whether IKE keys are to be had."""
     return {"topology": document.encode(topology), "ike_keys_exposed": ike_keys_exposed}
 
 
@@ -39,6 +39,6 @@ def topology_of(lab: Lab) -> Topology:
 
 
 def topology_in(status: Status) -> Topology | None:
-    """The topology that a status tells of; None: the lab was built without one."""
+    """The topology that a status names; None: the lab was built without one."""
     row = status.about.get("topology")
     return None if row is None else document.decode(Topology, row)

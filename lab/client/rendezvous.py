@@ -31,7 +31,7 @@ def check_name(name: str) -> None:
     """
     if not name or len(name) > 60 or name[0] == "-" or not _NAME.issuperset(name):
         raise UsageError(
-            f"{name!r} is no name: letters of ASCII, digits, - _ . (no - first), at most 60 of them"
+            f"{name!r} is not a name: ASCII letters, digits, - _ . (no - first), at most 60 of them"
         )
 
 
@@ -71,7 +71,7 @@ def _not_up(name: str) -> str:
 
 
 def launch(plan: Plan) -> tuple[Channel, int]:
-    """Start a keeper; return the leash, on which it tells how the start goes on, and its PID.
+    """Start a keeper; return the leash, on which it reports how the start goes on, and its PID.
 
     It has its own session: Ctrl-C reaches the front end, and the keeper by the leash.
 

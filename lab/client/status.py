@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a lab is asked to build, and what it tells about itself: records, no behaviour."""
+"""What a lab is asked to build, and what it reports about itself: records, no behaviour."""
 
 from __future__ import annotations
 
@@ -89,17 +89,17 @@ class NodeStatus:
     """Of the node's init: proportional set size, octets."""
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> NodeStatus:
-        """From what the agent tells."""
-        spec = told["spec"]
+    def of(cls, answer: Mapping[str, Any]) -> NodeStatus:
+        """From what the agent reports."""
+        spec = answer["spec"]
         return cls(
             name=spec["name"],
             interfaces=tuple(
                 Interface(**{**each, "addresses": tuple(each["addresses"])})
                 for each in spec["interfaces"]
             ),
-            daemons=tuple(DaemonStatus(**daemon) for daemon in told["daemons"]),
-            memory=told["memory"],
+            daemons=tuple(DaemonStatus(**daemon) for daemon in answer["daemons"]),
+            memory=answer["memory"],
         )
 
 
@@ -107,7 +107,7 @@ class NodeStatus:
 class Status:
     summary: Summary
     about: Mapping[str, Any]
-    """What the front end that built the lab has said about it, see `Lab.create`."""
+    """What the front end that built the lab has given for it, see `Lab.create`."""
     links: tuple[str, ...]
     frames: int
     """How many the links have seen; as `since` it gives what a capture gets from now on."""
@@ -118,16 +118,16 @@ class Status:
     keeper_memory: int
 
     @classmethod
-    def of(cls, summary: Summary, told: Mapping[str, Any], keeper_memory: int) -> Status:
-        """From what the agent tells."""
+    def of(cls, summary: Summary, answer: Mapping[str, Any], keeper_memory: int) -> Status:
+        """From what the agent reports."""
         return cls(
             summary=summary,
-            about=told["about"],
-            links=tuple(told["links"]),
-            frames=told["frames"],
-            forgotten=told["forgotten"],
-            nodes=tuple(map(NodeStatus.of, told["nodes"])),
-            agent_memory=told["agent"]["memory"],
+            about=answer["about"],
+            links=tuple(answer["links"]),
+            frames=answer["frames"],
+            forgotten=answer["forgotten"],
+            nodes=tuple(map(NodeStatus.of, answer["nodes"])),
+            agent_memory=answer["agent"]["memory"],
             keeper_memory=keeper_memory,
         )
 
@@ -151,9 +151,9 @@ class LogLine:
 class Log(list[LogLine]):
     """Log lines in order, and how many older ones of these daemons are no longer kept."""
 
-    def __init__(self, told: Mapping[str, Any]) -> None:
-        super().__init__(LogLine(*line) for line in told["lines"])
-        self.forgotten: int = told["forgotten"]
+    def __init__(self, answer: Mapping[str, Any]) -> None:
+        super().__init__(LogLine(*line) for line in answer["lines"])
+        self.forgotten: int = answer["forgotten"]
 
 
 class Port(NamedTuple):
@@ -182,7 +182,7 @@ class CaptureFile:
 
     @classmethod
     def of(cls, about: Mapping[str, Any], pcap: bytes) -> CaptureFile:
-        """From what the agent tells."""
+        """From what the agent reports."""
         ports = [Port(*port) for port in about["ports"]]
         return cls(pcap, tuple(ports[i] for i in about["frames"]), about["next"], about["lost"])
 

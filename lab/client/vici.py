@@ -32,7 +32,7 @@ TIMEOUT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ChildSa:
-    """A Child SA. `fields` is all that the daemon tells, under the names that swanctl shows."""
+    """A Child SA. `fields` is all that the daemon reports, under the names that swanctl shows."""
 
     name: str
     """Of its configuration."""

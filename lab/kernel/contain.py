@@ -5,9 +5,9 @@ It is the containment of a lab: when PID 1 of a PID namespace dies the kernel ki
 it, and with the last process go its mounts and networks. PID 1 itself dies with the keeper by the
 parent death signal, whatever the keeper dies of.
 
-The keeper stays outside: a process inside a user namespace could not tell root from a stranger.
-So a short-lived child enters the namespaces and forks PID 1, which the keeper adopts (it is a
-"child subreaper"); only then PID 1 asks for the death signal, else it would die with its first
+The keeper stays outside: a process inside a user namespace could not distinguish root from a
+stranger. So a short-lived child enters the namespaces and forks PID 1, which the keeper adopts (it
+is a "child subreaper"); only then PID 1 asks for the death signal, else it would die with its first
 parent.
 """
 
@@ -104,7 +104,7 @@ def _keep_mounts() -> None:
     except OSError as refused:
         if refused.errno != errno.EINVAL:
             raise
-        remedy = "in this chroot / is no mount point: leave it, mount --bind DIR DIR, chroot DIR"
+        remedy = "in this chroot / is not a mount point: leave it, mount --bind DIR DIR, chroot DIR"
         raise OSError(remedy) from refused
 
 

@@ -4,7 +4,7 @@
 It holds the lab's name (an abstract Unix socket, which vanishes with it), starts the kernel, and
 relays connections of front ends to the agent. Nothing of a lab outlives it.
 
-The front end that builds the lab holds the other end of the "leash". Until it says `keep` on it,
+The front end that builds the lab holds the other end of the "leash". Until it sends `keep` on it,
 the lab ends when the leash does; in the other direction go the agent's words about its start.
 """
 
@@ -30,7 +30,7 @@ from lab.protocol.mux import TOWARDS_AGENT
 _START_DEADLINE = {"host": 60.0, "uml": 60.0, "qemu": 180.0}
 """Seconds until the agent is ready; emulation on a busy machine takes long."""
 _SILENCE = 120.0
-"""Seconds after which an agent that says nothing, not even that it lives, is given up."""
+"""Seconds after which an agent that sends nothing, not even a heartbeat, is given up."""
 _TURN = 1.0
 """Seconds. If a turn takes longer, we were stopped or starved ourselves, and so was the agent."""
 _FATAL = ("Kernel panic", "Out of memory: Killed process")
@@ -168,7 +168,7 @@ class Keeper:
         if not self.ready and time.time() > self.started + _START_DEADLINE[self.plan.kernel]:
             raise KernelError(f"the lab's kernel did not start in time: {self.console.tail()}")
         if self.ready and self.silence > _SILENCE:
-            raise KernelError(f"the lab's kernel has said nothing for {_SILENCE:.0f} s: it hangs")
+            raise KernelError(f"the lab's kernel has sent nothing for {_SILENCE:.0f} s: it hangs")
 
     def _accept(self, listener: socket.socket) -> None:
         connection, _ = listener.accept()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Log lines and frames as they come: the lab tells, nobody asks again and again.
+"""Log lines and frames as they come: the lab reports them, nobody polls.
 
 Both end when the descriptor `end` becomes readable, if one is given.
 """

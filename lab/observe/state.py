@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The SAs of a lab, host by host: what the IKE daemons say, with what the kernels have counted.
+"""The SAs of a lab, host by host: what the IKE daemons report, with what the kernels have counted.
 
 The two know each other's SAs by their SPIs. A Child SA that only the kernel knows is shown, too:
 its IKE daemon is dead, or slow.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lab.xfrm.ip_output import State
 
 KERNEL_ONLY = "KERNEL ONLY"
-"""The state of an SA that no IKE daemon tells of."""
+"""The state of an SA that no IKE daemon reports."""
 _FLOWING = ("INSTALLED", "REKEYING", "REKEYED", KERNEL_ONLY)
 
 
@@ -64,7 +64,7 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class HostState:
-    """The SAs of one host; `trouble` is why its IKE daemon tells nothing, or ""."""
+    """The SAs of one host; `trouble` is why its IKE daemon reports nothing, or ""."""
 
     ike_sas: tuple[Ike, ...]
     child_sas: tuple[Child, ...]
@@ -87,14 +87,14 @@ def of_hosts(
 def _of_host(lab: Lab, node: NodeStatus, *, does_ike: bool) -> HostState:
     kernel = {f"{sa.spi:08x}": sa for sa in lab.states(node.name).states if sa.proto == "esp"}
     own = {a.partition("/")[0] for i in node.interfaces for a in i.addresses}
-    told, trouble = _told(lab, node.name) if does_ike else ([], "")
-    children = [_child(child, kernel) for sa in told for child in sa.children]
+    reported, trouble = _reported(lab, node.name) if does_ike else ([], "")
+    children = [_child(child, kernel) for sa in reported for child in sa.children]
     known = {spi for child in children for spi in (child.spi_in, child.spi_out)}
     rest = (_kernel_only(sa, own) for spi, sa in kernel.items() if spi not in known)
-    return HostState(tuple(map(_ike, told)), (*children, *rest), trouble)
+    return HostState(tuple(map(_ike, reported)), (*children, *rest), trouble)
 
 
-def _told(lab: Lab, node: str) -> tuple[list[vici.IkeSa], str]:
+def _reported(lab: Lab, node: str) -> tuple[list[vici.IkeSa], str]:
     """The SAs that an IKE daemon reports, or none and why."""
     try:
         return vici.sas(lab, node), ""
@@ -116,37 +116,37 @@ def _flows(host: HostState | None, name: str) -> bool:
 
 
 def _ike(sa: vici.IkeSa) -> Ike:
-    told = sa.fields
-    ends = [f"{told[f'{end}-host']} [{told[f'{end}-id']}]" for end in ("local", "remote")]
+    reported = sa.fields
+    ends = [f"{reported[f'{end}-host']} [{reported[f'{end}-id']}]" for end in ("local", "remote")]
     return Ike(
         name=sa.name,
         id=sa.id,
         state=sa.state,
-        initiator=told.get("initiator") == "yes",
+        initiator=reported.get("initiator") == "yes",
         local=ends[0],
         remote=ends[1],
         spis=(f"{sa.spis[0]:016x}", f"{sa.spis[1]:016x}"),
-        age=_seconds(told, "established"),
-        rekey_in=_seconds(told, "rekey-time"),
+        age=_seconds(reported, "established"),
+        rekey_in=_seconds(reported, "rekey-time"),
     )
 
 
 def _child(child: vici.ChildSa, kernel: Mapping[str, State]) -> Child:
-    told = child.fields
+    reported = child.fields
     spis = (f"{child.spi_in:08x}", f"{child.spi_out:08x}")
     counted = [kernel.get(spi) for spi in spis]
     return Child(
         name=child.name,
         state=child.state,
-        mode=str(told.get("mode", "")).lower(),
+        mode=str(reported.get("mode", "")).lower(),
         spi_in=spis[0],
         spi_out=spis[1],
-        selectors=(" ".join(told.get("local-ts", ())), " ".join(told.get("remote-ts", ()))),
+        selectors=(" ".join(reported.get("local-ts", ())), " ".join(reported.get("remote-ts", ()))),
         packets=_pair(sa.packets if sa else 0 for sa in counted),
         octets=_pair(sa.octets if sa else 0 for sa in counted),
-        age=_seconds(told, "install-time"),
-        rekey_in=_seconds(told, "rekey-time"),
-        expires_in=_seconds(told, "life-time"),
+        age=_seconds(reported, "install-time"),
+        rekey_in=_seconds(reported, "rekey-time"),
+        expires_in=_seconds(reported, "life-time"),
     )
 
 
@@ -168,8 +168,8 @@ def _kernel_only(sa: State, own: set[str]) -> Child:
     )
 
 
-def _seconds(told: Mapping[str, str], key: str) -> int | None:
-    return int(told[key]) if key in told else None
+def _seconds(reported: Mapping[str, str], key: str) -> int | None:
+    return int(reported[key]) if key in reported else None
 
 
 def _pair(numbers: Iterator[int]) -> tuple[int, int]:

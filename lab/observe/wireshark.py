@@ -47,7 +47,7 @@ _INTEGRITY = {
 }
 """The kernel's name, bits of the ICV → Wireshark's name."""
 _PATIENCE = 10.0
-"""Seconds that a program may take to tell its version."""
+"""Seconds that a program may take to report its version."""
 _NOTHING = Algorithm("ecb(cipher_null)", b"")
 _AEAD_ICV = {64: "8", 96: "12", 128: "16"}
 
@@ -61,8 +61,8 @@ def takes_esn() -> bool:
     for program in ("tshark", "wireshark"):
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             command = [program, "--version"]
-            told = subprocess.run(command, capture_output=True, timeout=_PATIENCE, check=False)
-            return _has_esn(told.stdout.decode(errors="replace"))
+            done = subprocess.run(command, capture_output=True, timeout=_PATIENCE, check=False)
+            return _has_esn(done.stdout.decode(errors="replace"))
     return True
 
 

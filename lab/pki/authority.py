@@ -137,7 +137,7 @@ class CA:
 
         A name with an "@" becomes an rfc822Name, any other a dNSName. The subject's CN is
         `common_name` or else the first name. Valid for a year from now unless said. Raises
-        PkiError for no name, a name that is no identity, or a bad validity.
+        PkiError for no name, a name that is not an identity, or a bad validity.
         """
         if not names:
             raise PkiError("a host certificate needs at least one name")

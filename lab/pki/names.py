@@ -32,7 +32,7 @@ def general_name(identity: str) -> x509.GeneralName:
     local, at, host = identity.rpartition("@")
     if not _DNS_NAME.match(host) or _IPV4.match(host) or (at and not _LOCAL_PART.match(local)):
         raise PkiError(
-            f"{identity!r} is no identity: write host.example.test or user@example.test in ASCII"
+            f"{identity!r} is not an identity: write host.example.test or user@example.test (ASCII)"
         )
     return x509.RFC822Name(identity) if at else x509.DNSName(identity)
 
@@ -44,7 +44,7 @@ def distinguished_name(common_name: str) -> x509.Name:
     Raises PkiError for an empty name and for one with control characters.
     """
     if not common_name or not common_name.isprintable():
-        raise PkiError(f"{common_name!r} is no name for a certificate's subject")
+        raise PkiError(f"{common_name!r} is not a name for a certificate's subject")
     attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANIZATION)]
     if len(common_name) <= COMMON_NAME_MAX:
         attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))

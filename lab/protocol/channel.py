@@ -52,7 +52,7 @@ class Decoder:
         """Add octets and yield every message that is complete.
 
         Raises:
-            LabError: what arrived is no message; the stream is of no more use.
+            LabError: what arrived is not a message; the stream is of no more use.
         """
         self._buffer += octets
         while len(self._buffer) >= _HEADER.size:
@@ -79,7 +79,7 @@ def _object(text: bytes | bytearray) -> dict[str, Any]:
 
 
 def error(trouble: LabError) -> dict[str, Any]:
-    """The message that tells the other side of an error."""
+    """The message that reports an error to the other side."""
     return {"error": str(trouble), "kind": type(trouble).__name__, "exit": trouble.exit_code}
 
 
@@ -90,7 +90,7 @@ def _all(kind: type[LabError]) -> Iterator[type[LabError]]:
 
 
 def raise_error(body: dict[str, Any]) -> None:
-    """Raise the error that a message tells of, if it does."""
+    """Raise the error that a message reports, if it does."""
     if "error" in body:
         kinds = {kind.__name__: kind for kind in _all(LabError)}
         raise kinds.get(body.get("kind", ""), LabError)(body["error"])

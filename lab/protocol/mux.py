@@ -59,7 +59,7 @@ class Mux:
         self._sending: dict[int, _Sending] = {0: _Sending(window)}
 
     def open(self, channel: int) -> None:
-        """Open a channel, and tell the other end."""
+        """Open a channel, and announce it to the other end."""
         self.accept(channel)
         self._frame(channel, Kind.OPEN)
 

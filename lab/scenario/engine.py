@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The course of a scenario: which step is next, until when it is tried, what came of each.
 
-No I/O and no clock: who drives it attempts the current step, and tells what came of that and when.
+No I/O and no clock: who drives it attempts the current step, and reports its outcome and the time.
 
     engine = Engine(steps, now)
     while step := engine.step:
-        engine.tell(attempt(step), now)
+        engine.report(attempt(step), now)
 
 A step that does not hold yet is tried again until its time is up. After one that fails nothing more
 is done: what follows would be about a lab that nobody has thought of.
@@ -67,7 +67,7 @@ class Engine:
         """Whether all steps were done, and held."""
         return not self.step and all(done.state is State.PASSED for done in self.done)
 
-    def tell(self, attempt: Attempt, words: str, now: float) -> bool:
+    def report(self, attempt: Attempt, words: str, now: float) -> bool:
         """What came of attempting the current step; return whether it is over."""
         step = self.step
         if step is None:

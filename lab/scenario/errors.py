@@ -2,7 +2,7 @@
 """What can go wrong with a scenario.
 
 `ScenarioError` is the author's fault (exit code 2), `CouldNotRun` that of the machine (3). The
-other two are how a step says that it has not come true: for now, or for good (1).
+other two are how a step reports that it has not come true: for now, or for good (1).
 """
 
 from __future__ import annotations

@@ -38,10 +38,10 @@ def _version() -> Version:
 
     Raises CouldNotRun: nobody can tell.
     """
-    told = subprocess.run(
+    done = subprocess.run(
         [find("swanctl") or "swanctl", "--version"], capture_output=True, text=True, check=False
     )
-    found = re.search(r"strongSwan (\d+(?:\.\d+)*)", told.stdout + told.stderr)
+    found = re.search(r"strongSwan (\d+(?:\.\d+)*)", done.stdout + done.stderr)
     if not found:
         raise CouldNotRun("swanctl --version does not say which strongSwan is installed")
     return tuple(map(int, found[1].split(".")))

@@ -53,9 +53,9 @@ class Options:
     keep: Path | None = None
     """Where a failed run leaves its directory; None: nowhere."""
     begin: Callable[[Step], None] = _silence
-    """Is told which step is attempted now."""
+    """Receives each step that is attempted."""
     report: Callable[[Done], None] = _silence
-    """Is told of each step that is over."""
+    """Receives each step that is over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,13 +172,13 @@ def _build(scenario: Scenario, platform: Platform) -> Lab:
 
 
 def _drive(engine: Engine, stage: Stage, options: Options) -> None:
-    """Attempt step after step, and tell of each that is over. Raises CouldNotRun."""
+    """Attempt step after step, and report each that is over. Raises CouldNotRun."""
     while step := engine.step:
         options.begin(step)
         if step.acts:
             stage.mark()
         before = len(engine.done)
-        while not engine.tell(*_attempt(step, stage), time.monotonic()):
+        while not engine.report(*_attempt(step, stage), time.monotonic()):
             time.sleep(_PAUSE)  # between two looks at what does not hold yet
         for done in engine.done[before:]:
             options.report(done)

@@ -31,7 +31,7 @@ def key(read: Reader, words: str, **default: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One thing to do, or to see. What a step has seen, it says in a few words.
+    """One thing to do, or to see. What a step has seen, it reports in a few words.
 
     `attempt` raises NotYet while waiting may help, for `within` seconds, and Failed when not.
     """
@@ -51,11 +51,11 @@ class Step:
 
     def __str__(self) -> str:
         """The step in one line, as its author wrote it."""
-        told = [(one.name, getattr(self, one.name), default(one)) for one in keys(type(self))]
-        first = f"{self.kind.replace('_', ' ')} {_shown(told[0][1])}"
+        shown = [(one.name, getattr(self, one.name), default(one)) for one in keys(type(self))]
+        first = f"{self.kind.replace('_', ' ')} {_shown(shown[0][1])}"
         rest = [
             f"{name.replace('_', ' ')} {_shown(value)}"
-            for name, value, default in told[1:]
+            for name, value, default in shown[1:]
             if value != default and name not in ("within", "title")
         ]
         return ", ".join([first, *rest])

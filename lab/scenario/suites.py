@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The algorithms of an SA as swanctl.conf spells proposals, from what an IKE daemon tells of it."""
+"""The algorithms of an SA as swanctl.conf spells proposals, as an IKE daemon reports them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _ENCRYPTION = {"AES_CBC": "aes{}", "AES_GCM_16": "aes{}gcm16"}
 
 
 def suite_of(fields: Mapping[str, Any]) -> str:
-    """Such as `aes256-sha512-modp3072-ke1_modp4096`. What is unknown stands as it was told."""
-    told = str(fields.get("encr-alg", ""))
-    words = [_ENCRYPTION.get(told, told).format(fields.get("encr-keysize", ""))]
+    """Such as `aes256-sha512-modp3072-ke1_modp4096`. What is unknown stands as it was reported."""
+    shown = str(fields.get("encr-alg", ""))
+    words = [_ENCRYPTION.get(shown, shown).format(fields.get("encr-keysize", ""))]
     if integrity := fields.get("integ-alg"):
         words.append(re.sub(r"^HMAC_SHA2_(\d+)_\d+$", r"sha\1", integrity))
     if group := fields.get("dh-group"):

@@ -63,7 +63,7 @@ KINDS = ("ESP", "ESP in UDP", "IKE", "plain text", "ARP", "packets")
 def text(value: Any, _: Topology) -> str:
     """Some text."""
     if not isinstance(value, str) or not value:
-        raise ScenarioError(f"{_shown(value)} is no text")
+        raise ScenarioError(f"{_shown(value)} is not a text")
     return value
 
 
@@ -82,21 +82,21 @@ def flag(value: Any, _: Topology) -> bool:
 def number(value: Any, _: Topology) -> int:
     """A whole number, 0 or more."""
     if type(value) is not int or value < 0:
-        raise ScenarioError(f"{_shown(value)} is no whole number from 0 up")
+        raise ScenarioError(f"{_shown(value)} is not a whole number from 0 up")
     return value
 
 
 def seconds(value: Any, _: Topology) -> float:
     """A span of time in seconds, such as 5 or 0.5."""
     if type(value) not in (int, float) or not 0 <= value <= 3600:
-        raise ScenarioError(f"{_shown(value)} is no number of seconds from 0 to 3600")
+        raise ScenarioError(f"{_shown(value)} is not a number of seconds from 0 to 3600")
     return float(value)
 
 
 def percent(value: Any, _: Topology) -> float:
     """A share in per cent."""
     if type(value) not in (int, float) or not 0 <= value <= 100:
-        raise ScenarioError(f"{_shown(value)} is no percentage from 0 to 100")
+        raise ScenarioError(f"{_shown(value)} is not a percentage from 0 to 100")
     return float(value)
 
 
@@ -170,7 +170,7 @@ def command(value: Any, names: Topology) -> tuple[str, ...]:
     try:
         return tuple(shlex.split(text(value, names)))
     except ValueError as trouble:
-        raise ScenarioError(f"{_shown(value)} is no command: {trouble}") from trouble
+        raise ScenarioError(f"{_shown(value)} is not a command: {trouble}") from trouble
 
 
 def pattern(line: str) -> re.Pattern[str]:
@@ -181,7 +181,7 @@ def pattern(line: str) -> re.Pattern[str]:
 def counters(value: Any, _: Topology) -> Mapping[str, int]:
     """A table of counters, such as { XfrmInStateSeqError = 3 }."""
     if not isinstance(value, dict) or not value:
-        raise ScenarioError(f"{_shown(value)} is no table such as {{ XfrmInNoStates = 1 }}")
+        raise ScenarioError(f"{_shown(value)} is not a table such as {{ XfrmInNoStates = 1 }}")
     for name, count in value.items():
         if not re.fullmatch(r"Xfrm\w+", name) or type(count) is not int:
             raise ScenarioError(f"{name} = {_shown(count)}: write XfrmName = a whole number")
@@ -191,7 +191,7 @@ def counters(value: Any, _: Topology) -> Mapping[str, int]:
 def values(value: Any, _: Topology) -> Mapping[str, str]:
     """A table of texts."""
     if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
-        raise ScenarioError(f'{_shown(value)} is no table such as {{ encr-alg = "AES_CBC" }}')
+        raise ScenarioError(f'{_shown(value)} is not a table such as {{ encr-alg = "AES_CBC" }}')
     return value
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lab.client.status import LogLine
     from lab.testing.expect import Links
 
-INCOMPLETE = "lab: not all can be told"
+INCOMPLETE = "lab: not all could be saved"
 """The section that says what is missing."""
 _LINES = 60
 """Lines that a section of a report has at most; the files have all."""
@@ -72,9 +72,9 @@ def _states(lab: Lab) -> str:
     parts = []
     for node in lab.status().nodes:
         for table in ("policy", "state"):
-            told = lab.call(node.name, ["ip", "-s", "xfrm", table])
+            done = lab.call(node.name, ["ip", "-s", "xfrm", table])
             parts.append(
-                f"# {node.name}: ip -s xfrm {table}\n{told.stdout.decode(errors='replace')}"
+                f"# {node.name}: ip -s xfrm {table}\n{done.stdout.decode(errors='replace')}"
             )
     return "\n".join(parts)
 

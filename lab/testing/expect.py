@@ -7,7 +7,7 @@
     reply = wire.expect(lambda p: p[ICMP].type == 0, inside=True, after=request)
     wire.expect_not(ICMP)
 
-Frames are those since the test has begun, or since `forget`. Nothing sleeps: the lab tells of each
+Frames are those since the test has begun, or since `forget`. Nothing sleeps: the lab reports each
 frame when it is there.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DEADLINE = 5.0
 """Seconds that an expected packet may take."""
 _TOLD = 20
-"""Frames that a failure tells of."""
+"""Frames that a failure shows."""
 
 Predicate = Callable[[Any], Any]
 """A layer's class, or a function of a packet; a packet without the layer that it asks for is no

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where in a TOML text each table, key and array element stands.
 
-tomllib gives values without positions, and libraries that keep a text's form do not tell them
+tomllib gives values without positions, and libraries that keep a text's form do not give them
 either. This reads a text that tomllib has found valid, so it needs to know only what TOML's pieces
 look like (toml.io, v1.0.0), and nothing of what they must not be.
 """

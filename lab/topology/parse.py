@@ -130,7 +130,7 @@ def _node(name: str, table: Table, links: tuple[str, ...]) -> Node:
         raise table.fault("it has no address; write addresses = { LINK = … }", "addresses")
     identity = values["identity"] or f"{name}@{DOMAIN}"
     if not _IDENTITY.fullmatch(identity):
-        reason = f"'{identity}' is no identity; write one such as {name}@{DOMAIN}"
+        reason = f"'{identity}' is not an identity; write one such as {name}@{DOMAIN}"
         raise table.fault(reason, "identity")
     if values["ike"] not in ("", *IKE):
         raise table.fault(f"ike '{values['ike']}' is unknown; write {' or '.join(IKE)}", "ike")
@@ -185,7 +185,7 @@ def _route(table: Table, destination: str, via: Any) -> tuple[Network, Address]:
         hop = ip_address(via if isinstance(via, str) else "")
     except ValueError as trouble:
         raise table.fault(
-            f"'{via}' is no next hop; write an address, as 192.168.0.2", *place
+            f"'{via}' is not a next hop; write an address, as 192.168.0.2", *place
         ) from trouble
     if destination == "default":
         return ip_network("0.0.0.0/0" if hop.version == 4 else "::/0"), hop
@@ -218,7 +218,7 @@ def _policy(number: int, table: Table, nodes: Mapping[str, Node]) -> Policy:
     for what in ("ike", "esp"):
         if values[what] and not _PROPOSALS.fullmatch(values[what]):
             example = "aes256-sha512-modp4096"
-            raise table.fault(f"'{values[what]}' is no proposal; write one, as {example}", what)
+            raise table.fault(f"'{values[what]}' is not a proposal; write one, as {example}", what)
     ends = rules.ends_of(
         (nodes[between[0]], nodes[between[1]]),
         _by_end(table, "addresses", between, ip_address),

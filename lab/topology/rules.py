@@ -191,7 +191,7 @@ def _seen_if_first_begins(
 
 
 def _end(node: Node, own: Address, seen: Address, networks: Mapping[str, Network]) -> End:
-    """An end. Behind a NAT gateway it is no more than itself, which its peer must be told."""
+    """An end. Behind a NAT gateway it is only itself, which its peer must know."""
     network = networks.get(node.name)
     if network is None and seen != own:
         network = ip_network(own)

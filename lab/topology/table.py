@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tables of a topology file: their keys and values checked, their faults told with the line."""
+"""Tables of a topology file: their keys and values checked, their faults reported with the line."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""SAs as the kernel tells of them over NETLINK_XFRM, read into records.
+"""SAs as the kernel reports them over NETLINK_XFRM, read into records.
 
 The proof on the wire stands on this, so it shares no code with the Key Manager whose work is
 proved. The layouts are those of <linux/xfrm.h>. Numbers are in the kernel's own octet order; SPIs,
@@ -54,7 +54,7 @@ class _Info(NamedTuple):
 def read_messages(octets: bytes) -> list[State]:
     """The SAs in a row of XFRM_MSG_NEWSA and XFRM_MSG_UPDSA; of one that was updated, the last.
 
-    Raises LabError: these are no such messages.
+    Raises LabError: these are not such messages.
     """
     try:
         found = [_read(body) for body in _messages(octets)]

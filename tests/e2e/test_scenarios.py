@@ -94,7 +94,7 @@ def test_interrupted_nothing_is_left(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        ((), 2, "which scenario? tkm-lab run --list says which there are"),
+        ((), 2, "which scenario? tkm-lab run --list shows them"),
         (("nothing",), 2, "there is no scenario 'nothing'"),
         (("tkm-killed", "--ike", "alice"), 2, "write NODE=BACKEND"),
         (("tkm-killed", "--ike", "eve=builtin"), 2, "there is no node 'eve' here"),

@@ -166,7 +166,7 @@ def test_in_a_chroot_that_is_no_mount_point_the_remedy_is_told(name: str) -> Non
     inside = (*FRESH_NETWORK, "--mount", "sh", "-c", CHROOT, "chroot")
     outcome = tkm_lab("up", "two-hosts", "--name", name, "--kernel", "uml", within=inside)
     assert (outcome.code, outcome.out) == (1, "")
-    assert "in this chroot / is no mount point" in outcome.complaint
+    assert "in this chroot / is not a mount point" in outcome.complaint
     assert not is_up(name)
 
 

@@ -38,18 +38,20 @@ PROXY = Daemon("xfrm_proxy", ("xfrm_proxy",), line="waiting for kernel events")
 _OWN_PROXY = PROXY._replace(argv=(*PROXY.argv, "--user", PROXY_USER, "--server-user", IKED_USER))
 
 EXPOSED = "/run/tkm.ike_keys"
-"""Where a Key Manager writes IKE keys, if the lab was told to expose them."""
+"""Where a Key Manager writes IKE keys, if the lab is to expose them."""
 
 
 def exposing_ike_keys(backend: Backend) -> Backend:
     """A back end whose Key Manager, if it has one, writes the keys of IKE for Wireshark."""
 
-    def told(daemon: Daemon) -> Daemon:
+    def exposing(daemon: Daemon) -> Daemon:
         if daemon.name != "tkm_keymanager":
             return daemon
         return daemon._replace(argv=(*daemon.argv, "--expose-ike-keys", EXPOSED))
 
-    return replace(backend, stages=lambda: [list(map(told, stage)) for stage in backend.stages()])
+    return replace(
+        backend, stages=lambda: [list(map(exposing, stage)) for stage in backend.stages()]
+    )
 
 
 def manager(*options: str) -> Daemon:

@@ -3,7 +3,7 @@
 
 Whoever has built it (strongSwan 5.9.1, `--enable-tkm`) can use it; no distribution ships it. It
 meets the TKM and xfrm_proxy at the original's paths, which are compiled in. Which numbers the TKM
-has for key exchange methods and CAs it has to be told, and which plugins to load: without
+has for key exchange methods and CAs it has to be configured, and which plugins to load: without
 `load_modular` it loads a list that is built in, in which VICI is missing.
 """
 

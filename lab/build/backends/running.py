@@ -58,8 +58,8 @@ def wait_until_ready(lab: Lab, node: str, daemon: Daemon) -> None:
         if daemon.line:
             lab.wait_for_line(node, daemon.name, daemon.line, deadline=READY)
     except LabError as trouble:
-        told = [line.text for line in lab.logs(node, daemon.name) if "failed" in line.text]
-        raise LabError(f"{trouble} ({told[0]})" if told else str(trouble)) from trouble
+        failed = [line.text for line in lab.logs(node, daemon.name) if "failed" in line.text]
+        raise LabError(f"{trouble} ({failed[0]})" if failed else str(trouble)) from trouble
 
 
 def stop_all(lab: Lab, node: str, backend: Backend) -> None:

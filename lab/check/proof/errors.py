@@ -12,7 +12,7 @@ from lab.errors import LabError, UsageError
 
 
 class CaptureError(UsageError):
-    """The capture is no capture that can prove anything: not pcap, cut off, not Ethernet."""
+    """The capture is not a capture that can prove anything: not pcap, cut off, not Ethernet."""
 
 
 class PacketFault(LabError):

@@ -64,7 +64,7 @@ def check_checksum(datagram: Datagram) -> None:
 
 
 class Key(NamedTuple):
-    """What tells echo messages apart before their octets are looked at."""
+    """What distinguishes echo messages before their octets are looked at."""
 
     src: str
     dst: str

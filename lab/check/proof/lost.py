@@ -10,7 +10,7 @@ it: the ICV covers all of it. So it counts as lost only if it could not well be 
 3. Without its first piece: it states protocol ESP in IP itself, and an SA between its addresses
    and from its sender lacks a sequence number that nothing else accounts for. Each such datagram
    takes one. Pieces of UDP without the first one may be anybody's, and are refused.
-4. Each piece looks like cipher text: it is random by two measures, and long enough to tell. Text,
+4. Each piece looks like cipher text: it is random by two measures, and long enough to judge. Text,
    headers, zeros and patterns are not. (An SA without encryption: 2 alone, as its policy wants.)
 
 All of it is judged at the end, when every whole packet has its sequence number. IKE whose first
@@ -34,12 +34,12 @@ from lab.check.proof.sadb import Association, Sadb
 from lab.check.proof.traffic import Classified, Kind, classify
 
 _SHORTEST = 24
-"""Octets, at least, that random ones can be told from others."""
+"""Octets, at least, by which random ones can be distinguished from others."""
 _DEVIATIONS = 4.8
 """Standard deviations from the mean that a count of random bits stays within, but for once in
 600,000 times."""
 _IV = 16
-"""Octets after the ESP header that are no cipher text: an IV may be a counter (RFC 4106)."""
+"""Octets after the ESP header that are not cipher text: an IV may be a counter (RFC 4106)."""
 
 
 def account(pieces: Pieces, sadb: Sadb) -> Kind:

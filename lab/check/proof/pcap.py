@@ -28,7 +28,7 @@ _MAGIC = {
 def read_pcap(octets: bytes, senders: Sequence[str] | None = None) -> list[Frame]:
     """The frames of a capture, numbered from 1.
 
-    `senders` names the sending node of each frame, in order. Raises CaptureError for what is no
+    `senders` names the sending node of each frame, in order. Raises CaptureError for what is not a
     pcap of Ethernet, for a file that ends in the middle of a frame, for a frame of which the
     capture kept only a part, and for senders that are not as many as the frames.
     """
@@ -58,7 +58,7 @@ def write_pcap(frames: Iterable[tuple[float, bytes]]) -> bytes:
 
 def _packets(octets: bytes) -> Iterator[tuple[float, bytes]]:
     if len(octets) < 24 or octets[:4] not in _MAGIC:
-        raise CaptureError("this is no pcap file (pcapng is not read: convert it)")
+        raise CaptureError("this is not a pcap file (pcapng is not read: convert it)")
     order, unit = _MAGIC[octets[:4]]
     (link_type,) = struct.unpack_from(f"{order}I", octets, 20)
     if link_type != LINKTYPE_ETHERNET:

@@ -125,7 +125,7 @@ class Sadb:
         """The SA of an ESP packet. Raises PacketFault (MALFORMED, UNKNOWN_SPI, WRONG_ADDRESS).
 
         Behind a NAT the addresses on the link are nobody's but the translator's, so in UDP the
-        SPI alone may tell.
+        SPI alone decides.
         """
         if packet.octets < HEADER:
             raise PacketFault(Flaw.MALFORMED, f"{packet.octets} octets are too few for ESP")

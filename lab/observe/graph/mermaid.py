@@ -44,7 +44,7 @@ def _label(tunnel: Tunnel) -> str:
 
 
 def _id(name: str) -> str:
-    """A name that is no word of Mermaid's, such as `end`."""
+    """A name that is not a word of Mermaid's, such as `end`."""
     return f"n_{name.replace('-', '_')}"
 
 

@@ -51,13 +51,13 @@ class Exec(Step):
 
     def attempt(self, stage: Stage) -> str:
         done = stage.run(self.on, *self.exec)
-        told = (done.stdout + done.stderr).decode(errors="replace")
+        printed = (done.stdout + done.stderr).decode(errors="replace")
         if done.code != self.code:
-            last = told.strip().rpartition("\n")[2]
+            last = printed.strip().rpartition("\n")[2]
             raise Failed(f"exit code {done.code}, not {self.code}: {last}")
         for wanted in self.says:
-            if not values.pattern(wanted).search(told):
-                raise Failed(f"it does not say '{wanted}'")
+            if not values.pattern(wanted).search(printed):
+                raise Failed(f"it does not print '{wanted}'")
         return f"exit code {done.code}"
 
     def __str__(self) -> str:
@@ -129,7 +129,7 @@ def shift(value: Any, _: Topology) -> float:
     form = rf"(\d+) ({'|'.join(_SPANS)})s? (ahead|behind)"
     found = re.fullmatch(form, value) if isinstance(value, str) else None
     if not found:
-        raise ScenarioError(f'\'{value}\' is no shift: write "2 years ahead", or "right"')
+        raise ScenarioError(f'\'{value}\' is not a shift: write "2 years ahead", or "right"')
     seconds = int(found[1]) * _SPANS[found[2]]
     return float(seconds if found[3] == "ahead" else -seconds)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Steps that tell IKE daemons what to do, and look at the SAs that they have."""
+"""Steps that ask IKE daemons to act, and look at the SAs that they have."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _Known = dict[str, set[Any]]
 class Initiate(Step):
     """Have a host set up the Child SA with another; there it is when the step is done.
 
-    With `refused` it must not come to be, and the IKE daemon says why.
+    With `refused` it must not come to be, and the IKE daemon reports why.
     """
 
     initiate: Pair = key(values.protected, "who begins -> with whom")

@@ -44,13 +44,13 @@ class WaitFor(Step):
 
 @kind
 class ExpectLog(Step):
-    """Wait until a daemon has said all of these lines; "…" in a line stands for anything."""
+    """Wait until a daemon has logged all of these lines; "…" in a line stands for anything."""
 
     acts = False
     expect_log: Daemon = key(values.daemon, "which program on which host")
     says: tuple[str, ...] = key(values.texts, "pieces of lines", default=())
-    never: tuple[str, ...] = key(values.texts, "what it must not have said by then", default=())
-    times: int = key(values.number, "how often it says each, exactly; 0: at least once", default=0)
+    never: tuple[str, ...] = key(values.texts, "what it must not have logged by then", default=())
+    times: int = key(values.number, "how often it logs each, exactly; 0: at least once", default=0)
     within: float = key(values.seconds, "how long that may take", default=_SOON)
 
     def attempt(self, stage: Stage) -> str:
@@ -186,20 +186,20 @@ class ExpectContexts(Step):
         wanted = {"isa": len(sas), "ae": len(sas), "esa": children, "nc": 0, "ke": 0, "cc": 0}
         found = _contexts(stage, self.expect_contexts)
         if extra := {kind: n for kind, n in found.items() if n != wanted[kind]}:
-            told = ", ".join(f"{n} {kind}, not {wanted[kind]}" for kind, n in extra.items())
-            raise NotYet(f"the TKM holds {told}")
+            held = ", ".join(f"{n} {kind}, not {wanted[kind]}" for kind, n in extra.items())
+            raise NotYet(f"the TKM holds {held}")
         return ", ".join(f"{n} {kind}" for kind, n in wanted.items() if n) or "none"
 
 
 def _contexts(stage: Stage, node: str) -> dict[str, int]:
-    """What the TKM says that it holds, when asked by a signal."""
+    """What the TKM reports that it holds, when asked by a signal."""
     daemon = Daemon(_MANAGER, node)
     before = sum(_CONTEXTS in line.text for line in stage.log(daemon))
     stage.lab.signal(node, _MANAGER, signal.SIGUSR1)
     deadline = time.monotonic() + _SOON
     while time.monotonic() < deadline:
-        told = [line.text for line in stage.log(daemon) if _CONTEXTS in line.text]
-        if len(told) > before:
-            counts = told[-1].partition(_CONTEXTS)[2]
+        found = [line.text for line in stage.log(daemon) if _CONTEXTS in line.text]
+        if len(found) > before:
+            counts = found[-1].partition(_CONTEXTS)[2]
             return {kind: int(count) for kind, count in re.findall(r"(\w+) (\d+)", counts)}
-    raise Failed("the TKM does not say what it holds")
+    raise Failed("the TKM does not report what it holds")

@@ -37,10 +37,10 @@ class Ping(Step):
         done = stage.run(
             self.ping.source, "ping", "-n", "-q", "-i", _INTERVAL, *count, *limit, address
         )
-        told = re.search(r"(\d+) packets transmitted, (\d+) received", done.stdout.decode())
-        if not told:
-            raise Failed(done.stderr.decode(errors="replace").strip() or "ping says nothing")
-        sent, answered = int(told[1]), int(told[2])
+        found = re.search(r"(\d+) packets transmitted, (\d+) received", done.stdout.decode())
+        if not found:
+            raise Failed(done.stderr.decode(errors="replace").strip() or "ping printed nothing")
+        sent, answered = int(found[1]), int(found[2])
         what = f"{answered} of {sent} answered"
         if (answered > 0) if self.silent else (answered < self.count):
             raise Failed(what)
@@ -70,7 +70,7 @@ class Inject(Step):
     """
 
     inject: str = key(values.one_of(*FORGERIES), "what is wrong with it")
-    between: Pair = key(values.pair, "whom it is said to be from -> to whom")
+    between: Pair = key(values.pair, "the source that it claims -> the destination")
     count: int = key(values.number, "how many packets", default=1)
 
     def attempt(self, stage: Stage) -> str:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from lab.agent import watch
 from lab.agent.capture import Capture
-from lab.agent.condition import News
+from lab.agent.condition import Condition
 from lab.agent.line import AgentChannel
 
 
@@ -34,13 +34,13 @@ class _Capture:
     """Has nothing to tell at the first look, and then lost frames without a new one."""
 
     def __init__(self) -> None:
-        self.news = News()
+        self.more = Condition()
         self._looks = 0
 
     def fetch(self, _: str, __: int) -> tuple[dict[str, Any], bytes]:
         lost = 7 if self._looks else 0
         self._looks += 1
-        asyncio.get_running_loop().call_soon(self.news.tell)
+        asyncio.get_running_loop().call_soon(self.more.notify)
         return {"ports": [], "frames": [], "next": 7 * self._looks, "lost": lost}, b""
 
 

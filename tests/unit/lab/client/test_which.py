@@ -52,10 +52,10 @@ def test_what_is_not_clear_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="both one and --lab two"):
         which.chosen("one", "two")
     for name in ("", "-x", "ünï", "a b", "a/b"):
-        with pytest.raises(UsageError, match="is no name"):
+        with pytest.raises(UsageError, match="is not a name"):
             which.chosen(None, name)
     monkeypatch.setenv("TKM_LAB", "-x")
-    with pytest.raises(UsageError, match="is no name"):
+    with pytest.raises(UsageError, match="is not a name"):
         which.chosen(None)
 
 

@@ -33,7 +33,7 @@ def test_an_agent_that_falls_silent_is_given_up() -> None:
             kept._mind_silence(10.0)
             kept._agent_says(BEAT)
         kept._mind_silence(120.0)
-        with pytest.raises(KernelError, match="has said nothing for 120 s: it hangs"):
+        with pytest.raises(KernelError, match="has sent nothing for 120 s: it hangs"):
             kept._mind_silence(1.0)
 
 

@@ -137,7 +137,7 @@ def test_a_name_too_long_for_a_common_name_is_an_alternative_name_only(
     ],
 )
 def test_what_is_no_identity_is_refused(pki: Pki, key: RSAPrivateKey, name: str) -> None:
-    with pytest.raises(PkiError, match="is no identity"):
+    with pytest.raises(PkiError, match="is not an identity"):
         pki.root.issue_cert(name, key=key)
 
 

@@ -25,10 +25,10 @@ SCENARIO = parse(
 def test_steps_come_one_after_the_other() -> None:
     engine = Engine([QUICK, PATIENT], 10.0)
     assert engine.step is QUICK
-    assert engine.tell(Attempt.HOLDS, "seen", 11.0)
+    assert engine.report(Attempt.HOLDS, "seen", 11.0)
     assert engine.step is PATIENT
     assert not engine.passed
-    assert engine.tell(Attempt.HOLDS, "", 13.5)
+    assert engine.report(Attempt.HOLDS, "", 13.5)
     assert engine.step is None
     assert engine.passed
     assert engine.done == [
@@ -39,10 +39,10 @@ def test_steps_come_one_after_the_other() -> None:
 
 def test_what_does_not_hold_yet_is_tried_until_its_time_is_up() -> None:
     engine = Engine([QUICK, PATIENT, QUICK], 0.0)
-    engine.tell(Attempt.HOLDS, "", 3.0)
-    assert not engine.tell(Attempt.NOT_YET, "1 of 2", 7.9)
+    engine.report(Attempt.HOLDS, "", 3.0)
+    assert not engine.report(Attempt.NOT_YET, "1 of 2", 7.9)
     assert engine.step is PATIENT
-    assert engine.tell(Attempt.NOT_YET, "1 of 2", 8.0)
+    assert engine.report(Attempt.NOT_YET, "1 of 2", 8.0)
     assert [done.state for done in engine.done] == [State.PASSED, State.FAILED, State.SKIPPED]
     assert engine.done[1].words == "not in 5 s: 1 of 2"
     assert engine.step is None
@@ -51,16 +51,16 @@ def test_what_does_not_hold_yet_is_tried_until_its_time_is_up() -> None:
 
 def test_a_step_without_patience_is_tried_once() -> None:
     engine = Engine([QUICK], 0.0)
-    assert engine.tell(Attempt.NOT_YET, "no", 0.0)
+    assert engine.report(Attempt.NOT_YET, "no", 0.0)
     assert engine.done[0].state is State.FAILED
 
 
 def test_a_failure_ends_it_at_once() -> None:
     engine = Engine([PATIENT, QUICK], 0.0)
-    assert engine.tell(Attempt.FAILED, "no", 0.5)
+    assert engine.report(Attempt.FAILED, "no", 0.5)
     assert [done.state for done in engine.done] == [State.FAILED, State.SKIPPED]
     with pytest.raises(RuntimeError):
-        engine.tell(Attempt.HOLDS, "", 1.0)
+        engine.report(Attempt.HOLDS, "", 1.0)
 
 
 def result(outcome: Outcome, reason: str = "") -> Result:

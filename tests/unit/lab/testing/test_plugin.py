@@ -68,7 +68,7 @@ def test_artifacts_that_cannot_be_written_are_a_warning(
     done = run(tmp_path, "--lab-artifacts", artifacts, *options)
     assert "INTERNALERROR" not in done.stdout + done.stderr
     assert "1 failed, 1 passed" in done.stdout
-    assert "lab: not all can be told" in done.stdout
+    assert "lab: not all could be saved" in done.stdout
     assert ("PytestWarning: test_it.py::test_it: not all of its lab" in done.stdout) != bool(
         options
     )

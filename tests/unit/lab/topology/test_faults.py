@@ -55,7 +55,7 @@ BETWEEN = 'between = ["alice", "bob"]'
         ("soft = 30", "soft = -1", "soft lifetime -1 s"),
         ("soft = 30", 'soft = "30"', "soft must be a whole number"),
         ("lifetime =", 'mode = "pigeon"\nlifetime =', "mode 'pigeon' is unknown; write transport"),
-        ("lifetime =", 'esp = "AES; x"\nlifetime =', "'AES; x' is no proposal"),
+        ("lifetime =", 'esp = "AES; x"\nlifetime =', "'AES; x' is not a proposal"),
         ("lifetime =", 'networks = { alice = "10.0.0.0/8" }\nlifetime =', "need tunnel mode"),
         ("identity =", 'ike = "magic"\nidentity =', "8: nodes.bob: ike 'magic' is unknown; write"),
         ("identity =", 'ike = "none"\nidentity =', "11: policies 1: bob does no IKE; take ike"),
@@ -64,7 +64,7 @@ BETWEEN = 'between = ["alice", "bob"]'
             'ca = "other"\nidentity =',
             "no authority 'other'; write [authorities.other]",
         ),
-        ("bob.example.org", "bob and co", "'bob and co' is no identity"),
+        ("bob.example.org", "bob and co", "'bob and co' is not an identity"),
         ("[links.wire]", "[links.wire", "3: Expected ']' at the end of a table declaration"),
         (
             "hard = 60 }",
@@ -96,7 +96,7 @@ def test_tells_what_is_wrong_with_a_pair(old: str, new: str, told: str) -> None:
         ('default = "10.1.0.1"', 'default = "10.1.0.7"', "11: nodes.alice: nobody on left has the"),
         ('default = "10.1.0.1"', 'default = "10.1.0.10"', "next hop 10.1.0.10 is alice's own; wr"),
         ('default = "10.1.0.1"', 'default = "10.9.0.1"', "is in no network of alice; write one in"),
-        ('default = "10.1.0.1"', 'default = "moon"', "'moon' is no next hop"),
+        ('default = "10.1.0.1"', 'default = "moon"', "'moon' is not a next hop"),
         (
             'default = "10.1.0.1"',
             '"10.2.0.1/16" = "10.1.0.1"',

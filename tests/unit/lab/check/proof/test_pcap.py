@@ -51,8 +51,8 @@ def test_an_empty_capture_has_no_frames() -> None:
 def test_what_is_no_capture_is_refused() -> None:
     good = write_pcap(FRAMES)
     for octets, reason in (
-        (b"", "no pcap file"),
-        (b"\x0a\x0d\x0d\x0a" + bytes(60), "no pcap file"),
+        (b"", "not a pcap file"),
+        (b"\x0a\x0d\x0d\x0a" + bytes(60), "not a pcap file"),
         (good[:20] + (101).to_bytes(4, "little") + good[24:], "link type is 101"),
         (good[:30], "ends in the header of frame 1"),
         (good[:45], "ends in the middle of frame 1"),
