@@ -72,6 +72,7 @@ class Agent:
         self.broken: dict[str, str] = {}
         self._plan = plan
         self._wire = links.Wire()
+        self._disturbances = impair.Disturbances(self._wire)
         self._nodes: dict[str, Node] = {}
         self._about: dict[str, Any] = {}
         self._journal = Journal()
@@ -221,7 +222,7 @@ class Agent:
         await connect.dial(channel, self._node(request), request)
 
     async def _disturb(self, _: AgentChannel, request: Request, __: bytes) -> Answer:
-        impair.disturb(self._wire, request)
+        self._disturbances.change(request)
         return {}, b""
 
     async def _inject(self, _: AgentChannel, request: Request, octets: bytes) -> Answer:
@@ -237,6 +238,7 @@ class Agent:
             "agent": about,
             "about": self._about,
             "links": list(self._wire.links),
+            "disturbances": self._disturbances.rows(),
             "frames": frames,
             "forgotten": {"frames": self._capture.lost(0), "SAs": sas},
             "nodes": nodes,

@@ -17,6 +17,8 @@ from lab.kernel import syscalls
 
 _ETC = Path("/etc")
 _TKM = _ETC / "tkm"
+HOSTS = Path("/run/hosts")
+"""Names and addresses of the nodes."""
 _LAYERS = Path("/run/.etc")
 _KEPT = {
     os.ST_NOSUID: syscalls.MS_NOSUID,
@@ -38,6 +40,7 @@ def make(needs: Sequence[str]) -> None:
     for place, mode in (("/tmp", "1777"), ("/run", "755")):
         _mount_tmpfs(place, mode)
     _make_etc()
+    _make_hosts()
     _TKM.mkdir(exist_ok=True)
     _mount_tmpfs(_TKM, "755")
     for path, fd in kept:
@@ -69,6 +72,13 @@ def _make_etc() -> None:
     for entry in host.iterdir():
         if entry.name != _TKM.name:
             (_ETC / entry.name).symlink_to(entry)
+
+
+def _make_hosts() -> None:
+    """A file of its own as /etc/hosts, which whoever builds the node fills by its name in /run."""
+    HOSTS.touch(0o644)
+    if (shown := _ETC / HOSTS.name).exists():
+        syscalls.mount(HOSTS, shown, "", syscalls.MS_BIND)
 
 
 def _forbid_writing(place: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lab.build import backends, network
 from lab.build.backends import running
@@ -84,7 +84,7 @@ def up(
             report(Step("kernel", _kernel(lab), time.monotonic() - began))
             with _step(report, "network", _network(topology)):
                 record = metadata.about(topology, ike_keys_exposed=expose_ike_keys)
-                lab.create(map(network.host, topology.nodes.values()), record)
+                _connect(lab, topology, record)
             with _step(report, "pki", f"root CA, {_some(list(topology.nodes), ', ')}"):
                 files = (identities or _identities)(topology, stock)
             with _step(report, "daemons", _daemons(topology)):
@@ -99,6 +99,18 @@ def up(
             lab.down()
             raise
     return lab
+
+
+def _connect(lab: Lab, topology: Topology, record: Mapping[str, Any]) -> None:
+    """Make hosts and links, as good or bad as they are to be."""
+    links = topology.links
+    lab.create([network.host(node, links) for node in topology.nodes.values()], record)
+    for name, link in links.items():
+        if netem := link.impairment.netem:
+            lab.disturb(name, topology.nodes_on(name), netem=netem)
+    hosts = network.names(topology)
+    for node in topology.nodes:
+        lab.put_files(node, {"/run/hosts": (hosts, 0o644)})
 
 
 @contextmanager

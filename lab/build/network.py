@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 
 from lab.agent.links import NAT
 from lab.client import status
 from lab.errors import UsageError
-from lab.topology import Node, Topology
+from lab.topology import Link, Node, Topology
 
 _PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 """An ordinary user's may lack what the nodes' has."""
@@ -31,10 +32,10 @@ def check_installed(topology: Topology) -> None:
         raise UsageError(f"{nats[0]} cannot do NAT: sudo apt-get install iptables")
 
 
-def host(node: Node) -> status.Node:
+def host(node: Node, links: Mapping[str, Link]) -> status.Node:
     """The node as the agent is asked to build it; interfaces are eth0, eth1 … in their order."""
     interfaces = tuple(
-        status.Interface(link, tuple(map(str, addresses)), f"eth{number}")
+        status.Interface(link, tuple(map(str, addresses)), f"eth{number}", links[link].mtu)
         for number, (link, addresses) in enumerate(node.addresses.items())
     )
     names = {interface.link: interface.name for interface in interfaces}
@@ -45,6 +46,14 @@ def host(node: Node) -> status.Node:
         _sysctls(node),
         names.get(node.nat, ""),
     )
+
+
+def names(topology: Topology) -> bytes:
+    """/etc/hosts of every host: it knows all by their names."""
+    rows = ["127.0.0.1 localhost", "::1 localhost"]
+    for node in topology.nodes.values():
+        rows += [f"{each.ip} {node.name}" for each in node.interfaces]
+    return "\n".join([*rows, ""]).encode()
 
 
 def _sysctls(node: Node) -> dict[str, str]:

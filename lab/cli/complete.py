@@ -102,6 +102,11 @@ def topologies(_: click.Context, __: click.Parameter, begun: str) -> list[Comple
     return _or_files(shipped(), begun)
 
 
+def places(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """NODE: of the lab that is meant, and files."""
+    return _or_files([f"{node}:" for node in nodes(context, parameter, begun)], begun)
+
+
 def _or_files(names: Iterable[str], begun: str) -> list[CompletionItem]:
     ours = [name for name in names if name.startswith(begun)]
     if "/" in begun or not ours:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
-from lab.cli import capture, check, graph, inside, life, logs, run, status, topologies
+from lab.cli import capture, check, copy, graph, inside, life, link, logs, run, status, topologies
 from lab.cli.streams import Streams
 from lab.errors import LabError
 
@@ -21,7 +21,8 @@ _EPILOG = "Exit codes: 0 success, 1 failure, 2 wrong use."
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "A lab": (life.up, life.down, life.doctor),
-    "Its hosts": (inside.exec_, inside.shell, inside.ping),
+    "Its hosts": (inside.exec_, inside.shell, inside.ping, copy.cp),
+    "Its links": (link.link,),
     "Seeing": (status.status, logs.logs, capture.capture, graph.graph),
     "Proof": (check.check, run.run),
     "Topologies": (topologies.topologies, topologies.new),

@@ -323,13 +323,14 @@ class Lab:
         *,
         cut: bool | None = None,
         netem: Sequence[str] | None = None,
+        down: bool | None = None,
     ) -> None:
-        """Cut nodes off a link, or let them back; spoil what they receive (tc-netem(8)), or end it.
+        """Cut nodes off a link or unplug them; spoil what they receive (tc-netem(8)); or end that.
 
         What is None stays as it is. Raises LabError.
         """
-        request = {"do": "disturb", "link": link, "nodes": list(nodes), "cut": cut}
-        self._ask(request | {"netem": None if netem is None else list(netem)})
+        wanted = {"cut": cut, "down": down, "netem": None if netem is None else list(netem)}
+        self._ask({"do": "disturb", "link": link, "nodes": list(nodes)} | wanted)
 
     def inject(self, link: str, node: str, frames: Sequence[bytes]) -> None:
         """Give a node frames that nobody on the link has sent; no capture shows them."""

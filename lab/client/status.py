@@ -104,11 +104,31 @@ class NodeStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Disturbance:
+    """What is wrong with a link for one of its nodes."""
+
+    node: str
+    link: str
+    cut: bool
+    """It is cut off, together with nobody but others who are; its carrier stays."""
+    down: bool
+    """It is unplugged."""
+    netem: tuple[str, ...]
+    """What happens to the frames that it receives, in the words of tc-netem(8)."""
+
+    def __str__(self) -> str:
+        words = ["unplugged"] * self.down + ["cut off"] * self.cut + [" ".join(self.netem)]
+        return ", ".join(filter(None, words))
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     summary: Summary
     about: Mapping[str, Any]
     """What the front end that built the lab has given for it, see `Lab.create`."""
     links: tuple[str, ...]
+    disturbances: tuple[Disturbance, ...]
+    """Of nodes for which a link is not whole."""
     frames: int
     """How many the links have seen; as `since` it gives what a capture gets from now on."""
     forgotten: Mapping[str, int]
@@ -124,6 +144,10 @@ class Status:
             summary=summary,
             about=answer["about"],
             links=tuple(answer["links"]),
+            disturbances=tuple(
+                Disturbance(node, link, cut, down, tuple(netem))
+                for node, link, cut, down, netem in answer["disturbances"]
+            ),
             frames=answer["frames"],
             forgotten=answer["forgotten"],
             nodes=tuple(map(NodeStatus.of, answer["nodes"])),

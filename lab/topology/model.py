@@ -15,6 +15,7 @@ from ipaddress import (
 )
 
 from lab.errors import UsageError
+from lab.topology.impairment import Impairment
 
 Interface = IPv4Interface | IPv6Interface
 Address = IPv4Address | IPv6Address
@@ -29,6 +30,14 @@ ROOT = "root"
 
 class TopologyError(UsageError):
     """A topology is not usable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An Ethernet segment."""
+
+    mtu: int = 1500
+    impairment: Impairment = field(default_factory=Impairment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +130,7 @@ class Topology:
 
     name: str
     title: str
-    links: tuple[str, ...]
+    links: Mapping[str, Link]
     nodes: Mapping[str, Node]
     policies: tuple[Policy, ...]
     authorities: Mapping[str, str] = field(default_factory=dict)
@@ -136,6 +145,10 @@ class Topology:
         if name not in self.nodes:
             raise UsageError(f"there is no node '{name}' here, only {', '.join(self.nodes)}")
         return self.nodes[name]
+
+    def nodes_on(self, link: str) -> list[str]:
+        """The names of the nodes on a link."""
+        return [node.name for node in self.nodes.values() if link in node.addresses]
 
     def policies_of(self, node: str) -> Iterator[tuple[Policy, Node]]:
         """The policies of a node, each with the node at its other end."""

@@ -7,26 +7,30 @@ The reference of the format is docs/topologies.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
 from lab.topology import repeat, rules
+from lab.topology.impairment import Impairment
 from lab.topology.model import (
     IKE,
     MODES,
     ROOT,
     Address,
     Interface,
+    Link,
     Network,
     Node,
     Policy,
     Topology,
 )
-from lab.topology.table import FLAG, LIST, NUMBER, TABLE, TEXT, Key, Source, Table
+from lab.topology.table import FLAG, LIST, NUMBER, REAL, TABLE, TEXT, Key, Source, Table
 
 DOMAIN = "tkm-lab.test"
+LEAST_MTU, MOST_MTU = 1280, 9000
+"""Octets: IPv6 needs the one (RFC 8200, 5); the other is a jumbo frame."""
 MOST_POLICIES = 100
 """A policy's number is its reqid, and the TKM's protocol goes no further."""
 
@@ -41,6 +45,11 @@ _TOP = {
     "nodes": Key(TABLE),
     "authorities": Key(TABLE, {}),
     "policies": Key(LIST, []),
+}
+_LINK = {
+    "mtu": Key(NUMBER, 1500),
+    **{name: Key(REAL, 0) for name in ("loss", "delay", "jitter", "reorder", "duplicate")},
+    "rate": Key(TEXT, ""),
 }
 _NODE = {
     "addresses": Key(TABLE),
@@ -93,13 +102,19 @@ def parse(
     return Topology(name, title, links, nodes, tuple(policies), authorities)
 
 
-def _links(top: Table, numbers: Mapping[str, int]) -> tuple[str, ...]:
-    links = []
+def _links(top: Table, numbers: Mapping[str, int]) -> dict[str, Link]:
+    links = {}
     for name, table in repeat.named(top, "links", numbers):
         _check_name("link", name, table)
-        table.check({})
-        links.append(name)
-    return tuple(links)
+        values = dict(table.check(_LINK).values)
+        mtu = values.pop("mtu")
+        if not LEAST_MTU <= mtu <= MOST_MTU:
+            raise table.fault(f"mtu must be {LEAST_MTU} to {MOST_MTU}", "mtu")
+        impairment = Impairment(**values)
+        if fault := impairment.fault():
+            raise table.fault(fault)
+        links[name] = Link(mtu, impairment)
+    return links
 
 
 def _authorities(top: Table, numbers: Mapping[str, int]) -> dict[str, str]:
@@ -123,7 +138,7 @@ def _authorities(top: Table, numbers: Mapping[str, int]) -> dict[str, str]:
     return ordered
 
 
-def _node(name: str, table: Table, links: tuple[str, ...]) -> Node:
+def _node(name: str, table: Table, links: Collection[str]) -> Node:
     _check_name("node", name, table)
     values = table.check(_NODE).values
     if not values["addresses"]:
@@ -147,7 +162,7 @@ def _node(name: str, table: Table, links: tuple[str, ...]) -> Node:
 
 
 def _addresses(
-    table: Table, link: str, value: Any, links: tuple[str, ...]
+    table: Table, link: str, value: Any, links: Collection[str]
 ) -> tuple[Interface, ...]:
     """The addresses on a link: a text, or a list of them."""
     place = ("addresses", link)

@@ -19,10 +19,11 @@ class Key(NamedTuple):
     default: Any = None
 
 
-TEXT, NUMBER, FLAG, TABLE, LIST = (str,), (int,), (bool,), (dict,), (list,)
+TEXT, NUMBER, REAL, FLAG, TABLE, LIST = (str,), (int,), (int, float), (bool,), (dict,), (list,)
 _WORDS: Mapping[type, str] = {
     str: "a text",
     int: "a whole number",
+    float: "a number with a point",
     bool: "true or false",
     dict: "a table",
     list: "a list",

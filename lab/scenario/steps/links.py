@@ -10,6 +10,7 @@ from lab.scenario import values
 from lab.scenario.errors import CouldNotRun, ScenarioError
 from lab.scenario.step import Step, key, kind
 from lab.topology import Topology
+from lab.topology.impairment import Impairment
 
 if TYPE_CHECKING:
     from lab.scenario.stage import Stage
@@ -48,26 +49,27 @@ class Impair(Step):
     jitter: float = key(values.number, "milliseconds by which the delay varies", default=0)
     reorder: float = key(values.percent, "per cent that overtake the delayed others", default=0)
     duplicate: float = key(values.percent, "per cent that arrive twice", default=0)
+    rate: str = key(values.text, "at most so many bits a second, such as 10mbit", default="")
 
     def check(self, names: Topology) -> None:
-        if (self.reorder or self.jitter) and not self.delay:
-            raise ScenarioError("reorder and jitter need a delay: write delay = 50, milliseconds")
+        if fault := self._impairment.fault():
+            raise ScenarioError(fault)
         if not self.netem:
             raise ScenarioError("what is wrong with the link? write loss = 10, or delay = 50")
 
     @property
+    def _impairment(self) -> Impairment:
+        return Impairment(
+            *(self.loss, self.delay, self.jitter, self.reorder, self.duplicate, self.rate)
+        )
+
+    @property
     def netem(self) -> list[str]:
         """The words of tc-netem(8)."""
-        words = []
-        if self.delay:
-            words += ["delay", f"{self.delay:g}ms"] + ([f"{self.jitter:g}ms"] * bool(self.jitter))
-        for name in ("loss", "reorder", "duplicate"):
-            if share := getattr(self, name):
-                words += [name, f"{share:g}%"]
-        return words
+        return self._impairment.netem
 
     def attempt(self, stage: Stage) -> str:
-        there = [n.name for n in stage.topology.nodes.values() if self.impair in n.addresses]
+        there = stage.topology.nodes_on(self.impair)
         nodes = [node for node in there if not self.towards or node in self.towards]
         try:
             stage.lab.disturb(self.impair, nodes, netem=self.netem)
@@ -78,11 +80,11 @@ class Impair(Step):
 
 @kind
 class Heal(Step):
-    """Make a link whole: nobody is cut off, nothing is lost or late."""
+    """Make a link what the topology says again: nobody is cut off, nothing else is lost or late."""
 
     heal: str = key(values.link, "which link")
 
     def attempt(self, stage: Stage) -> str:
-        nodes = [n.name for n in stage.topology.nodes.values() if self.heal in n.addresses]
-        stage.lab.disturb(self.heal, nodes, cut=False, netem=[])
+        whole = stage.topology.links[self.heal].impairment.netem
+        stage.lab.disturb(self.heal, stage.topology.nodes_on(self.heal), cut=False, netem=whole)
         return ""

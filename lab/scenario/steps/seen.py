@@ -89,7 +89,7 @@ class ExpectPackets(Step):
             raise ScenarioError(f"say on which link: on = {' or '.join(names.links)}")
 
     def attempt(self, stage: Stage) -> str:
-        seen = stage.packets(self.on or stage.topology.links[0], recent=self.recent)
+        seen = stage.packets(self.on or next(iter(stage.topology.links)), recent=self.recent)
         found = [packet for packet in seen if packet.is_of(self.expect_packets)]
         if self.none and found:
             raise Failed(f"there were {len(found)}: {found[0].text or found[0].kind}")

@@ -8,13 +8,19 @@ import pytest
 from lab.agent.links import nat_rules
 from lab.build import network
 from lab.build.identities import issue, keys_needed
+from lab.client import status
 from lab.errors import UsageError
 from lab.pki import KeyStock
 from lab.topology import load, parse
 
 
+def host_of(name: str, node: str) -> status.Node:
+    topology = load(name)
+    return network.host(topology.node(node), topology.links)
+
+
 def test_a_host_is_silent_and_passes_nothing_on() -> None:
-    host = network.host(load("two-hosts").node("alice"))
+    host = host_of("two-hosts", "alice")
     assert [(i.link, i.addresses, i.name) for i in host.interfaces] == [
         ("wire", ("192.168.0.1/24",), "eth0")
     ]
@@ -26,7 +32,7 @@ def test_a_host_is_silent_and_passes_nothing_on() -> None:
 
 
 def test_a_gateway_forwards_both_ip_versions() -> None:
-    host = network.host(load("dual-stack").node("moon"))
+    host = host_of("dual-stack", "moon")
     assert host.routes == {"10.2.0.0/16": "192.168.0.2", "fd02::/64": "fd00::2"}
     assert host.sysctls["net/ipv4/ip_forward"] == "1"
     assert host.sysctls["net/ipv6/conf/all/forwarding"] == "1"
@@ -34,7 +40,7 @@ def test_a_gateway_forwards_both_ip_versions() -> None:
 
 
 def test_nat_is_on_the_interface_of_its_link() -> None:
-    host = network.host(load("nat").node("moon"))
+    host = host_of("nat", "moon")
     assert host.nat == "eth0"
     assert "-A POSTROUTING -o eth0 -j MASQUERADE" in nat_rules(host.nat)
 
@@ -77,3 +83,27 @@ between = ["alice", "bob"]
     top.verify_directly_issued_by(root.certificate.x509)
     assert hosts["bob"].chain == ()
     assert hosts["bob"].certificate.x509.issuer != root.certificate.x509.subject
+
+
+def test_every_host_knows_all_by_name() -> None:
+    assert network.names(load("dual-stack")).decode().splitlines()[:4] == [
+        "127.0.0.1 localhost",
+        "::1 localhost",
+        "10.1.0.10 alice",
+        "fd01::10 alice",
+    ]
+
+
+def test_an_interface_has_the_mtu_of_its_link() -> None:
+    topology = parse(
+        "x",
+        """
+title = "small frames"
+[links.wire]
+mtu = 1400
+[nodes.alice]
+addresses = { wire = "192.168.0.1/24" }
+""",
+    )
+    (interface,) = network.host(topology.node("alice"), topology.links).interfaces
+    assert interface.mtu == 1400

@@ -37,7 +37,7 @@ networks = { "client{n}" = "10.{n}.0.0/16" }
 def test_repeats_as_often_as_the_parameter_says() -> None:
     topology = parse("star", STAR)
     assert topology.title == "a hub and 2 clients, not {others}"
-    assert topology.links == ("spoke1", "spoke2", "wire")
+    assert tuple(topology.links) == ("spoke1", "spoke2", "wire")
     assert list(topology.nodes) == ["hub", "client1", "client2"]
     second = topology.node("client2")
     assert [str(interface) for interface in second.interfaces] == ["10.0.1.12/16", "10.2.0.1/16"]
