@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from tests.unit.tkm.rpc.echo import ECHO, Fail, Say, WordReply, dispatcher
+from tests.unit.tkm.rpc.feeding import feed, take
 from tkm.rpc import client as client_module
 from tkm.rpc.client import Client, SocketTransport, connect
 from tkm.rpc.interface import Header, SizedFrames
@@ -27,8 +28,8 @@ def answering(octets):
 
 def carry(frame):
     connection = Connection(dispatcher())
-    connection.feed(frame)
-    return bytes(connection.to_send)
+    feed(connection, frame)
+    return take(connection)
 
 
 def test_a_call_gives_the_reply():
