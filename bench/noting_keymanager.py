@@ -8,7 +8,7 @@ For measurements where no kernel with ESP is; it imports nothing but ``tkm``.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from tkm.config.policy import Policy
 from tkm.daemon import main
@@ -20,6 +20,9 @@ class NotingKernel:
 
     def __init__(self) -> None:
         self._pairs: set[StatePair] = set()
+
+    def claim(self, users: Container[int]) -> None:
+        """Any number of Key Managers may have one like this."""
 
     def protect(self, policies: Iterable[Policy]) -> None:
         """Policies come from the configuration, which is kept anyway."""

@@ -147,7 +147,7 @@ class IkeKeys(Context):
         request = rpc2.IsaDecrypt(
             isa=self.id, aad_length=len(associated), message=associated + protected
         )
-        return self.tkm.call(request).plain
+        return bytes(self.tkm.call(request).plain)
 
     def _reset(self) -> Request[Any]:
         return rpc2.IsaReset(isa=self.id)

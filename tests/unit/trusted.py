@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from lab.pki import CA
+from tests.unit.tkm.rpc.feeding import feed, take
 from tkm.certs.path import load
 from tkm.config.keys import ANY_IDENTITY, PrivateKeys
 from tkm.config.policy import Config, Lifetime, Local, LocalIdentity, Mode, Policy, Remote
@@ -145,8 +146,8 @@ def transport_to(dispatcher: Dispatcher) -> Callable[[bytes], bytes]:
 
     def carry(frame: bytes) -> bytes:
         connection = Connection(dispatcher)
-        connection.feed(frame)
-        return bytes(connection.to_send)
+        feed(connection, frame)
+        return take(connection)
 
     return carry
 

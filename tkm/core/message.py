@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from tkm.errors import InvalidParameter
+from tkm.rpc.wipe import Buffer
 
 _HEADER: Final = struct.Struct(">8s8sBBBBII")
 """SPIs, next payload, version, exchange type, flags, message id, length (RFC 7296, 3.1)."""
@@ -56,7 +57,7 @@ class Payload(NamedTuple):
 
     type: int
     is_critical: bool
-    body: bytes
+    body: Buffer
     next: int
 
 
@@ -70,7 +71,7 @@ def check_init(message: bytes, sender: Half, other: Half, *, by_initiator: bool)
     """
     spis = (sender.spi, _NO_SPI) if by_initiator else (other.spi, sender.spi)
     first = _read_header(message, IKE_SA_INIT, spis, 0, by_initiator=by_initiator)
-    found: dict[int, bytes] = {}
+    found: dict[int, Buffer] = {}
     for payload in _payloads(message, _HEADER.size, first):
         known = payload.type in _DEFINED
         if payload.type not in _ALLOWED and (known or payload.is_critical):
@@ -92,7 +93,7 @@ def check_init(message: bytes, sender: Half, other: Half, *, by_initiator: bool)
 
 
 def check_intermediate(
-    message: bytes, spis: tuple[bytes, bytes], number: int, *, by_initiator: bool
+    message: Buffer, spis: tuple[bytes, bytes], number: int, *, by_initiator: bool
 ) -> None:
     """Check that this is an IKE_INTERMEDIATE message, as AUTH covers it (RFC 9242, 3.3.2).
 
@@ -115,7 +116,7 @@ def check_intermediate(
 
 
 def _read_header(
-    message: bytes, exchange: int, spis: tuple[bytes, bytes], number: int, *, by_initiator: bool
+    message: Buffer, exchange: int, spis: tuple[bytes, bytes], number: int, *, by_initiator: bool
 ) -> int:
     """The type of the first payload."""
     if len(message) < _HEADER.size:
@@ -135,7 +136,7 @@ def _read_header(
     return int(first)
 
 
-def _payloads(octets: bytes, at: int, kind: int, until: int = 0) -> Iterator[Payload]:
+def _payloads(octets: Buffer, at: int, kind: int, until: int = 0) -> Iterator[Payload]:
     """The chain of payloads from ``at``, whose first is of type ``kind``, to the octets' end.
 
     :param until: a type that ends the chain, whatever it names as the next one.

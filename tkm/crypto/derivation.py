@@ -4,8 +4,9 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from tkm.crypto.prf import PRF_HMAC_SHA2_512, Octets, Prf
+from tkm.crypto.prf import PRF_HMAC_SHA2_512, Prf
 from tkm.crypto.secret import Secret, wipe_bytes
+from tkm.rpc.wipe import Buffer
 
 ENCRYPTION_KEY = 32
 """Octets of a key of ENCR_AES_CBC with 256 bits."""
@@ -117,7 +118,7 @@ def updated_ike_keys(roles: Roles, sk_d: Secret, shared: Secret) -> IkeKeys:
     return rekeyed_ike_keys(roles, sk_d, [shared])
 
 
-def _ike_keys(roles: Roles, key: bytes, data: Octets, prf: Prf) -> IkeKeys:
+def _ike_keys(roles: Roles, key: bytes, data: Buffer, prf: Prf) -> IkeKeys:
     """SK_d | … | SK_pr = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr), where SKEYSEED = prf(key, data)."""
     lengths = IkeKeys.lengths(prf)
     return IkeKeys(prf.seeded(key, data, b"".join(roles), sum(lengths)), lengths)
@@ -132,7 +133,7 @@ def child_keys(
     additional key exchanges behind the nonces.
     """
     lengths = ChildKeys.LENGTHS
-    parts: list[Octets] = [secret.octets for secret in shared]
+    parts: list[Buffer] = [secret.octets for secret in shared]
     parts.insert(1, roles.nonces)
     seed = b"".join((*parts, b""))  # of two parts at least: never one of them, but ours to wipe
     try:

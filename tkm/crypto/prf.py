@@ -13,11 +13,10 @@ from cryptography.hazmat.primitives.hashes import SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from tkm.crypto.secret import Secret
+from tkm.rpc.wipe import Buffer
 
 _BLOCKS: Final = 255
 """prf+ counts its blocks in one octet, from 1."""
-
-Octets = bytes | bytearray | memoryview
 
 
 class Prf(NamedTuple):
@@ -30,11 +29,12 @@ class Prf(NamedTuple):
         """Octets of the output, and of the preferred key."""
         return self.hash.digest_size
 
-    def __call__(self, key: Octets, *parts: bytes) -> bytes:
+    def __call__(self, key: Buffer, *parts: Buffer) -> bytes:
         """prf(key, parts one behind the other): a proof, and no key."""
-        return hmac.digest(key, b"".join(parts), self.hash.name)
+        with Secret(bytearray().join(parts)) as data:
+            return hmac.digest(key, data.octets, self.hash.name)
 
-    def seeded(self, key: bytes, data: Octets, seed: bytes, length: int) -> Secret:
+    def seeded(self, key: bytes, data: Buffer, seed: bytes, length: int) -> Secret:
         """The first ``length`` octets of prf+(prf(key, data), seed): what is between never shows.
 
         :raises ValueError: prf+ is not defined for that many.
@@ -43,7 +43,7 @@ class Prf(NamedTuple):
         HKDF(self.hash, len(stream), key, seed).derive_into(data, stream.octets)
         return stream.cut(length)
 
-    def plus(self, key: Octets, seed: bytes, length: int) -> Secret:
+    def plus(self, key: Buffer, seed: bytes, length: int) -> Secret:
         """The first ``length`` octets of prf+(key, seed).
 
         :raises ValueError: prf+ is not defined for that many.

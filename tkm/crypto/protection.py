@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from tkm.crypto.secret import Secret
 from tkm.errors import IntegrityError, InvalidParameter
+from tkm.rpc.wipe import Buffer
 
 BLOCK: Final = 16
 IV: Final = 16
@@ -18,7 +19,7 @@ ICV: Final = 32
 """Octets of the integrity check value: half of what HMAC-SHA-512 gives (RFC 4868)."""
 
 
-def protect(encryption: Secret, integrity: Secret, aad: bytes, plain: bytes) -> bytes:
+def protect(encryption: Secret, integrity: Secret, aad: Buffer, plain: Buffer) -> bytes:
     """IV | ciphertext | ICV over ``aad`` and both.
 
     :raises InvalidParameter: ``plain`` is not padded to whole blocks.
@@ -31,8 +32,8 @@ def protect(encryption: Secret, integrity: Secret, aad: bytes, plain: bytes) -> 
     return sealed + _icv(integrity, aad, sealed)
 
 
-def unprotect(encryption: Secret, integrity: Secret, aad: bytes, sealed: bytes) -> bytes:
-    """The padded plain text of ``sealed``, IV | ciphertext | ICV.
+def unprotect(encryption: Secret, integrity: Secret, aad: Buffer, sealed: Buffer) -> memoryview:
+    """The padded plain text of ``sealed``, IV | ciphertext | ICV; the caller wipes it.
 
     :raises IntegrityError: the octets are not what the peer has sent.
     """
@@ -42,8 +43,9 @@ def unprotect(encryption: Secret, integrity: Secret, aad: bytes, sealed: bytes) 
     if not hmac.compare_digest(_icv(integrity, aad, body), icv):
         raise IntegrityError("the ICV is wrong")
     cipher = Cipher(AES(encryption.octets), CBC(body[:IV])).decryptor()
-    return cipher.update(body[IV:]) + cipher.finalize()
+    plain = memoryview(bytearray(len(body) - 1))  # the library wants room for one block more
+    return plain[: cipher.update_into(body[IV:], plain)]
 
 
-def _icv(integrity: Secret, aad: bytes, sealed: bytes) -> bytes:
-    return hmac.digest(integrity.octets, aad + sealed, "sha512")[:ICV]
+def _icv(integrity: Secret, aad: Buffer, sealed: Buffer) -> bytes:
+    return hmac.digest(integrity.octets, b"".join((aad, sealed)), "sha512")[:ICV]

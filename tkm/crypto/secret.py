@@ -10,6 +10,8 @@ import ctypes
 import hmac
 from typing import Final, NoReturn, Self
 
+from tkm.rpc.wipe import wipe
+
 _BYTES_HEADER: Final = bytes.__basicsize__ - 1
 
 
@@ -54,8 +56,7 @@ class Secret:
 
     def wipe(self) -> None:
         """Zero the octets and forget them."""
-        # Of equal length: written over in place.
-        self._octets[:] = bytes(len(self._octets))
+        wipe(self._octets)
         self._octets = bytearray()
 
     def __len__(self) -> int:

@@ -139,7 +139,8 @@ def _run(arguments: argparse.Namespace) -> None:
     """Protect what the configuration says, then serve until a signal comes.
 
     The policies are installed before anything else can fail, unless another Key Manager serves the
-    socket: its policies are in force. Whatever ends the program from then on, they stay.
+    socket or this kernel: its policies are in force. Whatever ends the program from then on, they
+    stay.
 
     :raises ConfigError: a file or an option is not usable.
     :raises KernelError: the kernel does not let us.
@@ -150,8 +151,10 @@ def _run(arguments: argparse.Namespace) -> None:
     config = conf.load(arguments.config)
     if arguments.rpc == 1:
         check_generation_1(config)
-    check_unserved(arguments.socket, {0, os.geteuid(), _own_user(arguments)})
+    users = {0, os.geteuid(), _own_user(arguments)}
+    check_unserved(arguments.socket, users)
     kernel = XfrmKernel()
+    kernel.claim(users)
     kernel.protect(config.policies.values())
     manager = KeyManager(
         config,

@@ -13,6 +13,7 @@ from tkm.rpc.fields import LEAST_NONCE, Fixed, Flag, Octets, Unsigned
 from tkm.rpc.interface import FixedFrames, Interface, Request
 from tkm.rpc.record import Empty, Record
 from tkm.rpc.result import Result
+from tkm.rpc.wipe import Buffer
 
 RPC1 = Interface(
     "IKE, generation 1",
@@ -47,7 +48,7 @@ InitMessage = Annotated[bytes, Octets(1500, order="little", slot=True)]
 SIGNATURE: Final = 384
 SignatureOctets = Annotated[bytes, Octets(SIGNATURE, order="little", slot=True)]
 """RSASSA-PKCS1-v1_5 with SHA-1, of keys of up to 3072 bits."""
-Key = Annotated[bytes, Octets(64, order="little", slot=True)]
+Key = Annotated[Buffer, Octets(64, order="little", slot=True, secret=True)]
 
 
 class VersionReply(Record):

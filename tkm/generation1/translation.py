@@ -131,10 +131,10 @@ class Generation1:
     def _keys(self, number: int) -> rpc1.KeysReply:
         keys = self._contexts.store(IkeSa)[number].secret_keys
         return rpc1.KeysReply(
-            sk_ai=bytes(keys.ai.octets),
-            sk_ar=bytes(keys.ar.octets),
-            sk_ei=bytes(keys.ei.octets),
-            sk_er=bytes(keys.er.octets),
+            sk_ai=bytearray(keys.ai.octets),
+            sk_ar=bytearray(keys.ar.octets),
+            sk_ei=bytearray(keys.ei.octets),
+            sk_er=bytearray(keys.er.octets),
         )
 
     def _isa_sign(self, request: rpc1.IsaSign) -> rpc1.SignatureReply:

@@ -41,7 +41,7 @@ class Client:
         self._last_id = (self._last_id + 1) & 0xFFFFFFFF
         header = Header(request.code, self._last_id)
         try:
-            frame = self._framing.request(header, request.encode())
+            frame = bytes(self._framing.request(header, request.encode()))
         except FrameError as error:  # ours is too long: that says nothing about the server
             raise FieldError(f"{request.operation}: {error}") from None
         return cast(R, self._reply(request, self._transport(frame)))

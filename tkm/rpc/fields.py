@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from typing import Any, Final, Literal
 
 from tkm.rpc.result import FieldError, Result
+from tkm.rpc.wipe import Buffer
 
 ByteOrder = Literal["big", "little"]
 
@@ -23,17 +24,22 @@ LEAST_NONCE: Final = 32
 
 
 class Field(ABC):
-    """The layout of one value."""
+    """The layout of one value.
+
+    :ivar secret: what it holds must not stay in memory; see :class:`Octets`.
+    """
+
+    secret = False
 
     @abstractmethod
-    def encode(self, value: Any) -> bytes:
+    def encode(self, value: Any) -> bytes | bytearray:
         """The octets of ``value``.
 
         :raises FieldError: it is out of bounds.
         """
 
     @abstractmethod
-    def decode(self, body: bytes, at: int) -> tuple[Any, int]:
+    def decode(self, body: Buffer, at: int) -> tuple[Any, int]:
         """The value at offset ``at``, and the offset behind it.
 
         :raises FieldError: it is out of bounds, or the body ends before it does.
@@ -44,7 +50,7 @@ class Field(ABC):
         """The layout in a few words, for the documentation."""
 
 
-def _cut(body: bytes, at: int, length: int) -> bytes:
+def _cut(body: Buffer, at: int, length: int) -> Buffer:
     """``length`` octets of ``body`` from ``at``."""
     octets = body[at : at + length]
     if len(octets) < length:
@@ -52,7 +58,7 @@ def _cut(body: bytes, at: int, length: int) -> bytes:
     return octets
 
 
-def _too_short(body: bytes, at: int, length: int) -> FieldError:
+def _too_short(body: Buffer, at: int, length: int) -> FieldError:
     return FieldError(f"the body ends at {len(body)}, inside a field of {length} at {at}")
 
 
@@ -84,7 +90,7 @@ class Unsigned(Field):
             raise self._out_of_bounds(value)
         return self._pack(value)
 
-    def decode(self, body: bytes, at: int) -> tuple[int, int]:
+    def decode(self, body: Buffer, at: int) -> tuple[int, int]:
         try:
             (value,) = self._unpack(body, at)
         except struct.error:
@@ -106,7 +112,7 @@ class Flag(Unsigned):
     def __init__(self, size: int = 1, order: ByteOrder = "big") -> None:
         super().__init__(size, order, high=1)
 
-    def decode(self, body: bytes, at: int) -> tuple[bool, int]:
+    def decode(self, body: Buffer, at: int) -> tuple[bool, int]:
         value, end = super().decode(body, at)
         return bool(value), end
 
@@ -125,8 +131,8 @@ class Fixed(Field):
             raise FieldError(f"{len(value)} octets in place of {self.length}")
         return bytes(value)
 
-    def decode(self, body: bytes, at: int) -> tuple[bytes, int]:
-        return _cut(body, at, self.length), at + self.length
+    def decode(self, body: Buffer, at: int) -> tuple[bytes, int]:
+        return bytes(_cut(body, at, self.length)), at + self.length
 
     def describe(self) -> str:
         return f"{self.length} octets"
@@ -135,32 +141,37 @@ class Fixed(Field):
 class Octets(Field):
     """``u32`` size, then that many octets, of which there are ``low`` to ``high``.
 
-    With ``slot`` the octets always take the room of ``high`` of them, as in generation 1.
+    With ``slot`` the octets always take the room of ``high`` of them, as in generation 1. Those of
+    a ``secret`` field are not copied out of a body that is a ``memoryview``, so that it can be
+    wiped; and what is encoded of them is a ``bytearray``, for the same reason.
     """
 
     def __init__(
-        self, high: int, *, low: int = 1, order: ByteOrder = "big", slot: bool = False
-    ) -> None:
+        self, high: int, *, low: int = 1, order: ByteOrder = "big",
+        slot: bool = False, secret: bool = False,
+    ) -> None:  # fmt: skip
         self.low = low
         self.high = high
         self.order = order
         self.slot = slot
+        self.secret = secret
 
     def _checked(self, size: int) -> int:
         if not self.low <= size <= self.high:
             raise FieldError(f"{size} octets are not in {self.low} to {self.high}")
         return size
 
-    def encode(self, value: bytes) -> bytes:
+    def encode(self, value: Buffer) -> bytes | bytearray:
         size = self._checked(len(value)).to_bytes(4, self.order)
-        return size + (bytes(value).ljust(self.high, b"\0") if self.slot else bytes(value))
+        rest = bytes(self.high - len(value) if self.slot else 0)
+        return (bytearray() if self.secret else b"").join((size, value, rest))
 
-    def decode(self, body: bytes, at: int) -> tuple[bytes, int]:
+    def decode(self, body: Buffer, at: int) -> tuple[Buffer, int]:
         size = self._checked(int.from_bytes(_cut(body, at, 4), self.order))
         at += 4
-        if self.slot:
-            return _cut(body, at, self.high)[:size], at + self.high
-        return _cut(body, at, size), at + size
+        room = self.high if self.slot else size
+        octets = _cut(body, at, room)[:size]
+        return octets if self.secret else bytes(octets), at + room
 
     def describe(self) -> str:
         room = f" in the room of {self.high}" if self.slot else ""
@@ -183,7 +194,7 @@ class Sequence(Field):
     def encode(self, value: tuple[Any, ...]) -> bytes:
         return bytes([self._checked(len(value))]) + b"".join(map(self.item.encode, value))
 
-    def decode(self, body: bytes, at: int) -> tuple[tuple[Any, ...], int]:
+    def decode(self, body: Buffer, at: int) -> tuple[tuple[Any, ...], int]:
         count = self._checked(_cut(body, at, 1)[0])
         at += 1
         values = []

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_or
 
 from tkm.rpc.record import Record, snake_case
 from tkm.rpc.result import FrameError, Result
+from tkm.rpc.wipe import Buffer
 
 R = TypeVar("R", bound=Record)
 
@@ -30,29 +31,41 @@ class Header(NamedTuple):
     result: int = Result.OK
 
 
+First = tuple[int, Header | None, memoryview | None]
+"""How many octets of a stream are done with after its first whole frame; its header and body.
+
+Without a header there is none yet. A body of ``None`` is one that was too long to be kept.
+"""
+
+
 class Framing(ABC):
     """How a header and a body become octets on the stream, and back."""
 
     padded: bool
     """There may be anything behind the last field of a body."""
+    ROOM: ClassVar[int]
+    """Octets of the longest frame that is taken."""
 
     @abstractmethod
-    def request(self, header: Header, body: bytes) -> bytes:
+    def request(self, header: Header, body: Buffer) -> bytearray:
         """The octets of a request.
 
         :raises FrameError: the body is too long.
         """
 
     @abstractmethod
-    def response(self, header: Header, body: bytes) -> bytes:
+    def response(self, header: Header, body: Buffer) -> bytearray:
         """The octets of a response."""
 
     @abstractmethod
-    def cut(self, stream: bytearray, *, responses: bool) -> tuple[Header, bytes | None] | None:
-        """Take the first whole frame off the stream; ``None`` if there is none yet.
+    def first(self, stream: memoryview, *, responses: bool) -> First:
+        """The first whole frame of a stream."""
 
-        A body of ``None`` is one that was too long to be kept.
-        """
+    def cut(self, stream: bytearray, *, responses: bool) -> tuple[Header, bytes | None] | None:
+        """Take the first whole frame off the stream; ``None`` if there is none yet."""
+        done, header, body = self.first(memoryview(bytes(stream)), responses=responses)
+        del stream[:done]
+        return header and (header, None if body is None else bytes(body))
 
     @abstractmethod
     def is_whole(self, response: bytes) -> bool:
@@ -67,26 +80,29 @@ class FixedFrames(Framing):
     """
 
     padded = True
-    REQUEST, RESPONSE = 2048, 1024
+    ROOM = REQUEST = 2048
+    RESPONSE = 1024
     _request = Struct("<QQ")
     _response = Struct("<QQQ")
 
-    def request(self, header: Header, body: bytes) -> bytes:
-        frame = self._request.pack(header.operation, header.request_id) + body
-        if len(frame) > self.REQUEST:
-            raise FrameError(f"a request of {len(frame)} octets does not fit {self.REQUEST}")
-        return frame.ljust(self.REQUEST, b"\0")
+    def request(self, header: Header, body: Buffer) -> bytearray:
+        head = self._request.pack(header.operation, header.request_id)
+        rest = self.REQUEST - len(head) - len(body)
+        if rest < 0:
+            raise FrameError(
+                f"a request of {self.REQUEST - rest} octets does not fit {self.REQUEST}"
+            )
+        return bytearray().join((head, body, bytes(rest)))
 
-    def response(self, header: Header, body: bytes) -> bytes:
-        return (self._response.pack(*header) + body).ljust(self.RESPONSE, b"\0")
+    def response(self, header: Header, body: Buffer) -> bytearray:
+        head = self._response.pack(*header)
+        return bytearray().join((head, body, bytes(self.RESPONSE - len(head) - len(body))))
 
-    def cut(self, stream: bytearray, *, responses: bool) -> tuple[Header, bytes | None] | None:
+    def first(self, stream: memoryview, *, responses: bool) -> First:
         size, head = (self.RESPONSE, self._response) if responses else (self.REQUEST, self._request)
         if len(stream) < size:
-            return None
-        frame = bytes(stream[:size])
-        del stream[:size]
-        return Header(*head.unpack_from(frame)), frame[head.size :]
+            return 0, None, None
+        return size, Header(*head.unpack_from(stream)), stream[head.size : size]
 
     def is_whole(self, response: bytes) -> bool:
         return len(response) >= self.RESPONSE
@@ -102,37 +118,36 @@ class SizedFrames(Framing):
     padded = False
     LONGEST = 80 * 1024
     """Longer frames are read over."""
+    ROOM = 4 + LONGEST
     _head = Struct(">IHHI")
 
     def __init__(self) -> None:
         self._over = 0
 
-    def _frame(self, header: Header, body: bytes) -> bytes:
+    def _frame(self, header: Header, body: Buffer) -> bytearray:
         length = self._head.size - 4 + len(body)
         if length > self.LONGEST:
             raise FrameError(f"a frame of {length} octets is longer than {self.LONGEST}")
-        return self._head.pack(length, header.operation, header.result, header.request_id) + body
+        head = self._head.pack(length, header.operation, header.result, header.request_id)
+        return bytearray().join((head, body))
 
     request = response = _frame
 
-    def cut(self, stream: bytearray, *, responses: bool) -> tuple[Header, bytes | None] | None:
-        if self._over:
-            dropped = min(self._over, len(stream))
-            del stream[:dropped]
-            self._over -= dropped
-        head = self._head.size
+    def first(self, stream: memoryview, *, responses: bool) -> First:
+        begin = min(self._over, len(stream))
+        self._over -= begin
+        head = begin + self._head.size
         if len(stream) < head:
-            return None
-        length, operation, result, request_id = self._head.unpack_from(stream)
-        end = 4 + length
-        if head <= end <= 4 + self.LONGEST:
-            if len(stream) < end:
-                return None
-            body = bytes(stream[head:end])
-            del stream[:end]
-        else:
-            body, self._over = None, max(head, end)
-        return Header(operation, request_id, result), body
+            return begin, None, None
+        length, operation, result, request_id = self._head.unpack_from(stream, begin)
+        header, size = Header(operation, request_id, result), 4 + length
+        if not self._head.size <= size <= self.ROOM:
+            self._over = max(self._head.size, size)
+            return begin, header, None
+        end = begin + size
+        if len(stream) < end:
+            return begin, None, None
+        return end, header, stream[head:end]
 
     def is_whole(self, response: bytes) -> bool:
         if len(response) < self._head.size:

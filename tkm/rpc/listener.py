@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import struct
+import time
 from collections.abc import Container
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -16,6 +17,10 @@ log = logging.getLogger(__name__)
 
 _CREDENTIALS = struct.Struct("iII")
 """struct ucred: process, user, group."""
+
+
+_PATIENCE = 1.0
+"""Seconds for a process that has taken a name to listen at it."""
 
 
 class Credentials(NamedTuple):
@@ -145,6 +150,39 @@ def check_unserved(path: str, users: Container[int]) -> None:
             user = credentials(probe).uid
     if user in users:
         raise OSError(errno.EADDRINUSE, "another process serves it", path)
+
+
+def claim(name: str, users: Container[int]) -> socket.socket:
+    """Take a name of which there is one in a network namespace, until the socket is closed.
+
+    It is an abstract one (unix(7)): the kernel gives it to one process, and takes it back when that
+    ends, however it ends. Anybody can take such a name; that counts only of a process of these
+    users, and one that has a full backlog is none of ours.
+
+    Raises:
+        OSError: one of them has it.
+    """
+    address, until = f"\0{name}", time.monotonic() + _PATIENCE
+    claimed = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError):
+            claimed.bind(address)
+            claimed.listen()
+            break
+        try:
+            with _probe() as probe:
+                probe.connect(address)
+                user = credentials(probe).uid
+        except ConnectionRefusedError:  # it does not listen yet, or has just ended
+            time.sleep(_PATIENCE / 100)
+        except BlockingIOError:
+            break
+        else:
+            if user in users:
+                claimed.close()
+                raise OSError(errno.EADDRINUSE, "another process has it", name)
+            break
+    return claimed
 
 
 def _is_served(path: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self, dataclass_transform, get_type_hints
 
 from tkm.rpc.fields import Field
 from tkm.rpc.result import FieldError
+from tkm.rpc.wipe import Buffer, wipe
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -36,7 +37,7 @@ class Record:
         if self.__dict__.keys() != self.fields.keys():
             raise TypeError(f"{type(self).__name__} takes {', '.join(self.fields) or 'nothing'}")
 
-    def encode(self) -> bytes:
+    def encode(self) -> bytearray:
         """The octets of the fields, in their order.
 
         :raises FieldError: a value is out of its bounds.
@@ -47,10 +48,22 @@ class Record:
                 octets.append(field.encode(values[name]))
             except FieldError as error:
                 raise FieldError(f"{name}: {error}", error.result) from None
-        return b"".join(octets)
+        try:
+            return bytearray().join(octets)
+        finally:
+            for piece in octets:
+                if isinstance(piece, bytearray):
+                    wipe(piece)
+
+    def wipe(self) -> None:
+        """Zero the values of secret fields, where they can be."""
+        for name, field in self.fields.items():
+            value = self.__dict__[name]
+            if field.secret and not isinstance(value, bytes):
+                wipe(value)
 
     @classmethod
-    def decode(cls, body: bytes, *, padded: bool = False) -> Self:
+    def decode(cls, body: Buffer, *, padded: bool = False) -> Self:
         """The record in ``body``; behind the last field there is only padding, if at all.
 
         :raises FieldError: a value is out of its bounds, or the body is too short or too long.
@@ -81,7 +94,7 @@ class Record:
 
 
 def _shown(value: object) -> str:
-    return f"<{len(value)} octets>" if isinstance(value, bytes) else repr(value)
+    return f"<{len(value)} octets>" if isinstance(value, Buffer) else repr(value)
 
 
 class Empty(Record):

@@ -12,6 +12,7 @@ from tkm.rpc.fields import LEAST_NONCE, Fixed, Flag, Octets, Sequence, Unsigned
 from tkm.rpc.interface import Interface, Request, SizedFrames
 from tkm.rpc.record import Empty, Record
 from tkm.rpc.result import Result
+from tkm.rpc.wipe import Buffer
 
 RPC2 = Interface("IKE, generation 2", SizedFrames)
 VERSION = 2
@@ -41,6 +42,8 @@ Certificate = Annotated[bytes, Octets(16384)]
 """A certificate, DER."""
 Message = Annotated[bytes, Octets(65535)]
 """An IKE message, or the part of one that the operation needs."""
+PlainMessage = Annotated[Buffer, Octets(65535, secret=True)]
+"""The same, with what the Encrypted payload holds in plain text."""
 SignatureOctets = Annotated[bytes, Octets(4096)]
 Count = Annotated[int, Unsigned(4)]
 
@@ -240,7 +243,7 @@ class IsaIntAuth(Request[Empty], interface=RPC2, code=0x0907):
 
     isa: Id
     verify: Annotated[bool, Flag()]
-    message: Message
+    message: PlainMessage
 
 
 class EncryptReply(Record):
@@ -257,11 +260,11 @@ class IsaEncrypt(Request[EncryptReply], interface=RPC2, code=0x0908):
 
     isa: Id
     aad_length: Count
-    message: Message
+    message: PlainMessage
 
 
 class DecryptReply(Record):
-    plain: Annotated[bytes, Octets(65535)]
+    plain: PlainMessage
     """The padded plain text."""
 
 

@@ -20,6 +20,7 @@ from tkm.rpc.interface import Header, Interface, Request
 from tkm.rpc.listener import Listener, Peer, credentials
 from tkm.rpc.record import Record
 from tkm.rpc.result import FieldError, HandlerError, Result
+from tkm.rpc.wipe import wipe
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +55,11 @@ class Dispatcher:
         self._handlers = handlers
         self._all_or_nothing = all_or_nothing
 
-    def __call__(self, header: Header, body: bytes | None) -> bytes:
+    def __call__(self, header: Header, body: memoryview | None) -> bytearray:
         """The response to a request; a ``body`` of ``None`` is one that was too long.
 
-        Each error echoes the operation and carries no body.
+        Each error echoes the operation and carries no body. Secrets of the request are in ``body``
+        alone, and those of the reply in the response alone: the caller wipes both.
         """
         operation = self.interface.operations.get(header.operation)
         if operation is None:
@@ -76,7 +78,7 @@ class Dispatcher:
             log.error("%s aborted: %s", operation.operation, describe_fault(error))
             return self._error(header, Result.ABORTED)
 
-    def _answer(self, header: Header, operation: type[Request[Any]], body: bytes) -> bytes:
+    def _answer(self, header: Header, operation: type[Request[Any]], body: memoryview) -> bytearray:
         request = operation.decode(body, padded=self.framing.padded)
         head = Header(header.operation, header.request_id)
         if not operation.reply.fields:
@@ -85,9 +87,15 @@ class Dispatcher:
             self._handlers[operation](request)
             return response
         with self._all_or_nothing():
-            return self.framing.response(head, self._handlers[operation](request).encode())
+            reply, encoded = self._handlers[operation](request), bytearray()
+            try:
+                encoded = reply.encode()
+                return self.framing.response(head, encoded)
+            finally:
+                reply.wipe()
+                wipe(encoded)
 
-    def _error(self, header: Header, result: Result) -> bytes:
+    def _error(self, header: Header, result: Result) -> bytearray:
         return self.framing.response(Header(header.operation, header.request_id, result), b"")
 
 
@@ -105,33 +113,64 @@ def describe_fault(error: BaseException) -> str:
 class Connection:
     """One client: octets in, octets out, one request after the other.
 
-    :ivar to_send: responses that have not gone out yet.
+    What arrives stays in one place until it is answered, and a response until it is sent; then both
+    are wiped, for there may be secrets in them.
+
     :ivar waiting: a whole request that waits for its answer.
+    :ivar to_send: what has not gone out yet of a response.
     """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
         self._framing = dispatcher.interface.framing()
-        self._received = bytearray()
-        self.waiting: tuple[Header, bytes | None] | None = None
-        self.to_send = bytearray()
+        self._received = memoryview(bytearray(self._framing.ROOM))
+        self._filled = self._done = 0
+        self.waiting: tuple[Header, memoryview | None] | None = None
+        self.to_send = memoryview(bytearray())
 
-    def feed(self, octets: bytes) -> None:
-        """Take what has arrived, and answer the first request that is whole."""
-        self._received += octets
+    @property
+    def room(self) -> memoryview:
+        """Where the next octets go; there is room as long as no request is waiting."""
+        return self._received[self._filled :][:_AT_ONCE]
+
+    def arrived(self, count: int) -> None:
+        """Take octets that are in the room now, and answer the first request that is whole."""
+        self._filled += count
         if not self.waiting:
             self._cut()
         self.answer()
 
     def answer(self) -> None:
-        """Answer the next request, if one is waiting."""
-        if self.waiting:
-            self.to_send += self._dispatcher(*self.waiting)
+        """Answer the next request, if one is waiting and nothing has to be sent before."""
+        if self.waiting and not self.to_send:
+            self.to_send = memoryview(self._dispatcher(*self.waiting))
             self._cut()
 
+    def sent(self, count: int) -> None:
+        """So many octets have gone out."""
+        wipe(self.to_send[:count])
+        self.to_send = self.to_send[count:]
+
     def _cut(self) -> None:
-        cut = self._framing.cut
-        self.waiting = cut(self._received, responses=False) if self._received else None
+        """Wipe the request before, and look for the next one."""
+        self._wipe_done()
+        received = self._received[: self._filled]
+        self._done, header, body = self._framing.first(received, responses=False)
+        self.waiting = header and (header, body)
+        if not self.waiting:  # there may be what is read over
+            self._wipe_done()
+
+    def _wipe_done(self) -> None:
+        """Give the room of what is done with to what follows it."""
+        rest = self._filled - self._done
+        self._received[:rest] = self._received[self._done : self._filled]
+        wipe(self._received[rest : self._filled])
+        self._filled, self._done = rest, 0
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        wipe(self._received[: self._filled])
+        self.sent(len(self.to_send))
 
 
 class ClientSocket:
@@ -163,15 +202,15 @@ class ClientSocket:
         connection = self._connection
         try:
             if self._event == selectors.EVENT_READ:
-                octets = self._socket.recv(_AT_ONCE)
-                if not octets:
+                count = self._socket.recv_into(connection.room)
+                if not count:
                     self.hang_up()
                     return
-                connection.feed(octets)
-            elif not connection.to_send:
+                connection.arrived(count)
+            else:
                 connection.answer()
             if connection.to_send:
-                del connection.to_send[: self._socket.send(connection.to_send)]
+                connection.sent(self._socket.send(connection.to_send))
         except BlockingIOError:
             pass
         except OSError:
@@ -191,6 +230,7 @@ class ClientSocket:
         """End it."""
         self._selector.unregister(self._socket)
         self._socket.close()
+        self._connection.close()
         self._on_end(self)
 
 

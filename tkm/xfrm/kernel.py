@@ -9,15 +9,17 @@ import errno
 import logging
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from ipaddress import ip_network
+from socket import socket
 from typing import Any, Final, NamedTuple
 
 from tkm.config.policy import Address, Lifetime, Mode, Network, Policy
 from tkm.config.traffic import PRIORITY, Selectors, priorities
 from tkm.crypto.secret import Secret
 from tkm.errors import KernelError
+from tkm.rpc.listener import claim
 from tkm.xfrm import abi
 from tkm.xfrm.abi import Type
 from tkm.xfrm.model import StateKeys, StatePair
@@ -47,6 +49,18 @@ class XfrmKernel:
 
     def __init__(self) -> None:
         self._netlink = NetlinkSocket()
+        self._claimed: socket | None = None
+
+    def claim(self, users: Container[int]) -> None:
+        """Be the only Key Manager of this network namespace, until this process ends.
+
+        Raises:
+            KernelError: a process of one of these users is.
+        """
+        try:
+            self._claimed = claim("tkm_keymanager", users)
+        except OSError as error:
+            raise KernelError("another Key Manager serves this kernel") from error
 
     def protect(self, policies: Iterable[Policy]) -> None:
         """Install policies, or update them in place; the others stay as they are.

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final, TypeVar
 
 from tkm.errors import KernelError
+from tkm.rpc.wipe import wipe
 from tkm.xfrm.abi import Message, Type
 
 NETLINK_XFRM: Final = 6
@@ -123,7 +124,7 @@ class NetlinkSocket:
             try:
                 return list(_messages(view[:length]))
             finally:
-                view[:length] = bytes(length)
+                wipe(view[:length])
 
     def close(self) -> None:
         """Give the socket back."""

@@ -11,6 +11,7 @@ import pytest
 from tests.unit.frames import cut
 from tests.unit.tkm.charon import host1
 from tests.unit.tkm.conversation import MODP_3072, Conversation
+from tests.unit.tkm.rpc.feeding import feed, take
 from tests.unit.tkm.snapshot import snapshot
 from tests.unit.trusted import Host, host, sha1_host
 from tkm.generation1.rpc1 import RPC1
@@ -129,11 +130,12 @@ def test_forged_frames(number: Any, seed: int) -> None:
             frame = forge(chance, frame, chance.choice(frames))
         asked, _ = cut(generation.interface.framing(), frame)
         before = snapshot(alice)
-        connection.feed(frame)
-        found = framing.cut(connection.to_send, responses=True)
+        feed(connection, frame)
+        sent = bytearray(take(connection))
+        found = framing.cut(sent, responses=True)
         assert found is not None
         answer, body = found
-        assert connection.to_send == b""
+        assert sent == b""
         assert answer[:2] == asked[:2]
         results.append(Result(answer.result))
         if answer.result:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.unit.tkm import structures as c
+from tests.unit.tkm.rpc.feeding import feed, take
 from tests.unit.tkm.rpc.test_client import listening
 from tests.unit.tkm.vectors import frames
 from tkm.rpc.client import Client
@@ -109,8 +110,8 @@ class Recorder:
     def __call__(self, frame: bytes) -> bytes:
         self.frames.append(frame)
         connection = Connection(self.dispatcher)
-        connection.feed(frame)
-        return bytes(connection.to_send)
+        feed(connection, frame)
+        return take(connection)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from tkm.crypto.signature import Auth, sign, signed_octets, verify
 from tkm.errors import AuthenticationError, InvalidId, InvalidParameter, InvalidState
 from tkm.rpc import rpc2
 from tkm.rpc.record import Empty
+from tkm.rpc.wipe import Buffer
 from tkm.xfrm.model import hexadecimal
 
 log = logging.getLogger(__name__)
@@ -238,7 +239,7 @@ def _int_auth(ae: Endpoint) -> bytes:
     return b"".join(by_role) + struct.pack(">I", done.messages_loc + 1)
 
 
-def _cut(message: bytes, aad_length: int) -> tuple[bytes, bytes]:
+def _cut(message: Buffer, aad_length: int) -> tuple[Buffer, Buffer]:
     if aad_length > len(message):
         raise InvalidParameter(f"{aad_length} octets of {len(message)} cannot be additional data")
     return message[:aad_length], message[aad_length:]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.unit.tkm.rpc.echo import ECHO, Fail, Say, WordReply, dispatcher
+from tests.unit.tkm.rpc.feeding import feed, take
 from tkm.rpc import client as client_module
 from tkm.rpc.client import Client, SocketTransport, connect
 from tkm.rpc.interface import Header, SizedFrames
@@ -30,8 +31,8 @@ def answering(octets: Any) -> Any:
 
 def carry(frame: Any) -> bytes:
     connection = Connection(dispatcher())
-    connection.feed(frame)
-    return bytes(connection.to_send)
+    feed(connection, frame)
+    return take(connection)
 
 
 def test_a_call_gives_the_reply() -> None:

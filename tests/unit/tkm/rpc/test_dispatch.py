@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.tkm.rpc.echo import ECHO, Fail, Say, WordReply, dispatcher
+from tests.unit.tkm.rpc.feeding import feed, take
 from tests.unit.tkm.rpc.test_frames import cut_all, split
 from tkm.rpc.interface import Header, SizedFrames
 from tkm.rpc.result import Result
@@ -23,10 +24,8 @@ def say(word: Any, number: Any = 0) -> Any:
 def answers(octets: Any, connection: Any = None) -> Any:
     """The responses to what was sent in one piece."""
     connection = connection or Connection(dispatcher())
-    connection.feed(octets)
-    while connection.waiting:
-        connection.answer()
-    return cut_all(SizedFrames(), [bytes(connection.to_send)], responses=True)
+    feed(connection, octets)
+    return cut_all(SizedFrames(), [take(connection)], responses=True)
 
 
 @settings(max_examples=40, deadline=None)
@@ -36,7 +35,6 @@ def test_requests_in_any_pieces_are_answered_in_order(data: Any, words: Any) -> 
     connection, found = Connection(dispatcher()), []
     for piece in split(data, octets):
         found += answers(piece, connection)
-        connection.to_send.clear()
     assert [header.request_id for header, _ in found] == list(range(len(words)))
     assert [WordReply.decode(body).word for _, body in found] == words
 
@@ -44,12 +42,15 @@ def test_requests_in_any_pieces_are_answered_in_order(data: Any, words: Any) -> 
 def test_one_request_is_answered_at_a_time() -> None:
     heard: list[Any] = []
     connection = Connection(dispatcher(heard))
-    connection.feed(say(b"one") + say(b"two") + say(b"three")[:-1])
+    feed(connection, say(b"one") + say(b"two") + say(b"three")[:-1])
     assert (heard, bool(connection.waiting)) == ([b"one"], True)
     connection.answer()
-    assert (heard, bool(connection.waiting)) == ([b"one", b"two"], False)
+    assert heard == [b"one"]  # its response is not sent yet
+    connection.sent(len(connection.to_send))
     connection.answer()
-    connection.feed(say(b"three")[-1:])
+    assert (heard, bool(connection.waiting)) == ([b"one", b"two"], False)
+    connection.sent(len(connection.to_send))
+    feed(connection, say(b"three")[-1:])
     assert heard == [b"one", b"two", b"three"]
 
 
@@ -65,7 +66,6 @@ def test_a_fault_is_answered_and_logged_by_its_type_and_place(
     connection = Connection(Dispatcher(ECHO, {Say: fault, Fail: fault}))
     for number, _ in enumerate(kinds):
         (answer,) = answers(say(b"word", number), connection)
-        connection.to_send.clear()
         assert answer == (Header(Say.code, number, Result.ABORTED), b"")
     here = caplog.messages[0].rpartition(" at ")[2]
     assert caplog.messages == [f"say aborted: {kind} at {here}" for kind in kinds]

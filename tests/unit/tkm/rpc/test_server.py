@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.unit.tkm.rpc.echo import Say, WordReply, dispatcher
+from tests.unit.tkm.rpc.feeding import feed, take
 from tests.unit.tkm.rpc.test_frames import cut_all
 from tkm.rpc import server
 from tkm.rpc.interface import Header, SizedFrames
@@ -211,10 +212,11 @@ def test_all_users_together_have_so_many_clients(
 
 def test_a_frame_that_is_too_long_takes_no_memory() -> None:
     connection = Connection(dispatcher())
-    connection.feed(b"\xff\xff\xff\xff" + bytes(8))
+    feed(connection, b"\xff\xff\xff\xff" + bytes(8))
+    assert take(connection)
     for _ in range(100):
-        connection.feed(bytes(16384))
-        assert len(connection._received) == 0
+        feed(connection, bytes(16384))
+        assert connection._filled == 0
 
 
 def test_a_socket_whose_backlog_is_full_is_somebody_elses(tmp_path: Path) -> None:
