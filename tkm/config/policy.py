@@ -3,7 +3,7 @@
 
 import re
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
@@ -131,6 +131,15 @@ class Policy:
     proposals: Proposals = Proposals()
 
     @property
+    def authentication(self) -> tuple[Local, Remote, int]:
+        """Who must prove what to whom, and for how long; all but the traffic that it is for.
+
+        Policies in which it is the same are meant by one authentication.
+        """
+        ends = replace(self.local, net=None), replace(self.remote, net=None)
+        return *ends, self.lifetime.authentication
+
+    @property
     def local_selector(self) -> Network:
         """Our side of the traffic."""
         return self.local.net or _host(self.local.ip)
@@ -253,8 +262,7 @@ def check_generation_1(config: Config) -> None:
 
     :raises ConfigError: one is too high.
     """
-    if (highest := max(config.policies, default=0)) > _HIGHEST_IN_GENERATION_1:
-        most = _HIGHEST_IN_GENERATION_1
+    if (highest := max(config.policies, default=0)) > (most := _HIGHEST_IN_GENERATION_1):
         raise ConfigError(f"policy {highest}: id is not in 1 to {most}, as generation 1 needs it")
 
 
@@ -287,13 +295,9 @@ def _rivals(config: Config) -> dict[int, str]:
 
 
 def _lifetime_rules(lifetime: Lifetime) -> list[tuple[bool, str]]:
-    longest = _LONGEST["seconds"]
-    return [
-        (
-            not 0 <= lifetime.authentication <= longest,
-            f"the lifetime of an authentication is not 0 to {longest} seconds",
-        ),
-    ] + [
+    longest, authentication = _LONGEST["seconds"], lifetime.authentication
+    fault = f"the lifetime of an authentication is not 0 to {longest} seconds"
+    return [(not 0 <= authentication <= longest, fault)] + [
         rule
         for unit, (soft, hard) in lifetime.bounds.items()
         for rule in (

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,10 @@ _CONNECTION = """\
       id = {peer}
     }}
     children {{
+{children}    }}
+  }}
+"""
+_CHILD = """\
       conn{id} {{
         mode = {mode}
 {selectors}        esp_proposals = {esp}
@@ -46,8 +50,6 @@ _CONNECTION = """\
         life_time = {hard}s
         rand_time = 0s
       }}
-    }}
-  }}
 """
 
 
@@ -67,14 +69,20 @@ def _strongswan_conf() -> str:
 
 
 def _swanctl_conf(topology: Topology, node: Node) -> str:
-    policies = topology.policies_of(node.name)
-    connections = "".join(_connection(node, policy, peer) for policy, peer in policies)
+    """Policies between the same two addresses with one IKE offer are children of one connection."""
+    groups: dict[tuple[object, ...], list[tuple[Policy, Node]]] = {}
+    for policy, peer in topology.policies_of(node.name):
+        own, other = policy.seen_from(node.name)
+        key = peer.name, own.address, other.seen, policy.ike
+        groups.setdefault(key, []).append((policy, peer))
+    connections = "".join(_connection(node, group) for group in groups.values())
     return f"connections {{\n{connections}}}\n"
 
 
-def _connection(node: Node, policy: Policy, peer: Node) -> str:
+def _connection(node: Node, group: Sequence[tuple[Policy, Node]]) -> str:
+    """A connection, named after the first of its policies."""
+    policy, peer = group[0]
     own, other = policy.seen_from(node.name)
-    networks = (("local_ts", own.network), ("remote_ts", other.network))
     return _CONNECTION.format(
         id=policy.id,
         local=own.address,
@@ -82,6 +90,15 @@ def _connection(node: Node, policy: Policy, peer: Node) -> str:
         ike=policy.ike or IKE_PROPOSALS,
         identity=node.identity,
         peer=peer.identity,
+        children="".join(_child(node, policy) for policy, _ in group),
+    )
+
+
+def _child(node: Node, policy: Policy) -> str:
+    own, other = policy.seen_from(node.name)
+    networks = (("local_ts", own.network), ("remote_ts", other.network))
+    return _CHILD.format(
+        id=policy.id,
         mode=policy.mode,
         selectors="".join(f"        {name} = {net}\n" for name, net in networks if net),
         esp=policy.esp or ESP_PROPOSALS_WITH_ESN,

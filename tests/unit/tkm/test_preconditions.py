@@ -229,21 +229,18 @@ def test_another_policy_than_the_authenticated_one() -> None:
         id=2,
         remote=dataclasses.replace(config.policies[1].remote, identity="carol@tkm-lab.test"),
     )
-    same_peer = dataclasses.replace(config.policies[1], id=3)
-    config.policies.update({2: other, 3: same_peer})
+    config.policies[2] = other
     talk = Conversation(host("alice", config), host("bob"))
     talk.ike_sa_init(MODP_3072)
     talk.ike_auth()
-    for sp in (2, 3):
-        with refused(Result.AUTH_FAILURE):
-            first(talk.initiator, sp=sp)
+    with refused(Result.AUTH_FAILURE):
+        first(talk.initiator, sp=2)
     with refused(Result.INVALID_ID):
         first(talk.initiator, sp=4)
     assert talk.initiator.host.kernel.states == set()
     first(talk.initiator)
-    for sp in (2, 3):
-        with refused(Result.AUTH_FAILURE):
-            without_pfs(talk.initiator, sp=sp, spi_loc=b"\xc0\0\0\3")
+    with refused(Result.AUTH_FAILURE):
+        without_pfs(talk.initiator, sp=2, spi_loc=b"\xc0\0\0\3")
 
 
 def test_another_local_identity_than_the_policys() -> None:

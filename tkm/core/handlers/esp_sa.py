@@ -123,14 +123,18 @@ class EspSas:
         return Empty()
 
     def _policy(self, number: int, ae: Endpoint) -> Policy:
-        """The policy, if it is one between the very ends that were authenticated.
+        """The policy, if the endpoint speaks for it.
 
-        :raises AuthenticationError: it is with somebody else.
+        An endpoint is authenticated for one policy, ``ri``. It speaks for all that ask for the same
+        authentication: the same identities, addresses, CA, and demands on the certificate.
+
+        :raises AuthenticationError: it is with somebody else, or asks for another authentication.
         """
         policy = self._config.policies.get(number)
         if policy is None:
             raise InvalidId(f"there is no policy {number}")
-        if (ae.ri, ae.lc) != (policy.id, policy.local.identity_id):
+        proven = self._config.policies[ae.ri].authentication
+        if (ae.lc, proven) != (policy.local.identity_id, policy.authentication):
             raise AuthenticationError(
                 f"{ae} authenticated identity {ae.ri} to {ae.lc}, not those of policy {number}"
             )

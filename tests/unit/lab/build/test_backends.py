@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,20 @@ def test_strongswan_has_its_own_key_and_connections() -> None:
     assert (child["local_ts"], child["remote_ts"]) == ("10.2.0.0/16", "10.1.0.0/16")
     assert (child["rekey_time"], child["life_time"], child["rand_time"]) == ("6900s", "7200s", "0s")
     assert (child["mode"], child["start_action"]) == ("tunnel", "trap")
+
+
+@pytest.mark.parametrize(
+    ("offer", "connections"),
+    [("", [["conn1", "conn2"]]), ("aes256-sha512-modp3072", [["conn1"], ["conn2"]])],
+)
+def test_strongswan_has_one_connection_for_the_policies_with_a_peer_and_an_ike_offer(
+    offer: str, connections: list[list[str]]
+) -> None:
+    (policy,) = load("net-to-net").policies
+    policies = policy, replace(policy, id=2, ike=offer)
+    topology = replace(load("net-to-net"), policies=policies)
+    found = read(files(topology, "sun", "strongswan")[SWANCTL_CONF].octets)["connections"]
+    assert [list(connection["children"]) for connection in found.values()] == connections
 
 
 def test_strongswan_behind_nat_is_known_by_the_gateway() -> None:
