@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What there can be configured, as values. Times are in seconds."""
 
+from collections.abc import Collection
 from enum import Enum
 
 from ike.address import Network
@@ -44,6 +45,11 @@ class ChildConfig(Value):
     dpd_action: str = "none"
     close_action: str = "none"
 
+    @property
+    def offer(self) -> tuple[object, ...]:
+        """What is negotiated: two with the same offer set up the same Child SA."""
+        return self.reqid, self.mode, self.proposals, self.local_ts, self.remote_ts
+
 
 class Connection(Value):
     """A peer, and how to set up SAs with it.
@@ -82,6 +88,15 @@ class Connection(Value):
     def is_between(self, local: str, remote: str) -> bool:
         """It can be had between these two addresses."""
         return local in self.local_addrs and remote in self.remote_addrs
+
+    def without(self, reqids: Collection[int]) -> "Connection":
+        """The same without the children that have these reqids."""
+        left = tuple(child for child in self.children if child.reqid not in reqids)
+        if left == self.children:
+            return self
+        return Connection(
+            **{name: getattr(self, name) for name in self._fields} | {"children": left}
+        )
 
     @property
     def identities(self) -> tuple[Identity, Identity]:

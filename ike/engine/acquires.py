@@ -12,12 +12,13 @@ from ike.address import Endpoint, Path
 from ike.config.model import ChildConfig, Connection
 from ike.engine.context import EngineContext
 from ike.engine.create_child_sa import CreateChildSa
+from ike.engine.expires import current
 from ike.engine.ike_sa import IkeSa
 from ike.engine.initiate import Initiate
 from ike.engine.peer import Peer
 from ike.engine.reauthentication import check, subject
 from ike.engine.registry import Registry
-from ike.engine.states import State
+from ike.engine.states import ChildState, State
 
 _OWN = (State.NEW, State.CONNECTING, State.AUTHENTICATING)
 
@@ -41,10 +42,17 @@ class Acquires:
         else:
             self._start(connection, child)
 
-    def initiate(self, connection: Connection, child: ChildConfig) -> None:
-        """Set up a Child SA, whether there is one or not."""
+    def initiate(self, connection: Connection, child: ChildConfig) -> bool:
+        """Set up a Child SA, unless there is one.
+
+        Returns:
+            Whether it is being set up, now or already; false: it stands.
+        """
+        if self._stands(child):
+            return False
         if not self._is_being_created(child):
             self._start(connection, child)
+        return True
 
     def reauthenticate(self, old: IkeSa) -> None:
         """Put another IKE SA from scratch in the place of one.
@@ -59,6 +67,14 @@ class Acquires:
     def _sas(self, child: ChildConfig) -> Iterator[IkeSa]:
         """The IKE SAs on which the Child SA can be, however their connection was configured."""
         return (sa for sa in self._registry.values() if sa.peer.remote_id == child.reqid)
+
+    def _stands(self, child: ChildConfig) -> bool:
+        return any(
+            installed.config.offer == child.offer
+            and installed.state in (ChildState.INSTALLED, ChildState.REKEYING)
+            and current(self._registry, installed)
+            for installed in self._context.children.values()
+        )
 
     def _is_being_created(self, child: ChildConfig) -> bool:
         return any(sa.queue.is_creating(child.reqid) for sa in self._sas(child))

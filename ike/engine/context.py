@@ -56,8 +56,9 @@ class Settings(Value):
         acquire_grace: An acquire for a Child SA younger than this has crossed its installation.
         acquire_patience: An acquire waits so long for a negotiation that the peer has started.
         cookie_threshold: Half-open IKE SAs from which on peers must return a cookie first.
-        half_open_limit: IKE SAs of peers that are not authenticated, from which on another one has
-            to go for each new one.
+        half_open_limit: IKE SAs of peers that are not authenticated, from which on there is room
+            for another one only if one of them can go; at most an eighth of the TKM's contexts.
+        half_open_grace: How long one of them has to authenticate before it may have to go.
         ipv4_datagram: Octets of the longest IP datagram that IKE sends in one piece, if the peer
             understands fragments; ``ipv6_datagram``: over IPv6 (RFC 7383, 2.5.1).
         keepalive: Silence after which a keepalive is sent to our NAT; 0: never (RFC 3948, 4).
@@ -70,7 +71,8 @@ class Settings(Value):
     acquire_grace: float = 10.0
     acquire_patience: float = 1.0
     cookie_threshold: int = 10
-    half_open_limit: int = 100
+    half_open_limit: int = 500
+    half_open_grace: float = 10.0
     ipv4_datagram: int = 576
     ipv6_datagram: int = 1280
     keepalive: float = 20.0

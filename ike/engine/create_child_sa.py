@@ -16,7 +16,7 @@ from ike.engine.followup_ke import conclude
 from ike.engine.informational import DeleteSpi
 from ike.engine.key_exchange_state import KeyExchangeState
 from ike.engine.states import State
-from ike.message.errors import PeerError, TemporaryFailure
+from ike.message.errors import Declined, PeerError, TemporaryFailure
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType, NotifyType
 from ike.message.payloads import Payload, SecurityAssociation
@@ -102,6 +102,7 @@ class CreateChildSa(Exchange[ExchangeContext]):
             sa.enqueue(another)
         else:
             report_failure(sa, self.config, error)
+            begin_anew(sa, error)
 
     def _another_try(
         self, sa: ExchangeContext, error: PeerError
@@ -193,3 +194,10 @@ def report_failure(sa: ExchangeContext, config: ChildConfig, error: PeerError) -
     """Report that a Child SA was not set up."""
     log.info("failed to establish CHILD_SA %s: %s", config.name, error)
     sa.context.emit(ChildSaFailed(sa.id, config, str(error)))
+
+
+def begin_anew(sa: ExchangeContext, error: PeerError) -> None:
+    """Begin a new IKE SA if it may bring what the peer refuses here, for good (RFC 7296, 4)."""
+    if isinstance(error, Declined) and sa.state is State.ESTABLISHED:
+        log.info("%s: a new IKE_SA may bring what the peer refuses", sa.name)
+        sa.lifetime.begin_anew(sa.context.now)

@@ -122,14 +122,17 @@ class Ike:
         """Use another configuration from now on; IKE SAs stay as they are."""
         self.context.configure(configuration)
 
-    def initiate(self, reqid: int, now: float) -> None:
+    def initiate(self, reqid: int, now: float) -> bool:
         """Set up a Child SA, and an IKE SA for it if there is none.
+
+        Returns:
+            Whether it is being set up, now or already; false: it stands.
 
         Raises:
             UnknownName: No child has this reqid.
         """
         with self._at(now):
-            self._acquires.initiate(*self._child(reqid))
+            return self._acquires.initiate(*self._child(reqid))
 
     def rekey_child_sa(self, spi: bytes, now: float) -> None:
         """Rekey the Child SA with this inbound SPI of ours.

@@ -91,6 +91,8 @@ class ExchangeContext(Protocol):
     @property
     def route(self) -> Route: ...
     @property
+    def lifetime(self) -> Lifetime: ...
+    @property
     def outstanding(self) -> "Exchange[IkeSaContext] | None":
         """The exchange whose request is out."""
 
@@ -196,8 +198,6 @@ class SetupContext(ExchangeContext, Protocol):
 class IkeSaContext(SetupContext, Protocol):
     """What rekeying the IKE SA itself needs beyond that; the whole interface of an IKE SA."""
 
-    @property
-    def lifetime(self) -> Lifetime: ...
     @property
     def is_colliding(self) -> bool:
         """Whether the peer has rekeyed it, too, while our own request is out."""

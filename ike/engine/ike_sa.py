@@ -288,6 +288,8 @@ class IkeSa:
         self.deadline = None
         self.channel.forget_init()
         self.lifetime.begin(self.context, self.connection, None)
+        if self._replacing:
+            self.lifetime.inherit_patience(self._replacing.newest.lifetime)
         local, remote = self.channel.local, self.channel.remote
         log.info(
             "IKE_SA %s established between %s[%s]...%s[%s]",

@@ -56,7 +56,8 @@ class InitResponder:
             header, first, octets, path = arrival
             try:
                 message = Message(header, decode_chain(first, octets[Header.LENGTH :]))
-                self._answer(message, arrival)
+                if self._has_room(path):
+                    self._answer(message, arrival)
             except PeerError as error:
                 log.info("IKE_SA_INIT from %s: %s", path.remote, error)
                 self._refuse(header, path, Notify(error.notify, error.data))
@@ -85,11 +86,13 @@ class InitResponder:
     def _unauthenticated(self) -> list[IkeSa]:
         return half_open.unauthenticated(self._registry, self._answered.values())
 
+    def _has_room(self, path: Path) -> bool:
+        pending = self._unauthenticated()
+        return half_open.make_room(self._context, self._registry, pending, path.remote.host)
+
     def _answer(self, message: Message, arrival: Arrival) -> None:
         context, registry, path = self._context, self._registry, arrival.path
         log.info("parsed %s", message)
-        pending = self._unauthenticated()
-        half_open.evict(registry, pending, context.settings.half_open_limit)
         self._forget()
         sa = IkeSa(context, registry, path, Peer(context), initiator=False)
         try:

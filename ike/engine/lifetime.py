@@ -3,6 +3,10 @@
 
 As in swanctl.conf(5): ``rekey_time`` and ``reauth_time``, each less a random part of ``rand_time``,
 so that two peers do not act at the same time; and ``over_time`` after the earlier of them, the end.
+
+A peer need not support CREATE_CHILD_SA, and may refuse it for reasons that do not go away, such as
+PFS on one side only. What it would have brought comes with a new IKE SA (RFC 7296, 4): it is
+reauthenticated before its time.
 """
 
 from ike.config.model import Connection
@@ -25,6 +29,7 @@ class Lifetime:
         self.rekey_at: float | None = None
         self.reauthenticate_at: float | None = None
         self.over_at: float | None = None
+        self._anew_from = 0.0
 
     def begin(
         self, context: EngineContext, connection: Connection, predecessor: "Lifetime | None"
@@ -40,6 +45,7 @@ class Lifetime:
         self.rekey_at = _due(context, rekey_time, rand_time)
         if predecessor:
             self.reauthenticate_at = predecessor.reauthenticate_at
+            self.inherit_patience(predecessor)
         else:
             self.reauthenticate_at = _due(context, reauth_time, rand_time)
         renewals = (self.rekey_at, self.reauthenticate_at)
@@ -58,6 +64,18 @@ class Lifetime:
         """Reauthenticate it at another time."""
         self.reauthenticate_at = at
 
+    def begin_anew(self, now: float) -> None:
+        """Reauthenticate it soon: the peer refuses what a new IKE SA brings (RFC 7296, 4).
+
+        At once, but not within ``PATIENCE`` of the last time, however often the peer refuses.
+        """
+        at = max(now, self._anew_from)
+        self.reauthenticate_at = min(at, _first(self.reauthenticate_at, at))
+
+    def inherit_patience(self, other: "Lifetime") -> None:
+        """Have patience with the peer as with the IKE SA whose place it takes."""
+        self._anew_from = other._anew_from
+
     def next_timer(self) -> float | None:
         """When the first of it is due."""
         times = (self.rekey_at, self.reauthenticate_at, self.over_at)
@@ -69,6 +87,8 @@ class Lifetime:
         if time is None or time > now:
             return False
         setattr(self, what, None)
+        if what == "reauthenticate_at":
+            self._anew_from = now + PATIENCE
         return True
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from ike.config import proposals
 from ike.engine import followup_ke, negotiation
+from ike.engine.create_child_sa import begin_anew
 from ike.engine.exchange import Exchange, IkeSaContext, Request, Scope, Steps
 from ike.engine.followup_ke import conclude
 from ike.engine.informational import delete_ike_sa
@@ -82,6 +83,7 @@ class RekeyIkeSa(Exchange[IkeSaContext]):
             sa.enqueue_first(RekeyIkeSa(method))
         elif sa.state is State.ESTABLISHED:
             sa.lifetime.rekey_again(sa.context.now + PATIENCE)
+            begin_anew(sa, error)
 
     def _other_method(self, sa: IkeSaContext, error: PeerError) -> int | None:
         """Return the method that the peer wants in place of ours, if we have offered it."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Commands that set up, delete and rekey SAs."""
 
+import logging
 from collections.abc import Iterable
 
 from ike.config.model import ChildConfig
@@ -13,11 +14,13 @@ from ike.vici.errors import Refused
 from ike.vici.message import Section
 from ike.vici.selection import Selection
 
+log = logging.getLogger("ike")
+
 _REASON = "terminated by a client"
 
 
 def initiate(control: Control, request: Section) -> Job:
-    """Set up a Child SA, with an IKE SA if there is none."""
+    """Set up a Child SA if there is none, with an IKE SA if there is none."""
     return Initiation(_configured(control, request), request, control.clock())
 
 
@@ -33,14 +36,16 @@ def _configured(control: Control, request: Section) -> ChildConfig:
 
 
 class Initiation(Job):
-    """Until a Child SA is installed, or has failed."""
+    """Until a Child SA is installed, or has failed; one that is installed already is enough."""
 
     def __init__(self, child: ChildConfig, request: Section, now: float) -> None:
         super().__init__(request, now)
         self._child = child
 
     def begin(self, control: Control) -> None:
-        control.engine.initiate(self._child.reqid, control.clock())
+        if not control.engine.initiate(self._child.reqid, control.clock()):
+            log.info("CHILD_SA %s is established already", self._child.name)
+            self.reply = success()
 
     def take(self, event: Event) -> None:
         name, reqid = self._child.name, self._child.reqid

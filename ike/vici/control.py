@@ -60,6 +60,8 @@ class Control:
         self.certificates: dict[Certificate, bool] = {}
         """Those of CAs as true."""
         self.authorities: dict[str, Authority] = {}
+        self._replaceable: set[str] = set()
+        """Names of connections that were not loaded since a client began to load them all."""
         self._own_issuers = self.configuration.issuers
 
     @property
@@ -72,8 +74,32 @@ class Control:
         connections = self.configuration.connections
         return next((each for each in connections if each.name == name), None)
 
+    def begin_loading(self) -> None:
+        """A client asks what is loaded: it is about to load all that is to be there.
+
+        It unloads the others, but only then. So from now on what it loads takes over the reqids of
+        those that it has not loaded again: a connection can get another name, and two can exchange
+        their reqids.
+        """
+        self._replaceable = {each.name for each in self.configuration.connections}
+
+    def owner(self, reqid: int, but: str) -> str | None:
+        """The Child SA that has a reqid and does not leave it to the connection ``but``."""
+        found = self.configuration.child(reqid)
+        if found is None or found[0].name in {but, *self._replaceable}:
+            return None
+        connection, child = found
+        return f"{connection.name}.{child.name}"
+
+    def loaded_by_client(self, name: str) -> None:
+        """A client wants a connection to be as it is now."""
+        self.loaded.add(name)
+        self._replaceable.discard(name)
+
     def put(self, connection: Connection) -> None:
         """Configure a connection, in place of the one of its name; IKE SAs stay as they are.
+
+        Children of others with the same reqids are forgotten, see :meth:`owner`.
 
         Raises:
             ConfigError: One of its addresses cannot be used.
@@ -88,7 +114,9 @@ class Control:
 
     def _replace(self, name: str, by: tuple[Connection, ...]) -> None:
         old = self.configuration
-        rest = tuple(each for each in old.connections if each.name != name)
+        taken = {child.reqid for connection in by for child in connection.children}
+        others = (each.without(taken) for each in old.connections if each.name != name)
+        rest = tuple(each for each in others if each.children)
         self.engine.configure(Configuration((*rest, *by), old.authorities, old.issuers))
 
     def refresh_issuers(self) -> None:

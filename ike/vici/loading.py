@@ -74,7 +74,7 @@ def load_conn(control: Control, request: Section) -> Section:
         _check_reqids(control, connection)
         control.put(connection)
         control.service.start(connection)
-    control.loaded.add(name)
+    control.loaded_by_client(name)
     return success()
 
 
@@ -84,9 +84,8 @@ def _check_reqids(control: Control, connection: Connection) -> None:
     if len(reqids) != len(set(reqids)):
         raise Refused(f"two children of {connection.name} share a reqid")
     for reqid in reqids:
-        other = control.configuration.child(reqid)
-        if other and other[0].name != connection.name:
-            raise Refused(f"{other[0].name}.{other[1].name} has reqid {reqid} already")
+        if other := control.owner(reqid, but=connection.name):
+            raise Refused(f"{other} has reqid {reqid} already")
 
 
 def unload_conn(control: Control, request: Section) -> Section:
@@ -100,7 +99,8 @@ def unload_conn(control: Control, request: Section) -> Section:
 
 
 def get_conns(control: Control, _request: Section) -> Section:
-    """Names of connections that came from clients."""
+    """Names of connections that came from clients; swanctl asks before it loads all of them."""
+    control.begin_loading()
     return {"conns": sorted(control.loaded)}
 
 

@@ -27,6 +27,43 @@ def test_initiate_waits_for_the_child_sa(client: Client) -> None:
     assert client.network.is_up()
 
 
+@pytest.mark.parametrize("side", ["alice", "bob"])
+def test_initiate_what_stands(client: Client, side: str) -> None:
+    network = client.network
+    network.ping(getattr(network, side))
+    network.run_until(network.is_up)
+    network.run(5)
+    before = network.alice.states(), len(network.sent)
+    for _ in range(3):
+        assert client.ask("initiate", child="net") == {"success": "yes"}
+        network.run(5)
+    assert (network.alice.states(), len(network.sent)) == before
+
+
+def test_initiate_what_is_being_rekeyed(connected: Client) -> None:
+    assert connected.ask("rekey", child="net")["success"] == "yes"
+    assert connected.ask("initiate", child="net") == {"success": "yes"}
+    connected.network.run(5)
+    assert len(connected.network.alice.states()) == 2
+
+
+def test_initiate_what_is_being_set_up_waits_for_it(client: Client) -> None:
+    client.network.ping(client.network.alice)
+    client.begin("initiate", child="net")
+    assert client.session.job
+    assert client.wait() == {"success": "yes"}
+    assert len(client.network.alice.states()) == 2
+
+
+def test_initiate_what_is_being_deleted_sets_up_another(connected: Client) -> None:
+    (spi,) = connected.control.engine.context.children
+    connected.control.engine.delete_child_sa(spi, "enough", connected.network.now)
+    connected.begin("initiate", child="net")
+    assert connected.wait() == {"success": "yes"}
+    assert connected.network.is_up()
+    assert spi not in connected.control.engine.context.children
+
+
 def test_initiate_in_time_or_not(client: Client) -> None:
     client.network.meddler = lambda _: []
     client.begin("initiate", child="net", timeout="1500")
@@ -134,6 +171,8 @@ def cut_the_line(client: Client) -> None:
 def test_who_waits_for_what_is_not_done_is_told_why(
     connected: Client, trouble: Callable[[Client], None], reason: str
 ) -> None:
+    connected.begin("terminate", child="net")
+    connected.wait()
     engine, now = connected.control.engine, connected.network.now
     engine.rekey_ike_sa(1, now)  # this one is out, the next one waits
     connected.begin("initiate", child="net")

@@ -77,10 +77,10 @@ def test_running_sas_are_kept_and_used_by_what_is_loaded_in_their_place(
     connected.control.engine.acquire(1, connected.network.now)
     connected.network.run(5)
     assert connected.network.alice.ike_sas() == connected.network.bob.ike_sas() == ["ESTABLISHED"]
-    connected.begin("initiate", child="other")
-    assert connected.wait() == {"success": "yes"}
+    assert connected.ask("initiate", child="other") == {"success": "yes"}, "under another name"
+    connected.network.run(5)
     assert connected.network.alice.ike_sas() == ["ESTABLISHED"]
-    assert len(connected.network.alice.states()) == 6
+    assert len(connected.network.alice.states()) == 4
 
 
 def test_under_another_name_too(reloading: Client) -> None:
@@ -96,6 +96,76 @@ def test_under_another_name_too(reloading: Client) -> None:
     assert connected.network.alice.ike_sas() == ["ESTABLISHED"]
     (listed,) = connected.stream("list-sas", "list-sa")
     assert list(listed) == ["renamed"], "it is set up as it is configured now"
+
+
+def swanctl_loads(client: Client, **connections: Section) -> dict[str, object]:
+    """What swanctl does with a file: ask what there is, load, and then unload the rest.
+
+    :return: what the daemon says to each connection.
+    """
+    before = client.ask("get-conns")["conns"]
+    said = {name: client.ask("load-conn", **{name: each}) for name, each in connections.items()}
+    for name in before:
+        if name not in connections:
+            assert client.ask("unload-conn", name=name) == {"success": "yes"}
+    return {name: reply.get("errmsg", "") for name, reply in said.items()}
+
+
+def policies(client: Client) -> dict[str, list[int]]:
+    """The reqids of each connection."""
+    connections = client.control.configuration.connections
+    return {each.name: [child.reqid for child in each.children] for each in connections}
+
+
+def children(*reqids: int) -> Section:
+    return section(children={f"net{one}": {**CHILD, "reqid": str(one)} for one in reqids})
+
+
+@pytest.mark.parametrize("by_client", [False, True])
+def test_a_file_may_name_a_connection_anew(reloading: Client, *, by_client: bool) -> None:
+    """Case 10: swanctl loads first, and unloads then; nobody unloads what the daemon began with."""
+    client = reloading
+    if by_client:
+        swanctl_loads(client, **{"to-bob": section()})
+    for name in ("office", "office", "home"):
+        assert swanctl_loads(client, **{name: section()}) == {name: ""}
+        assert policies(client) == {name: [1]}
+        assert client.ask("get-conns") == {"conns": [name]}
+    assert client.network.alice.ike_sas() == ["ESTABLISHED"]
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        ({"a": (1,), "b": (2,)}, {"a": (2,), "b": (1,)}),
+        ({"a": (1,), "b": (2,), "c": (3,)}, {"a": (2,), "b": (3,), "c": (1,)}),
+        ({"a": (1, 2), "b": (3,)}, {"a": (1,), "b": (2, 3)}),
+        ({"a": (1, 2)}, {"b": (1,), "c": (2,)}),
+        ({"b": (1,), "c": (2,)}, {"a": (1, 2)}),
+    ],
+)
+def test_connections_exchange_their_reqids(
+    reloading: Client, turns: tuple[dict[str, tuple[int, ...]], ...]
+) -> None:
+    reloading.ask("load-conn", **{"to-bob": section()})
+    for turn in (*turns, *turns):
+        made = {name: children(*reqids) for name, reqids in turn.items()}
+        assert set(swanctl_loads(reloading, **made).values()) == {""}
+        assert policies(reloading) == {name: list(reqids) for name, reqids in turn.items()}
+
+
+def test_two_connections_of_a_file_never_share_a_reqid(reloading: Client) -> None:
+    said = swanctl_loads(reloading, a=children(1), b=children(1))
+    assert said == {"a": "", "b": "a.net1 has reqid 1 already"}
+    assert policies(reloading) == {"a": [1]}
+
+
+def test_a_connection_that_is_not_asked_for_keeps_its_reqids(reloading: Client) -> None:
+    """A client that loads one connection does not mean the others."""
+    swanctl_loads(reloading, a=children(1), b=children(2))
+    reply = reloading.ask("load-conn", c=children(2))
+    assert reply["errmsg"] == "b.net2 has reqid 2 already"
+    assert policies(reloading) == {"a": [1], "b": [2]}
 
 
 @pytest.mark.parametrize(

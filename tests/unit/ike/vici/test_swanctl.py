@@ -95,6 +95,19 @@ def test_load_all(swanctl: Swanctl, nodes: list[Node]) -> None:
     assert "initiate completed successfully" in swanctl("--initiate", "--child", "net")
 
 
+def test_a_connection_gets_another_name(swanctl: Swanctl, nodes: list[Node]) -> None:
+    path = nodes[0].folder / "swanctl.conf"
+    text = path.read_text()
+    for name, unloaded in (("net", 0), ("office", 1), ("home", 1)):
+        path.write_text(text.replace("net {", f"{name} {{", 1))
+        said = swanctl("--load-conns", "--file", str(path))
+        assert f"successfully loaded 1 connections, {unloaded} unloaded" in said
+        assert f"{name}: IKEv2" in swanctl("--list-conns")
+    assert "initiate completed successfully" in swanctl("--initiate", "--child", "net")
+    assert "initiate completed successfully" in swanctl("--initiate", "--child", "net")
+    assert swanctl("--list-sas").count("INSTALLED") == 1
+
+
 @pytest.mark.parametrize(
     ("option", "line"),
     [
