@@ -16,7 +16,7 @@ _CONNECTION = """\
       auth = pubkey
       certs = {certificate}
       id = {local_identity}
-    }}
+{identity_id}    }}
     remote {{
       auth = pubkey
       id = {remote_identity}
@@ -53,6 +53,7 @@ def _connection(config: Config, policy: Policy, esp: str) -> str:
         ike_proposals=policy.proposals.ike or IKE_PROPOSALS,
         certificate=PurePath(identity.certificate).name,
         local_identity=identity.identity,
+        identity_id="" if identity.id == 1 else f"      identity_id = {identity.id}\n",
         remote_identity=policy.remote.identity,
         mode=policy.mode.value,
         selectors=_selectors(policy),

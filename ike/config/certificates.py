@@ -11,6 +11,9 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from ike.errors import ConfigError
 from ike.x509 import Certificate
@@ -66,6 +69,18 @@ def authorities_in(folder: Path) -> dict[Certificate, Path]:
         except (ConfigError, OSError) as error:
             log.warning("%s; it is passed over", error)
     return found
+
+
+def has_signed(certificate: Certificate, signature: bytes) -> bool:
+    """The key of a certificate verifies a signature (PKCS #1 v1.5, SHA-256), of whatever octets."""
+    key = _read(certificate).public_key()
+    if not isinstance(key, RSAPublicKey):
+        return False
+    try:
+        key.recover_data_from_signature(signature, PKCS1v15(), SHA256())
+    except (ValueError, InvalidSignature):
+        return False
+    return True
 
 
 def is_root(authority: Certificate) -> bool:

@@ -59,6 +59,8 @@ class Connection(Value):
         remote_addrs: The peer's; we initiate to the first one.
         proposals: IKE suites.
         certificates: Ours, then intermediate CAs that the peer may need.
+        local_number: The number of ``local_id`` in the TKM's configuration (``lc``), and so that of
+            the key that signs.
         rekey_time: Age at which an IKE SA is rekeyed; 0: never.
         reauth_time: Age at which it is reauthenticated; 0: never.
         over_time: What it gets beyond the earlier of the two before it is deleted; ``None``: a
@@ -84,6 +86,7 @@ class Connection(Value):
     dpd_delay: float = 0.0
     fragmentation: bool = True
     encap: bool = False
+    local_number: int = 1
 
     def is_between(self, local: str, remote: str) -> bool:
         """It can be had between these two addresses."""

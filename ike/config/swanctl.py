@@ -33,8 +33,8 @@ _MOST_ITEMS = 255
 _LONGEST_ID = 255
 """Octets of an identity; a domain name has no more (RFC 1035, 2.3.4)."""
 
-_HIGHEST_REQID = 0xFFFFFFFF
-"""The kernel's; it is the policy's id in the TKM (generation 2 of its protocol)."""
+_HIGHEST = 0xFFFFFFFF
+"""Of numbers that the TKM's configuration gives: policies, which are reqids, local identities."""
 
 _DYNAMIC: tuple[Network, ...] = ()
 """Traffic selectors that follow the addresses of the IKE SA."""
@@ -47,7 +47,7 @@ _KNOWN: dict[str, tuple[set[str], set[str]]] = {
         | {"mobike", "unique", "send_cert", "send_certreq", "keyingtries", "encap"},
         {"local", "remote", "children"},
     ),
-    "local": ({"auth", "certs", "id"}, set()),
+    "local": ({"auth", "certs", "id", "identity_id"}, set()),
     "remote": ({"auth", "certs", "id", "cacerts"}, set()),
     "child": (
         {"reqid", "mode", "esp_proposals", "start_action", "close_action", "dpd_action"}
@@ -192,6 +192,7 @@ class Reader:
             dpd_delay=self.value(section, "dpd_delay", _seconds, 0.0),
             fragmentation=self.value(section, "fragmentation", _is_yes, True),
             encap=self.value(section, "encap", _is_yes, False),
+            local_number=self.value(local, "identity_id", _number, 1),
         )
 
     def _certificates(self, local: Section) -> tuple[Certificate, ...]:
@@ -222,7 +223,7 @@ class Reader:
         self.check(section, "child")
         return ChildConfig(
             name=section.name,
-            reqid=self.need(section, "reqid", _reqid),
+            reqid=self.need(section, "reqid", _number),
             mode=Mode(self.value(section, "mode", _one_of("transport", "tunnel"), "tunnel")),
             proposals=self.need(section, "esp_proposals", _suites(Protocol.ESP)),
             local_ts=self.value(section, "local_ts", _networks, _DYNAMIC) or None,
@@ -291,9 +292,9 @@ def _networks(text: str) -> tuple[Network, ...]:
     return _DYNAMIC if text == "dynamic" else _few(tuple(map(Network.parse, _words(text))))
 
 
-def _reqid(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _HIGHEST_REQID:
-        raise ValueError(f"{text!r} is not 1 to {_HIGHEST_REQID}")
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _HIGHEST:
+        raise ValueError(f"{text!r} is not 1 to {_HIGHEST}")
     return int(text)
 
 

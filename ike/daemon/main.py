@@ -16,6 +16,7 @@ from ike.daemon import ees
 from ike.daemon.reconnect import TkmReconnect
 from ike.daemon.service import Service
 from ike.daemon.warm_up import warm_up
+from ike.engine import own_keys
 from ike.engine.engine import Ike
 from ike.engine.route import PORTS, Ports
 from ike.errors import ConfigError, LocalError
@@ -152,6 +153,7 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace, limiter:
         if arguments.warm_up:
             warm_up(TkmClient(Client(RPC2, transport)), configuration)
         tkm = TkmClient(Client(RPC2, transport))
+        own_keys.check(tkm, configuration.connections)
         engine = Ike(tkm, configuration, ports=Ports(arguments.port, arguments.nat_port))
         service = stack.enter_context(Service(engine, hosts, limiter))
         reconnect = TkmReconnect(service, tkm, transport, connect)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from ike.daemon.service import Service
+from ike.engine import own_keys
 from ike.errors import LocalError
 from ike.tkm_client import TkmClient
 from tkm.rpc.client import Client, SocketTransport
@@ -78,11 +79,13 @@ class TkmReconnect:
         self._due = now + _INTERVAL
 
     def _connects(self) -> bool:
-        """Whether there is a TKM: one that answers, and in our generation of the protocol."""
+        """Whether there is a TKM that answers in our generation of the protocol, with our keys."""
         try:
             self._transport = self._connect()
             self._tkm.attach(Client(RPC2, self._transport))
+            own_keys.check(self._tkm, self._service.engine.context.configuration.connections)
         except (RpcError, LocalError) as error:
+            self._tkm.lose()
             self._transport.close()
             self._report(str(error))
             return False

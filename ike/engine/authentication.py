@@ -50,7 +50,8 @@ def sign(sa: SetupContext) -> Authentication:
             "the peer announces no hash algorithms (RFC 7427), so AUTH needs SHA-1: "
             "the TKM signs only if a policy has allow_sha1"
         )
-    return Authentication(*sa.keys.sign(sa.init_messages[0], sa.hash_algorithms))
+    number = sa.connection.local_number
+    return Authentication(*sa.keys.sign(number, sa.init_messages[0], sa.hash_algorithms))
 
 
 def verify(sa: SetupContext, message: Message, remote_id: int) -> None:

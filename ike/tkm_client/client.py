@@ -67,7 +67,6 @@ class TkmClient:
     """The TKM at the other end of ``client``; all its contexts are reset first.
 
     Args:
-        local_id: Number of our identity in the TKM's configuration (``lc``).
         ike_algorithms: That of the algorithms of IKE SAs (``ia``).
         esp_algorithms: That of the algorithms of Child SAs (``ea``).
 
@@ -75,10 +74,7 @@ class TkmClient:
         LocalError: It speaks another generation of the protocol.
     """
 
-    def __init__(
-        self, client: Client, *, local_id: int = 1, ike_algorithms: int = 1, esp_algorithms: int = 1
-    ) -> None:
-        self.local_id = local_id
+    def __init__(self, client: Client, *, ike_algorithms: int = 1, esp_algorithms: int = 1) -> None:
         self.ike_algorithms = ike_algorithms
         self.esp_algorithms = esp_algorithms
         self.attach(client)

@@ -72,17 +72,20 @@ class IkeKeys(Context):
         key_inputs.used_up()
         return keys
 
-    def sign(self, init_message: bytes, hash_algorithms: Sequence[int]) -> tuple[int, bytes]:
+    def sign(
+        self, identity: int, init_message: bytes, hash_algorithms: Sequence[int]
+    ) -> tuple[int, bytes]:
         """Method and data of our AUTH payload.
 
         Args:
+            identity: Number of our identity in the TKM's configuration.
             init_message: Our first message, the IKE_SA_INIT that was answered or answers.
             hash_algorithms: Those that the peer has announced (RFC 7427).
         """
         reply = self.tkm.call(
             rpc2.IsaSign(
                 isa=self.id,
-                lc=self.tkm.local_id,
+                lc=identity,
                 hash_algorithms=tuple(hash_algorithms[:32]),
                 init_message=init_message,
             )

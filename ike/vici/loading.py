@@ -13,6 +13,7 @@ from ike.config.model import Authority, Connection
 from ike.config.settings import Entry
 from ike.config.settings import Section as Settings
 from ike.config.swanctl import Reader
+from ike.engine import own_keys
 from ike.errors import ConfigError
 from ike.vici.answers import Handler, success, value
 from ike.vici.control import Control
@@ -72,6 +73,7 @@ def load_conn(control: Control, request: Section) -> Section:
     connection = _MessageReader(control.configuration.issuers).connection(_settings(name, section))
     if control.connection(name) != connection:
         _check_reqids(control, connection)
+        own_keys.check(control.engine.context.tkm, [connection])
         control.put(connection)
         control.service.start(connection)
     control.loaded_by_client(name)

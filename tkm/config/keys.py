@@ -3,7 +3,7 @@
 
 import logging
 import stat
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -71,16 +71,20 @@ def load_ca(file: Path) -> Certificate:
     return certificate
 
 
-def load_private_keys(specification: str, identities: Container[int]) -> PrivateKeys:
+def load_private_keys(specification: str, identities: Collection[int]) -> PrivateKeys:
     """Keys from ``file[:identity][,file:identity …]``; without a number it is for all the others.
 
     :param identities: the local identities that there are.
-    :raises ConfigError: a file is no private key, or a number is not one, or used twice.
+    :raises ConfigError: a file is no private key, a number is not one, or used twice, or one of the
+        local identities has no key.
     """
     by_number = _numbered(specification, "local identity", left_out=ANY_IDENTITY)
     for number in by_number:
         if number != ANY_IDENTITY and number not in identities:
             raise ConfigError(f"private key '{by_number[number]}': no local identity {number}")
+    if ANY_IDENTITY not in by_number and (bare := set(identities) - set(by_number)):
+        number = min(bare)
+        raise ConfigError(f"local identity {number} has no private key: add KEY.DER:{number}")
     return {number: load_private_key(file) for number, file in by_number.items()}
 
 

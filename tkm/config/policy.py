@@ -258,12 +258,15 @@ def _folded(identity: str) -> str:
 
 
 def check_generation_1(config: Config) -> None:
-    """Check that charon-tkm knows all policy ids.
+    """Check that charon-tkm knows all policy ids, and that its only local identity is enough.
 
-    :raises ConfigError: one is too high.
+    :raises ConfigError: one is too high, or a policy has another local identity than 1.
     """
     if (highest := max(config.policies, default=0)) > (most := _HIGHEST_IN_GENERATION_1):
         raise ConfigError(f"policy {highest}: id is not in 1 to {most}, as generation 1 needs it")
+    for policy in config.policies.values():
+        if policy.local.identity_id != 1:
+            raise ConfigError(f"policy {policy.id}: generation 1 signs for local identity 1 alone")
 
 
 def warnings(config: Config) -> list[str]:

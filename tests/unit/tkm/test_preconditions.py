@@ -246,14 +246,29 @@ def test_another_policy_than_the_authenticated_one() -> None:
 def test_another_local_identity_than_the_policys() -> None:
     config = config_of("alice")
     config.local_identities[2] = LocalIdentity(2, "other@tkm-lab.test", "otherCert.pem")
+    config.policies[2] = dataclasses.replace(
+        config.policies[1],
+        id=2,
+        local=dataclasses.replace(config.policies[1].local, identity_id=2),
+        remote=dataclasses.replace(config.policies[1].remote, identity="carol@tkm-lab.test"),
+    )
     talk = Conversation(host("alice", config), host("bob"))
     talk.ike_sa_init(MODP_3072)
     auth = talk.sign(talk.responder)
     talk.sign_as(talk.initiator, 2)
     talk.check_chain(*talk.ends)
-    talk.authenticate(*talk.ends, auth)
     with refused(Result.AUTH_FAILURE):
-        first(talk.initiator)
+        talk.authenticate(*talk.ends, auth)
+
+
+def test_a_local_identity_without_a_policy_signs_nothing():
+    config = config_of("alice")
+    config.local_identities[2] = LocalIdentity(2, "other@tkm-lab.test", "otherCert.pem")
+    talk = Conversation(host("alice", config), host("bob"))
+    talk.ike_sa_init(MODP_3072)
+    with refused(Result.INVALID_ID):
+        talk.sign_as(talk.initiator, 2)
+    talk.sign(talk.initiator)
 
 
 def test_an_endpoint_that_was_reset_and_made_again_serves_no_older_ike_sa() -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The programs at their edges: options, files, exit codes, one clear line for each error."""
 
+import dataclasses
 import logging
 import os
 import re
@@ -19,9 +20,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lab.pki import CA
 from tests.unit.tkm.keymanager_files import OWN, key_der, options
 from tests.unit.tkm.test_xml import TUNNEL as XML
-from tests.unit.trusted import pki
+from tests.unit.trusted import config_of, pki
 from tkm.config import conf
 from tkm.config.keys import load_anchors, load_private_key, load_private_keys
+from tkm.config.policy import Config, check_generation_1
 from tkm.daemon import logs, main
 from tkm.errors import ConfigError
 from tkm_cfgtool import main as cfgtool
@@ -171,6 +173,22 @@ def test_keys_for_identities(files: Path) -> None:
     ):
         with pytest.raises(ConfigError, match=told):
             load_private_keys(wrong, {1, 2})
+
+
+def test_each_local_identity_has_a_key(files: Path) -> None:
+    key = files / "key.der"
+    assert set(load_private_keys(f"{key}:1,{key}:2", {1, 2})) == {1, 2}
+    with pytest.raises(ConfigError, match="local identity 2 has no private key: add KEY"):
+        load_private_keys(f"{key}:1", {1, 2})
+
+
+def test_generation_1_has_local_identity_1_alone() -> None:
+    config = config_of("alice")
+    check_generation_1(config)
+    policy = config.policies[1]
+    other = dataclasses.replace(policy.local, identity_id=2)
+    with pytest.raises(ConfigError, match="policy 1: generation 1 signs for local identity 1 "):
+        check_generation_1(Config({}, {1: dataclasses.replace(policy, local=other)}))
 
 
 def test_keys_that_are_none(files: Path) -> None:

@@ -158,6 +158,13 @@ class Authentication:
         identity = self._config.local_identities.get(request.lc)
         if identity is None:
             raise InvalidId(f"there is no local identity {request.lc}")
+        policies = [
+            policy
+            for policy in self._config.policies.values()
+            if policy.local.identity_id == request.lc
+        ]
+        if not policies:
+            raise InvalidId(f"no policy has local identity {request.lc}")
         log.info("Generating local signature for ISA context %d", isa.number)
         key_loc, _ = isa.auth_keys
         check_init(request.init_message, ae.loc, ae.rem, by_initiator=ae.initiator)
@@ -165,11 +172,7 @@ class Authentication:
             request.init_message, ae.rem.nonce, key_loc, identity.identity, _int_auth(ae)
         )
         # Whom we sign for is not proven yet: the weakest policy of the identity decides.
-        sha1 = self.sha1 or any(
-            policy.remote.allow_sha1
-            for policy in self._config.policies.values()
-            if policy.local.identity_id == request.lc
-        )
+        sha1 = self.sha1 or any(policy.remote.allow_sha1 for policy in policies)
         auth = sign(self._key(request.lc), octets, request.hash_algorithms, sha1=sha1)
         ae.lc = request.lc
         return rpc2.SignatureReply(method=auth.method, signature=auth.data)
@@ -188,6 +191,10 @@ class Authentication:
             cc.number,
         )
         policy = self._config.policies[cc.ri]
+        if policy.local.identity_id != ae.lc:
+            raise AuthenticationError(
+                f"{ae} is signed for local identity {ae.lc}, not for that of policy {policy.id}"
+            )
         _, key_rem = isa.auth_keys
         try:
             check_init(request.init_message, ae.rem, ae.loc, by_initiator=not ae.initiator)

@@ -226,11 +226,11 @@ def alone(tmp_path: Path) -> Iterator[Node]:
 
 @pytest.mark.parametrize("octets", [0, 1, 11, 12, 13])
 def test_the_program_goes_on(alone: Node, octets: int) -> None:
-    cutter = Cutter(alone.folder / "cut", alone.folder / "rpc", 4, octets)
+    cutter = Cutter(alone.folder / "cut", alone.folder / "rpc", 11, octets)
     process = alone.spawn((), f"--rpc-socket={alone.folder}/cut")
     try:
         wait_for(alone.serves, process)
-        ask(alone, EsaAcquire(sp_id=1))  # nc_create is the fourth request
+        ask(alone, EsaAcquire(sp_id=1))  # nc_create, after three for the TKM and seven for our key
         wait_for(cutter.has_cut.is_set, process)
         wait_for(lambda: "there is a TKM again" in alone.log.read_text(), process)
         ask(alone, EsaAcquire(sp_id=1))
