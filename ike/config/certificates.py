@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from ike.config.files import Files
 from ike.errors import ConfigError
 from ike.x509 import Certificate
 
@@ -26,16 +27,15 @@ _BACKUPS = re.compile(r"\..*|.*(~|\.bak|\.old|\.orig|\.sw[op])")
 """Names of files that editors and people leave."""
 
 
-def certificate(path: Path) -> Certificate:
+def certificate(path: Path, files: Files, most: int | None = None) -> Certificate:
     """A certificate file, DER or PEM.
 
     Raises:
-        ConfigError: It is not readable, or none.
+        ConfigError: It is not readable, longer than ``most`` octets, or none.
     """
+    octets = files.read(path, most)
     try:
-        return parse_certificate(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
+        return parse_certificate(octets)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
 
@@ -53,20 +53,18 @@ def parse_certificate(octets: bytes) -> Certificate:
         raise ValueError(f"no certificate, neither DER nor PEM ({error})") from error
 
 
-def authorities_in(folder: Path) -> dict[Certificate, Path]:
+def authorities_in(folder: Path, files: Files) -> dict[Certificate, Path]:
     """The certificates of CAs in a folder, by the name of their files.
 
     What else lies there, as a README, a CRL or a backup, is warned of and passed over.
     """
     found: dict[Certificate, Path] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for path in files.folder(folder):
         try:
             if _BACKUPS.fullmatch(path.name):
                 raise ConfigError(f"{path}: a backup or hidden file")
-            if not path.is_file() or path.stat().st_size > _LONGEST:
-                raise ConfigError(f"{path}: not a file of a certificate")
-            found.setdefault(certificate(path), path)
-        except (ConfigError, OSError) as error:
+            found.setdefault(certificate(path, files, _LONGEST), path)
+        except ConfigError as error:
             log.warning("%s; it is passed over", error)
     return found
 

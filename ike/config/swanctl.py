@@ -14,6 +14,7 @@ from ike import address
 from ike.address import Network
 from ike.config import proposals
 from ike.config.certificates import authorities_in, certificate, is_root, issuers_of
+from ike.config.files import Files
 from ike.config.model import Authority, ChildConfig, Configuration, Connection, Mode
 from ike.config.settings import Entry, Section, parse
 from ike.errors import ConfigError
@@ -60,36 +61,36 @@ _KNOWN: dict[str, tuple[set[str], set[str]]] = {
 business, and `expire` events report them; here they are only shown."""
 
 
-def load(path: Path, authorities: Sequence[tuple[Path, int]] = ()) -> Configuration:
+def load(
+    path: Path, authorities: Sequence[tuple[Path, int]] = (), files: Files | None = None
+) -> Configuration:
     """Read a ``swanctl.conf`` with the certificates in ``x509`` and ``x509ca`` next to it.
 
     Args:
         authorities: CA certificates, each with the number that the TKM's configuration gives it. By
             default the only root in ``x509ca``, or the only CA there: number 1.
+        files: Reads the files; by default from the disk.
 
     Raises:
         ConfigError: Something cannot be read, or not be used.
     """
+    files = files or Files()
     folder = path.parent / "x509ca"
-    reader = Reader(path, authorities_in(folder))
-    root = parse(_read(path).decode("utf-8", "replace"), str(path))
+    reader = Reader(path, authorities_in(folder, files), files)
+    root = parse(files.read(path).decode("utf-8", "replace"), str(path))
     reader.check(root, "")
     section = root.sections.get("connections", Section("connections", 1))
     if section.values:
         raise reader.error(section, f"{next(iter(section.values))} is not in a connection")
     connections = tuple(map(reader.connection, section.sections.values()))
-    _unique_reqids(path, connections)
-    cas = [Authority(number, certificate(file)) for file, number in authorities]
+    try:
+        check_reqids(connections)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    cas = [Authority(number, certificate(file, files)) for file, number in authorities]
     if not cas:
         cas = [_only_authority(folder, reader.issuers)]
     return Configuration(connections, tuple(cas), tuple(reader.issuers))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
 
 
 def _only_authority(folder: Path, found: Mapping[Certificate, Path]) -> Authority:
@@ -102,14 +103,19 @@ def _only_authority(folder: Path, found: Mapping[Certificate, Path]) -> Authorit
     return Authority(1, roots[0])
 
 
-def _unique_reqids(path: Path, connections: Iterable[Connection]) -> None:
+def check_reqids(connections: Iterable[Connection]) -> None:
+    """Each policy of the TKM is for one Child SA.
+
+    Raises:
+        ConfigError: It is for two.
+    """
     seen: dict[int, str] = {}
     for connection in connections:
         for child in connection.children:
             name = f"{connection.name}.{child.name}"
             other = seen.setdefault(child.reqid, name)
             if other != name:
-                raise ConfigError(f"{path}: {other} and {name} share reqid {child.reqid}")
+                raise ConfigError(f"{other} and {name} share reqid {child.reqid}")
 
 
 class Reader:
@@ -119,8 +125,11 @@ class Reader:
         issuers: The CAs that there are, and where each is from.
     """
 
-    def __init__(self, path: Path, issuers: Mapping[Certificate, Path]) -> None:
+    def __init__(
+        self, path: Path, issuers: Mapping[Certificate, Path], files: Files | None = None
+    ) -> None:
         self._path = path
+        self._files = files or Files()
         self.issuers = issuers
         self._chains: dict[Certificate, tuple[Certificate, ...]] = {}
 
@@ -129,7 +138,7 @@ class Reader:
 
     def certificate(self, name: str) -> Certificate:
         """The certificate that a configuration calls ``name``."""
-        return certificate(self._path.parent / "x509" / name)
+        return certificate(self._path.parent / "x509" / name, self._files)
 
     def check(self, section: Section, kind: str) -> None:
         """Refuse what a section of this kind cannot have."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ike.config.model import Configuration
 from ike.config.swanctl import load
-from ike.daemon import ees
+from ike.daemon import ees, reload
 from ike.daemon.reconnect import TkmReconnect
 from ike.daemon.service import Service
 from ike.daemon.warm_up import warm_up
@@ -109,7 +109,10 @@ def _authorities(specification: str) -> list[tuple[Path, int]]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT. Exit codes: 0 stopped, 1 fatal error, 2 wrong use."""
+    """Run until SIGTERM or SIGINT; SIGHUP: read the configuration again.
+
+    Exit codes: 0 stopped, 1 fatal error, 2 wrong use.
+    """
     arguments = _parser().parse_args(argv)
     logging.basicConfig(
         level=logging.INFO,
@@ -123,8 +126,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         handler.addFilter(limiter)
     log.info("tkm_iked starting")
     try:
-        configuration = load(arguments.config, _authorities(arguments.ca))
-        _serve(configuration, arguments, limiter)
+        authorities = _authorities(arguments.ca)
+        configuration = load(arguments.config, authorities)
+        _serve(configuration, arguments, authorities, limiter)
     except (LocalError, RpcError) as error:
         log.critical("%s", error)
         return 1
@@ -135,7 +139,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _serve(configuration: Configuration, arguments: argparse.Namespace, limiter: Limiter) -> None:
+def _serve(
+    configuration: Configuration,
+    arguments: argparse.Namespace,
+    authorities: Sequence[tuple[Path, int]],
+    limiter: Limiter,
+) -> None:
     hosts = dict.fromkeys(
         host for connection in configuration.connections for host in connection.local_addrs
     )
@@ -144,6 +153,8 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace, limiter:
         def connect() -> SocketTransport:
             return SocketTransport(arguments.rpc_socket, RPC2, servers=arguments.server_user)
 
+        # Forked before it could inherit a socket.
+        reader = stack.enter_context(reload.reader(arguments, authorities))
         try:
             transport = connect()
         except Disconnected as error:
@@ -158,7 +169,9 @@ def _serve(configuration: Configuration, arguments: argparse.Namespace, limiter:
         service = stack.enter_context(Service(engine, hosts, limiter))
         reconnect = TkmReconnect(service, tkm, transport, connect)
         stack.enter_context(contextlib.closing(reconnect))
-        if vici := _vici(arguments.vici_socket, Control(service)):
+        control = Control(service)
+        service.on_hangup = reload.Reload(control, reader, arguments.config, authorities)
+        if vici := _vici(arguments.vici_socket, control):
             stack.enter_context(contextlib.closing(vici))
         # Last of all: other processes take this socket as the sign that we are ready.
         server = _ees(arguments, engine, service)

@@ -51,6 +51,7 @@ class Service:
     Attributes:
         listeners: Called with each event.
         timers: The engine, and others.
+        on_hangup: Called, in the loop, after SIGHUP.
 
     Raises:
         ConfigError: An address is not ours, or its port is taken.
@@ -64,6 +65,8 @@ class Service:
         self.timers: list[Timed] = [engine, self.limiter]
         self._stopping_until: float | None = None
         self._signals = 0
+        self._hangups = 0
+        self.on_hangup: Callable[[], object] = lambda: None
         self._handlers: dict[int, Any] = {}
         self._sockets: dict[Endpoint, UdpSocket] = {}
         self._wakeup, self._waker = socket.socketpair()
@@ -97,6 +100,7 @@ class Service:
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._handlers[number] = signal.signal(number, self._on_signal)
+        self._handlers[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._on_hangup)
         self.selector.register(self._wakeup, selectors.EVENT_READ, lambda: self._wakeup.recv(4096))
         return self
 
@@ -112,6 +116,9 @@ class Service:
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._signals += 1
+
+    def _on_hangup(self, _number: int, _frame: FrameType | None) -> None:
+        self._hangups += 1
 
     def _receive(self, udp: UdpSocket) -> None:
         received = udp.receive()
@@ -130,6 +137,9 @@ class Service:
             now = time.monotonic()
             for timed in self.timers:
                 self._guarded(partial(timed.handle_timer, now))
+            if self._hangups:
+                self._hangups = 0
+                self._guarded(self.on_hangup)
             if self._signals and self._stopping_until is None:
                 log.info("shutting down")
                 self._stopping_until = now + _DELETE_TIMEOUT

@@ -26,6 +26,7 @@ from ike.engine.expires import current, expire
 from ike.engine.ike_sa import IkeSa
 from ike.engine.informational import DeleteChildSa, delete_ike_sa
 from ike.engine.receive import Receiver
+from ike.engine.reconfiguration import RECONFIGURED, reconfigure
 from ike.engine.registry import Registry
 from ike.engine.rekey_child_sa import RekeyChildSa
 from ike.engine.rekey_ike_sa import RekeyIkeSa
@@ -121,6 +122,14 @@ class Ike:
     def configure(self, configuration: Configuration) -> None:
         """Use another configuration from now on; IKE SAs stay as they are."""
         self.context.configure(configuration)
+
+    def reload(self, configuration: Configuration, now: float) -> None:
+        """Use another configuration; IKE SAs that are not possible in it are deleted."""
+        with self._at(now):
+            gone = reconfigure(self.context, self.registry, configuration)
+        for sa in gone:
+            sa.close(RECONFIGURED, wanted=True)
+        self._start_waiting()
 
     def initiate(self, reqid: int, now: float) -> bool:
         """Set up a Child SA, and an IKE SA for it if there is none.

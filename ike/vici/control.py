@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ike.config.model import Authority, Configuration, Connection
+from ike.config.swanctl import check_reqids
 from ike.engine.engine import Ike
 from ike.engine.events import Event
 from ike.x509 import Certificate
@@ -107,6 +108,29 @@ class Control:
         for host in connection.local_addrs:
             self.service.listen(host)
         self._replace(connection.name, (connection,))
+
+    def reload(self, configuration: Configuration) -> None:
+        """Take what the file has now, besides what clients brought under other names.
+
+        Raises:
+            ConfigError: Something cannot be used; nothing has changed.
+        """
+        old, names = self.configuration, {each.name for each in configuration.connections}
+        brought = [
+            each for each in old.connections if each.name in self.loaded and each.name not in names
+        ]
+        connections = (*configuration.connections, *brought)
+        check_reqids(connections)
+        for host in dict.fromkeys(host for each in connections for host in each.local_addrs):
+            self.service.listen(host)
+        self.loaded -= names
+        self._own_issuers = configuration.issuers
+        new = Configuration(connections, configuration.authorities, configuration.issuers)
+        self.engine.reload(new, self.clock())
+        self.refresh_issuers()
+        for connection in connections:
+            if connection not in old.connections:
+                self.service.start(connection)
 
     def drop(self, name: str) -> None:
         """Forget a connection; its IKE SAs stay as they are."""

@@ -8,6 +8,7 @@ asm-generic/unistd.h (aarch64) of the kernel.
 
 import fcntl
 import mmap
+import os
 import socket
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
@@ -74,6 +75,14 @@ NETWORK: Final[Calls] = {
 }
 """To take datagrams at further addresses."""
 
+READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_LIST_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_DIRECTORY
+READER: Final[Calls] = {
+    "openat": _one_of(2, READ_FLAGS, _LIST_FLAGS, os.O_RDONLY | os.O_CLOEXEC),
+    **dict.fromkeys(("readlink", "readlinkat", "getcwd", "getdents64")),
+}
+"""To find files, and open them to be read."""
+
 
 def reopening(flags: Iterable[int]) -> Calls:
     """To open files with exactly these flags of open(2)."""
@@ -99,6 +108,8 @@ NUMBERS: Final[Mapping[str, tuple[int | None, int | None]]] = {
     "fcntl": (72, 25),
     "fstat": (5, 80),
     "futex": (202, 98),
+    "getcwd": (79, 17),
+    "getdents64": (217, 61),
     "getegid": (108, 177),
     "geteuid": (107, 175),
     "getgid": (104, 176),
@@ -125,6 +136,8 @@ NUMBERS: Final[Mapping[str, tuple[int | None, int | None]]] = {
     "ppoll": (271, 73),
     "pselect6": (270, 72),
     "read": (0, 63),
+    "readlink": (89, None),
+    "readlinkat": (267, 78),
     "readv": (19, 65),
     "recvfrom": (45, 207),
     "recvmsg": (47, 212),

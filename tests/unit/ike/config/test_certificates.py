@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ike.config.certificates import authorities_in, issuers_of
+from ike.config.files import Files
 from ike.config.swanctl import load
 from lab.pki.names import distinguished_name
 from tests.unit.ike.authorities import DAY, NOW, issue, key
@@ -65,7 +66,7 @@ def test_stray_files_are_warned_of(
 
 def test_a_link_that_leads_nowhere_is_warned_of(folder: Path) -> None:
     (folder / "x509ca" / "gone.der").symlink_to(folder / "nothing")
-    assert len(authorities_in(folder / "x509ca")) == 1
+    assert len(authorities_in(folder / "x509ca", Files())) == 1
 
 
 def test_the_only_root_is_the_authority_whatever_is_below_it(folder: Path) -> None:
