@@ -47,7 +47,7 @@ def main() -> int:
         f"{crowd.up()} of {arguments.clients} clients are up after {seconds:.1f} s and "
         f"{crowd.sent} datagrams, for {time.process_time() - began:.1f} s of both sides' work"
     )
-    return crowd.up() != arguments.clients
+    return int(crowd.up() != arguments.clients)
 
 
 if __name__ == "__main__":

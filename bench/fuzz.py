@@ -83,7 +83,7 @@ def conversation(number: int) -> tuple[bytes, ...]:
     frames, framing = recorded(number), GENERATIONS[number].interface.framing()
     if number == 1:
         return tuple(frames)
-    messages = [framing.request(Header(each.code, 1), each.encode()) for each in MESSAGES]
+    messages = [bytes(framing.request(Header(each.code, 1), each.encode())) for each in MESSAGES]
     codes = [cut(framing, frame)[0].operation for frame in frames]
     at = 1 + codes.index(rpc2.IsaCreate.code)
     return (*frames[:at], *messages, *frames[at:])
@@ -103,7 +103,7 @@ def odd_frames(chance: random.Random) -> list[bytes]:
         ),
     )  # fmt: skip
     framing = GENERATIONS[2].interface.framing()
-    return [framing.request(Header(each.code, 1), each.encode()) for each in requests]
+    return [bytes(framing.request(Header(each.code, 1), each.encode())) for each in requests]
 
 
 def too_long(chance: random.Random, frame: bytes, _other: bytes) -> bytes:

@@ -203,7 +203,7 @@ def test_plain_text_of_a_client_that_goes_amid_its_request_is_gone(
     plain = established.plain_text("half", 65472)
     request = rpc2.IsaEncrypt(isa=1, aad_length=0, message=plain)
     frame = SizedFrames().request(Header(request.code, 1), request.encode())
-    established.secrets["at the end"] = frame[sent - 64 : sent]
+    established.secrets["at the end"] = bytes(frame[sent - 64 : sent])
     with established.process.connect() as stream:
         stream.sendall(frame[:sent])
         stream.shutdown(socket.SHUT_WR)

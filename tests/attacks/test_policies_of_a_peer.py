@@ -6,6 +6,7 @@ Policy 1 is what the peer is authenticated for. Each other one differs from it i
 
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from tkm.rpc.result import Result
 AUTHENTICATED = config_of("alice").policies[1]
 LOCAL, REMOTE = AUTHENTICATED.local, AUTHENTICATED.remote
 LIFETIME = AUTHENTICATED.lifetime
-OTHERS = {
+OTHERS: dict[str, dict[str, Any]] = {
     "another peer": {"remote": replace(REMOTE, identity=identity("carol"))},
     "the peer at another address": {"remote": replace(REMOTE, ip=ip_address("192.168.0.3"))},
     "another identity of ours": {"local": replace(LOCAL, identity_id=2)},
@@ -30,7 +31,7 @@ OTHERS = {
     "signatures with SHA-1": {"remote": replace(REMOTE, allow_sha1=True)},
     "an authentication that ends earlier": {"lifetime": replace(LIFETIME, authentication=9)},
 }
-NET = {
+NET: dict[str, Any] = {
     "local": replace(LOCAL, net=ip_network("10.1.0.0/16")),
     "remote": replace(REMOTE, net=ip_network("10.2.0.0/16")),
 }
@@ -79,7 +80,7 @@ def test_each_policy_of_a_peer_has_a_quota_of_its_own() -> None:
     def another(sp: int) -> None:
         number = next(spi)
         octets = number.to_bytes(3, "big")
-        spis = {"spi_loc": b"\xc1" + octets, "spi_rem": b"\xc2" + octets}
+        spis: dict[str, Any] = {"spi_loc": b"\xc1" + octets, "spi_rem": b"\xc2" + octets}
         without_pfs(alice, esa=number, sp=sp, **spis)
 
     for sp, standing in ((1, 1), (2, 0)):

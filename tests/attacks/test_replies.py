@@ -42,8 +42,8 @@ class Broken:
             for frames in (SizedFrames, FixedFrames):
                 monkeypatch.setattr(frames, "response", self._failing(frames.response))
 
-    def _failing(self, made: Callable[..., bytes]) -> Callable[..., bytes]:
-        def fail(*arguments: Any) -> bytes:
+    def _failing(self, made: Callable[..., bytearray]) -> Callable[..., bytearray]:
+        def fail(*arguments: Any) -> bytearray:
             fault, self._fault = self._fault, None
             if fault:
                 raise fault

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,11 @@ class Manager:
         key.touch(OWN)
         key.write_bytes(key_der(pki().keys[host]))
         argv = [*namespace.enter, sys.executable, "-c", HELD, *options(folder), "--socket", path]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        pipes: dict[str, Any] = {
+            "stdin": subprocess.PIPE,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+        }
         self.process = subprocess.Popen(
             argv, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, **pipes
         )
@@ -77,7 +82,8 @@ class Manager:
     def is_held(self) -> bool:
         """It has seen that nobody serves, and goes on once it is let."""
         assert self.process.stdout
-        return self.process.stdout.readline() == "checked\n"
+        line: str = self.process.stdout.readline()
+        return line == "checked\n"
 
     def let_go(self) -> None:
         assert self.process.stdin

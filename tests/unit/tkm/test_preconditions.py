@@ -261,7 +261,7 @@ def test_another_local_identity_than_the_policys() -> None:
         talk.authenticate(*talk.ends, auth)
 
 
-def test_a_local_identity_without_a_policy_signs_nothing():
+def test_a_local_identity_without_a_policy_signs_nothing() -> None:
     config = config_of("alice")
     config.local_identities[2] = LocalIdentity(2, "other@tkm-lab.test", "otherCert.pem")
     talk = Conversation(host("alice", config), host("bob"))
