@@ -67,10 +67,13 @@ def test_ping_says_whether_there_was_an_answer(two_hosts: Lab, destination: str,
         (("exec", "carol", "--", "true"), "no node carol in this lab; there is: alice, bob"),
         (("shell", "carol"), "no node carol in this lab; there is: alice, bob"),
         (("ping", "carol", "bob"), "no node carol in this lab; there is: alice, bob"),
-        (("ping", "alice", "carol"), "no node in this lab; there is: alice, bob"),
+        (
+            ("ping", "alice", "carol"),
+            "carol is neither an address nor a node in this lab; there is: alice, bob",
+        ),
         (("logs", "carol"), "no node carol in this lab; there is: alice, bob"),
         (("logs", "alice", "tkm"), "there is: tkm_keymanager, tkm_iked, xfrm_proxy"),
-        (("up", "two-hosts", "--name", "a b"), "no name"),
+        (("up", "two-hosts", "--name", "a b"), "'a b' is not a name"),
     ],
 )
 def test_wrong_use_is_told_what_exists(

@@ -4,7 +4,9 @@
 from tkm.rpc.interface import Framing, Header
 
 
-def cut(framing: Framing, frame: bytes | bytearray, *, responses: bool = False) -> tuple[Header, bytes]:
+def cut(
+    framing: Framing, frame: bytes | bytearray, *, responses: bool = False
+) -> tuple[Header, bytes]:
     """Header and body of a whole frame."""
     found = framing.cut(bytearray(frame), responses=responses)
     assert found is not None
