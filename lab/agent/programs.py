@@ -7,8 +7,10 @@ once, in the agent, before it forks the nodes.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
+import io
 import sys
 from collections.abc import Mapping
 
@@ -35,8 +37,31 @@ def warm(programs: Mapping[str, str]) -> dict[str, str]:
             importlib.import_module(target.partition(":")[0])
         except ImportError as trouble:
             broken[name] = f"{name} cannot be loaded: {trouble}"
+            continue
+        with contextlib.redirect_stdout(io.StringIO()):
+            call(target, [name, "--version"])
+    gc.disable()
+    _use_algorithms()
     gc.freeze()
     return broken
+
+
+def _use_algorithms() -> None:
+    """Use what daemons use of OpenSSL, which sets up each algorithm when it is first used.
+
+    Nothing here may ask OpenSSL for random numbers: it knows by its PID that it was forked, and in
+    a PID namespace of its own a fork may have the PID of the agent.
+    """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes, hmac
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    Cipher(algorithms.AES(bytes(32)), modes.CBC(bytes(16))).encryptor().update(bytes(16))
+    hmac.HMAC(b"", hashes.SHA512()).finalize()
+    modulus = rsa.RSAPublicNumbers(65537, (1 << 3071) + 1).public_key()
+    with contextlib.suppress(InvalidSignature):
+        modulus.verify(bytes(384), b"", padding.PKCS1v15(), hashes.SHA256())
 
 
 def call(target: str, argv: list[str]) -> int:
