@@ -185,4 +185,3 @@ def _prepare_program(argv: list[str], fds: list[int]) -> None:
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     process.rename(argv)
-    process.map_code()

@@ -11,6 +11,7 @@ import contextlib
 import gc
 import importlib
 import io
+import pwd
 import sys
 from collections.abc import Mapping
 
@@ -25,9 +26,16 @@ LATE = ("shutil",)
 """What libraries import when they are first used: argparse wants the terminal's width, and with it
 come three libraries for compression. Each fork would do it anew."""
 
+_NOBODY_HAS = 61200
+"""A user of systemd's dynamic range: every library that knows users is asked."""
+
 
 def warm(programs: Mapping[str, str]) -> dict[str, str]:
-    """Import the programs' modules; return why, for each one that cannot be imported."""
+    """Import the programs' modules and use them once, for what is set up at the first use.
+
+    Returns:
+        Why, for each program that cannot be imported.
+    """
     broken: dict[str, str] = {}
     gc.disable()
     for module in LATE:
@@ -41,13 +49,15 @@ def warm(programs: Mapping[str, str]) -> dict[str, str]:
         with contextlib.redirect_stdout(io.StringIO()):
             call(target, [name, "--version"])
     gc.disable()
+    with contextlib.suppress(KeyError):
+        pwd.getpwuid(_NOBODY_HAS)
     _use_algorithms()
     gc.freeze()
     return broken
 
 
 def _use_algorithms() -> None:
-    """Use what daemons use of OpenSSL, which sets up each algorithm when it is first used.
+    """Use what daemons use of OpenSSL.
 
     Nothing here may ask OpenSSL for random numbers: it knows by its PID that it was forked, and in
     a PID namespace of its own a fork may have the PID of the agent.

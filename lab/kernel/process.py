@@ -45,12 +45,3 @@ def close_all_but(keep: int) -> None:
                 os.close(fd)
             except OSError:  # the listing's own
                 continue
-
-
-def map_code() -> None:
-    """Map all code of this process at once: in a guest each first use of a page costs 0.1 ms."""
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        region, permissions, _, _, inode, *_ = line.split()
-        if "x" in permissions and inode != "0":
-            start, end = (int(address, 16) for address in region.split("-"))
-            syscalls.populate(start, end - start)

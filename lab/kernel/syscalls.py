@@ -30,7 +30,6 @@ MS_MOVE = 0x2000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 
-_MADV_POPULATE_READ = 22
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
@@ -63,14 +62,6 @@ def mount(
         options.encode(),
     )
     _check(result, str(target))
-
-
-def populate(start: int, length: int) -> None:
-    """Map pages for reading that a file or the page cache has; kernels before 5.14 do not."""
-    with contextlib.suppress(OSError):
-        _check(
-            _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), _MADV_POPULATE_READ)
-        )
 
 
 def sethostname(name: str) -> None:
