@@ -66,15 +66,20 @@ class RecordingKernel:
         self.policies.clear()
         self.flush_states()
 
-    def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
-        if self.refuses:
-            raise KernelError("the kernel was told to refuse")
+    def add_inbound(self, pair: StatePair, keys: StateKeys) -> None:
+        self._check()
         self.pairs[pair.spi_in] = pair
         local, remote = str(pair.policy.local.ip), str(pair.policy.remote.ip)
-        self.states |= {
-            State(remote, local, pair.spi_in, *_octets(inbound)),
-            State(local, remote, pair.spi_out, *_octets(outbound)),
-        }
+        self.states.add(State(remote, local, pair.spi_in, *_octets(keys)))
+
+    def add_outbound(self, pair: StatePair, keys: StateKeys) -> None:
+        self._check()
+        local, remote = str(pair.policy.local.ip), str(pair.policy.remote.ip)
+        self.states.add(State(local, remote, pair.spi_out, *_octets(keys)))
+
+    def _check(self) -> None:
+        if self.refuses:
+            raise KernelError("the kernel was told to refuse")
 
     def delete_states(self, pair: StatePair) -> None:
         if self.keeps & {pair.spi_in, pair.spi_out}:
