@@ -31,6 +31,8 @@ class NotingKernel:
         """Forget all states."""
         self.flush_states()
 
+    replace = protect
+
     def flush_states(self) -> None:
         """Forget all states."""
         self._pairs.clear()

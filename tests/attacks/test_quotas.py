@@ -7,10 +7,12 @@ import pytest
 
 from tests.unit.tkm.conversation import MODP_3072, Conversation
 from tests.unit.tkm.test_preconditions import refused
-from tests.unit.trusted import host
+from tests.unit.trusted import config_of, host
+from tkm.config.policy import Config
 from tkm.core.kinds import Endpoint, EspSa, IkeSa
 from tkm.core.machine import Contexts
 from tkm.core.quota import LEAST, QUOTAS, Quotas
+from tkm.core.rules import Rules
 from tkm.errors import QuotaExceeded
 from tkm.rpc import rpc2
 from tkm.rpc.result import Refused, Result
@@ -98,7 +100,8 @@ def test_rekeyings_of_one_policy_have_an_end() -> None:
 
 def test_another_policy_is_not_locked_out() -> None:
     contexts = Contexts(EspSa, limit=100)
-    quotas = Quotas(contexts, policies=20, limit=100)
+    policies = dict.fromkeys(range(20), config_of("alice").policies[1])
+    quotas = Quotas(contexts, Rules(Config({}, policies), {}, {}), limit=100)
     for number in range(1, 6):
         esa = EspSa(number)
         esa.state, esa.sp = "active", 1

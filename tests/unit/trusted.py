@@ -60,6 +60,10 @@ class RecordingKernel:
         self.policies = list(policies)
         self.flush_states()
 
+    def replace(self, policies: Iterable[Policy]) -> None:
+        self._check()
+        self.policies = list(policies)
+
     def flush_states(self) -> None:
         self.states.clear()
         self.pairs.clear()

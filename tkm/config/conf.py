@@ -89,14 +89,14 @@ _POLICY_TABLES: Final = {
 }
 
 
-def load(file: Path) -> Config:
+def load(file: Path, opener: files.Opener = files.open_trusted) -> Config:
     """The configuration in a file.
 
     :raises ConfigError: it cannot be read, others may change it, or it is not valid; the message
         says where.
     """
     try:
-        config = parse(files.read(file).decode("utf-8"))
+        config = parse(files.read(file, opener).decode("utf-8"))
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -3,10 +3,12 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from tkm.errors import ConfigError
+from tkm.sandbox.calls import READ_FLAGS
 
 LONGEST: Final = 1 << 20
 """Octets of the longest file that is read: a hundred policies take a tenth of it."""
@@ -17,15 +19,30 @@ _ALL_USERS: Final = ["0", "0", "4294967295"]
 """The map of users where there is no user namespace."""
 
 
-def read(file: Path) -> bytes:
+Opener = Callable[[Path], int]
+"""Opens a file that nobody else can have changed; raises OSError or ConfigError."""
+
+
+def open_trusted(file: Path) -> int:
+    """A descriptor of a file, to read it.
+
+    Raises:
+        ConfigError: another user may change it.
+        OSError: it cannot be opened.
+    """
+    check_owners(file)
+    return os.open(file, READ_FLAGS)
+
+
+def read(file: Path, opener: Opener = open_trusted) -> bytes:
     """The octets of a file that nobody else can have changed.
 
     Raises:
         ConfigError: another user may change it, or it is too long.
         OSError: it cannot be read.
     """
-    check_owners(file)
-    return read_bounded(file)
+    with os.fdopen(opener(file), "rb") as stream:
+        return _bounded(file, stream)
 
 
 def read_bounded(file: Path) -> bytes:
@@ -36,7 +53,11 @@ def read_bounded(file: Path) -> bytes:
         OSError: it cannot be read.
     """
     with file.open("rb") as stream:
-        octets = stream.read(LONGEST + 1)
+        return _bounded(file, stream)
+
+
+def _bounded(file: Path, stream: BinaryIO) -> bytes:
+    octets = stream.read(LONGEST + 1)
     if len(octets) > LONGEST:
         raise ConfigError(f"'{file}' is longer than {LONGEST} octets")
     return octets

@@ -2,6 +2,8 @@
 """Private keys and CA certificates, from their files."""
 
 import logging
+import os
+import re
 import stat
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
@@ -17,6 +19,7 @@ from cryptography.x509 import Certificate
 
 from tkm.certs import path, strength
 from tkm.config import files
+from tkm.config.files import Opener
 from tkm.crypto.secret import Secret
 from tkm.errors import CertificateError, ConfigError
 
@@ -31,18 +34,18 @@ ANY_IDENTITY: Final = 0
 """Every local identity that has no key of its own."""
 
 
-def load_private_key(file: Path) -> RSAPrivateKey:
+def load_private_key(file: Path, opener: Opener = files.open_trusted) -> RSAPrivateKey:
     """An RSA private key, DER, without a password; nobody but its owner may read the file.
 
     :raises ConfigError: it is none, or too many may read or change it.
     """
     log.info("Loading RSA private key '%s'", file)
     try:
-        mode = file.stat().st_mode
-        if mode & (stat.S_IRWXO | stat.S_IWGRP):
-            raise ConfigError(f"private key '{file}' is open to others: chmod 600 {file}")
-        files.check_owners(file)
-        with Secret.take(file.read_bytes()) as der:
+        with os.fdopen(opener(file), "rb") as stream:
+            if os.fstat(stream.fileno()).st_mode & (stat.S_IRWXO | stat.S_IWGRP):
+                raise ConfigError(f"private key '{file}' is open to others: chmod 600 {file}")
+            octets = stream.read()
+        with Secret.take(octets) as der:
             # The library's own check proves the primality of the factors, for 0.2 s and more.
             key = load_der_private_key(der.octets, None, unsafe_skip_rsa_key_validation=True)
     except OSError as error:
@@ -69,14 +72,14 @@ def _signs(key: RSAPrivateKey) -> bool:
     return True
 
 
-def load_ca(file: Path) -> Certificate:
+def load_ca(file: Path, opener: Opener = files.open_trusted) -> Certificate:
     """A CA certificate, DER.
 
     :raises ConfigError: it is none, or others may change it.
     """
     log.info("Loading CA certificate '%s'", file)
     try:
-        certificate = path.load(files.read(file))
+        certificate = path.load(files.read(file, opener))
         path.check_issuer(certificate, datetime.now(UTC))
     except OSError as error:
         raise ConfigError(f"CA certificate '{file}': {error.strerror}") from error
@@ -86,7 +89,9 @@ def load_ca(file: Path) -> Certificate:
     return certificate
 
 
-def load_private_keys(specification: str, identities: Collection[int]) -> PrivateKeys:
+def load_private_keys(
+    specification: str, identities: Collection[int], opener: Opener = files.open_trusted
+) -> PrivateKeys:
     """Keys from ``file[:identity][,file:identity …]``; without a number it is for all the others.
 
     :param identities: the local identities that there are.
@@ -100,16 +105,21 @@ def load_private_keys(specification: str, identities: Collection[int]) -> Privat
     if ANY_IDENTITY not in by_number and (bare := set(identities) - set(by_number)):
         number = min(bare)
         raise ConfigError(f"local identity {number} has no private key: add KEY.DER:{number}")
-    return {number: load_private_key(file) for number, file in by_number.items()}
+    return {number: load_private_key(file, opener) for number, file in by_number.items()}
 
 
-def load_anchors(specification: str) -> TrustAnchors:
+def load_anchors(specification: str, opener: Opener = files.open_trusted) -> TrustAnchors:
     """CAs from ``file[:number][,file:number …]``; a number left out is 1.
 
     :raises ConfigError: a file is no CA certificate, or a number is not one, or used twice.
     """
     by_number = _numbered(specification, "CA", left_out=1)
-    return {number: load_ca(file) for number, file in by_number.items()}
+    return {number: load_ca(file, opener) for number, file in by_number.items()}
+
+
+def named(specification: str) -> set[Path]:
+    """The files that a specification names."""
+    return {Path(re.sub(r":[0-9]+$", "", part)) for part in specification.split(",")}
 
 
 def _numbered(specification: str, what: str, *, left_out: int) -> dict[int, Path]:

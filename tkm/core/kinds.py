@@ -102,6 +102,7 @@ class Endpoint(Context):
     """ae. What AUTH covers, and whom it has proven (``ri``, 0 before).
 
     :ivar loc: what went into IKE_SA_INIT on our side, ``rem`` on the peer's.
+    :ivar anchor: the CA at which the chain begins that has proven it.
     """
 
     table = AE
@@ -111,6 +112,7 @@ class Endpoint(Context):
     int_auth: IntAuth = IntAuth()
     lc: int = 0
     ri: int = 0
+    anchor: "Certificate | None" = None
 
 
 class IkeSa(Context):

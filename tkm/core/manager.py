@@ -7,7 +7,8 @@ served in generation 1 (``tkm.generation1.translation``), which translates to th
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from tkm.config.keys import PrivateKeys, TrustAnchors
@@ -23,6 +24,7 @@ from tkm.core.machine import Context, Contexts
 from tkm.core.operations import OPERATIONS
 from tkm.core.own import OwnValues
 from tkm.core.quota import Quotas
+from tkm.core.rules import Rules
 from tkm.errors import KernelError
 from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
@@ -56,7 +58,6 @@ class KeyManager:
     :param kernel: where ESP happens.
     :param now: the time (UTC), for certificates.
     :param limit: how many contexts of each kind there can be.
-    :ivar key_size: bits of the longest private key.
     """
 
     def __init__(
@@ -68,20 +69,20 @@ class KeyManager:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         limit: int = CONTEXTS,
     ) -> None:
-        self._config = config
+        self._rules = rules = Rules(config, private_keys, anchors)
         self._kernel = kernel
-        self.key_size = max(key.key_size for key in private_keys.values())
+        self._now = now
         self.limit = limit
         kinds = (Nonce, KeyExchange, Chain, Endpoint, IkeSa, EspSa)
         self.contexts = Contexts(*kinds, limit=limit, now=now)
-        quotas = Quotas(self.contexts, len(config.policies), limit)
+        quotas = Quotas(self.contexts, rules, limit)
         own = OwnValues()
         derivations = Derivations(own)
         inputs = KeyInputs(own)
         ike_sas = IkeSas(derivations, quotas)
-        self.esp_sas = EspSas(config, kernel, derivations, quotas, now)
-        self.chains = Chains(config, anchors, now)
-        self.authentication = authentication = Authentication(config, private_keys, now, quotas)
+        self.esp_sas = EspSas(rules, kernel, derivations, quotas, now)
+        self.chains = Chains(rules, now)
+        self.authentication = authentication = Authentication(rules, now, quotas)
         self._compute: dict[type[Request[Any]], Compute] = {
             rpc2.NcCreate: inputs.nc_create,
             rpc2.KeGet: inputs.ke_get,
@@ -114,7 +115,37 @@ class KeyManager:
 
         :raises KernelError: the kernel does not let us.
         """
-        self._kernel.take_over(self._config.policies.values())
+        self._kernel.take_over(self._rules.config.policies.values())
+
+    @property
+    def key_size(self) -> int:
+        """Bits of the longest private key."""
+        return max(key.key_size for key in self._rules.keys.values())
+
+    def reload(self, rules: Rules) -> None:
+        """Take other rules; what does not rest on what they change goes on.
+
+        A Child SA whose policy is gone or another one is removed. An authentication that rests on
+        what is gone has ended: nothing new comes of it, and the IKE daemon can still say goodbye.
+
+        :raises KernelError: the kernel does not take the policies; all is as it was.
+        """
+        before = replace(self._rules)
+        try:
+            self._kernel.replace(rules.config.policies.values())
+        except KernelError:
+            self._kernel.replace(before.config.policies.values())
+            raise
+        vars(self._rules).update(vars(rules))
+        ended = self._now() - timedelta(microseconds=1)
+        for context in list(self.contexts):
+            if rules.supports(context, before):
+                continue
+            log.info("%s rests on what is no longer configured", context)
+            if isinstance(context, EspSa):
+                self._reset(rpc2.EsaReset(esa=context.number))
+            else:
+                context.expires = ended
 
     def stop(self, *, flush: bool = False) -> None:
         """Destroy all secrets, in the kernel too. Policies stay: what they cover is held back.

@@ -11,6 +11,7 @@ from typing import Final
 
 from tkm.core.kinds import Endpoint, EspSa, IkeSa
 from tkm.core.machine import Context, Contexts
+from tkm.core.rules import Rules
 from tkm.errors import QuotaExceeded
 
 QUOTAS: Final[dict[type[Context], int]] = {Endpoint: 8, IkeSa: 16, EspSa: 32}
@@ -25,20 +26,21 @@ More policies than a quarter of the contexts can fill them all together.
 class Quotas:
     """Counts what each policy has.
 
-    :param policies: how many there are.
     :param limit: how many contexts of each kind there are for all of them.
     """
 
-    def __init__(self, contexts: Contexts, policies: int, limit: int) -> None:
+    def __init__(self, contexts: Contexts, rules: Rules, limit: int) -> None:
         self._contexts = contexts
-        self._share = max(LEAST, limit // max(1, policies))
+        self._rules = rules
+        self._limit = limit
 
     def check(self, kind: type[Context], policy: int) -> None:
         """Check that a policy may have one more.
 
         :raises QuotaExceeded: it has as many as it may have.
         """
-        most = min(QUOTAS[kind], self._share)
+        share = self._limit // max(1, len(self._rules.config.policies))
+        most = min(QUOTAS[kind], max(LEAST, share))
         used = sum(_policy_of(each) == policy for each in self._contexts.store(kind).values())
         if used >= most:
             raise QuotaExceeded(

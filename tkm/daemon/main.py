@@ -9,11 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tkm import VERSION, sandbox
-from tkm.config import conf
-from tkm.config.keys import load_anchors, load_private_keys
-from tkm.config.policy import check_generation_1
 from tkm.core.manager import CONTEXTS, KeyManager
-from tkm.daemon import logs, memory
+from tkm.daemon import logs, memory, reload
 from tkm.daemon.reactor import Reactor
 from tkm.errors import ConfigError, KernelError
 from tkm.rpc import systemd
@@ -21,6 +18,7 @@ from tkm.rpc.listener import check_unserved
 from tkm.rpc.paths import IKE_SOCKET, prepare
 from tkm.rpc.server import Dispatcher, Server, describe_fault
 from tkm.sandbox import calls, privileges
+from tkm.sandbox.reader import Reader
 from tkm.xfrm.kernel import XfrmKernel
 
 log = logging.getLogger(__name__)
@@ -146,29 +144,34 @@ def _run(arguments: argparse.Namespace) -> None:
     :raises KernelError: the kernel does not let us.
     :raises OSError: nothing can be served.
     """
-    memory.protect()
     log.info("Trusted Key Manager (TKM) starting (%s)", VERSION)
-    config = conf.load(arguments.config)
-    if arguments.rpc == 1:
-        check_generation_1(config)
+    with reload.reader(arguments) as reader:  # forked before there is a secret
+        memory.protect()
+        manager = _start(arguments)
+        _serve(manager, arguments, reader)
+    log.info("Trusted Key Manager (TKM) stopped")
+
+
+def _start(arguments: argparse.Namespace) -> KeyManager:
+    """Protect what the configuration says, then read the keys.
+
+    :raises ConfigError: a file or an option is not usable.
+    :raises KernelError: the kernel does not let us.
+    :raises OSError: the socket is served.
+    """
+    config = reload.config(arguments)
     users = {0, os.geteuid(), _own_user(arguments)}
     check_unserved(arguments.socket, users)
     kernel = XfrmKernel()
     kernel.claim(users)
     kernel.protect(config.policies.values())
-    manager = KeyManager(
-        config,
-        private_keys=load_private_keys(arguments.keys, config.local_identities),
-        anchors=load_anchors(arguments.ca),
-        kernel=kernel,
-        limit=arguments.contexts,
-    )
+    rules = reload.rules(arguments, config)
+    manager = KeyManager(config, rules.keys, rules.anchors, kernel=kernel, limit=arguments.contexts)
     if arguments.expose_ike_keys:
         from tkm.daemon.expose import Exposure  # where nobody asks for it, it is not even there
 
         manager.observe_ike_keys(Exposure(arguments.expose_ike_keys).of)
-    _serve(manager, arguments)
-    log.info("Trusted Key Manager (TKM) stopped")
+    return manager
 
 
 def _own_user(arguments: argparse.Namespace) -> int:
@@ -186,7 +189,7 @@ def _dispatcher(manager: KeyManager, generation: int) -> Dispatcher:
     return Generation1(manager).dispatcher()
 
 
-def _serve(manager: KeyManager, arguments: argparse.Namespace) -> None:
+def _serve(manager: KeyManager, arguments: argparse.Namespace, reader: Reader) -> None:
     """Serve until a signal comes; then leave no secret behind.
 
     :raises KernelError: the kernel does not let us.
@@ -194,7 +197,12 @@ def _serve(manager: KeyManager, arguments: argparse.Namespace) -> None:
     """
     users = {0, _own_user(arguments), *arguments.allow_user}
     dispatcher = _dispatcher(manager, arguments.rpc)
-    with Reactor(logs.reopen, manager.count_contexts) as reactor:
+
+    def on_hangup() -> None:
+        logs.reopen()
+        reload.reload(manager, arguments, reader.open)
+
+    with Reactor(on_hangup, manager.count_contexts) as reactor:
         prepare(arguments.socket, "--socket")
         # The name is taken first: a second TKM must not remove what the first has installed.
         server = Server(

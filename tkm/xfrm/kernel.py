@@ -73,6 +73,10 @@ class XfrmKernel:
             KernelError: the kernel refuses, or two policies cover the same traffic.
         """
         self._set_default(abi.BLOCK)
+        self._install(policies)
+        self._set_default(abi.ACCEPT)
+
+    def _install(self, policies: Iterable[Policy]) -> None:
         installed: dict[Selectors, Policy] = {}
         policies = list(policies)
         order = priorities({policy.id: policy.selectors for policy in policies})
@@ -80,7 +84,6 @@ class XfrmKernel:
             if (other := installed.setdefault(policy.selectors, policy)) is not policy:
                 raise KernelError(f"policies {other.id} and {policy.id} cover the same traffic")
             self.add_policy(policy, order[policy.id])
-        self._set_default(abi.ACCEPT)
 
     def take_over(self, policies: Iterable[Policy]) -> None:
         """Remove all policies but these, which are installed, then all states.
@@ -88,13 +91,26 @@ class XfrmKernel:
         Raises:
             KernelError: the kernel refuses.
         """
+        self._remove_others(policies)
+        self.flush_states()
+
+    def replace(self, policies: Iterable[Policy]) -> None:
+        """Install policies, or update them in place; then remove all others. States stay.
+
+        Raises:
+            KernelError: the kernel refuses, or two policies cover the same traffic.
+        """
+        policies = list(policies)
+        self._install(policies)
+        self._remove_others(policies)
+
+    def _remove_others(self, policies: Iterable[Policy]) -> None:
         wanted = {place for policy in policies for place in _places(policy)}
         request = encode(Type.GETPOLICY, make(abi.PolicyIdMessage))
         for found in [_read_policy(message) for message in self._netlink.dump(request)]:
             # Exemptions of sockets, which are listed in further directions, are not ours.
             if found.place.direction in _ALL_DIRECTIONS and found.place not in wanted:
                 self._remove_policy(found)
-        self.flush_states()
 
     def _remove_policy(self, found: "_Installed") -> None:
         log.info("Removing policy with index %d, which is not of this configuration", found.number)

@@ -57,6 +57,9 @@ class Kernel(Protocol):
     def take_over(self, policies: Iterable[Policy]) -> None:
         """Remove all policies but these, then all states."""
 
+    def replace(self, policies: Iterable[Policy]) -> None:
+        """These policies instead of those that there are; states stay."""
+
     def flush_states(self) -> None:
         """Remove all states; policies stay."""
 

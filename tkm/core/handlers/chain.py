@@ -11,9 +11,9 @@ from cryptography.x509 import Certificate
 from tkm.certs import path
 from tkm.certs.identity import speaks_for
 from tkm.certs.path import subject
-from tkm.config.keys import TrustAnchors
-from tkm.config.policy import Config, Remote
+from tkm.config.policy import Remote
 from tkm.core.kinds import Chain
+from tkm.core.rules import Rules
 from tkm.errors import CertificateError, InvalidId, refusing
 from tkm.rpc import rpc2
 from tkm.rpc.record import Empty
@@ -27,9 +27,8 @@ class Chains:
     :param now: the time (UTC) at which certificates must be valid.
     """
 
-    def __init__(self, config: Config, anchors: TrustAnchors, now: Callable[[], datetime]) -> None:
-        self._config = config
-        self._anchors = anchors
+    def __init__(self, rules: Rules, now: Callable[[], datetime]) -> None:
+        self._rules = rules
         self._now = now
 
     def check_ca(self, request: rpc2.CcCheckCa, cc: Chain) -> Empty:
@@ -64,7 +63,7 @@ class Chains:
 
         :raises InvalidId: there is none.
         """
-        policy = self._config.policies.get(number)
+        policy = self._rules.config.policies.get(number)
         if policy is None:
             raise InvalidId(f"there is no remote identity {number}")
         return policy.remote
@@ -74,7 +73,7 @@ class Chains:
 
         :raises InvalidId: there is none.
         """
-        anchor = self._anchors.get(number)
+        anchor = self._rules.anchors.get(number)
         if anchor is None:
             raise InvalidId(f"there is no CA {number}")
         return anchor

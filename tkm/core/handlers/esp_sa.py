@@ -9,11 +9,12 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from tkm.config.policy import Config, Policy
+from tkm.config.policy import Policy
 from tkm.core.handlers.common import check_algorithms, secrets_of
 from tkm.core.handlers.derive import Derivations, check_spis
 from tkm.core.kinds import Endpoint, EspSa, IkeSa, KeyExchange, Nonce
 from tkm.core.quota import Quotas
+from tkm.core.rules import Rules
 from tkm.crypto.derivation import ChildKeys, child_keys
 from tkm.errors import AuthenticationError, InvalidId, InvalidParameter, KernelError
 from tkm.rpc import rpc2
@@ -37,7 +38,7 @@ class EspSas:
 
     def __init__(
         self,
-        config: Config,
+        rules: Rules,
         kernel: Kernel,
         derivations: Derivations,
         quotas: Quotas,
@@ -45,7 +46,7 @@ class EspSas:
     ) -> None:
         self.sends_at_once: Callable[[Create], bool] = lambda _: False
         self._now = now
-        self._config = config
+        self._rules = rules
         self._quotas = quotas
         self._derivations = derivations
         self._kernel = kernel
@@ -185,10 +186,10 @@ class EspSas:
 
         :raises AuthenticationError: it is with somebody else, or asks for another authentication.
         """
-        policy = self._config.policies.get(number)
+        policy = self._rules.config.policies.get(number)
         if policy is None:
             raise InvalidId(f"there is no policy {number}")
-        proven = self._config.policies[ae.ri].authentication
+        proven = self._rules.config.policies[ae.ri].authentication
         if (ae.lc, proven) != (policy.local.identity_id, policy.authentication):
             raise AuthenticationError(
                 f"{ae} authenticated identity {ae.ri} to {ae.lc}, not those of policy {number}"

@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from tkm.certs.path import rsa_key
-from tkm.config.keys import ANY_IDENTITY, PrivateKeys
-from tkm.config.policy import Config, Policy
+from tkm.config.keys import ANY_IDENTITY
+from tkm.config.policy import Policy
 from tkm.core.handlers.common import check_algorithms, secrets_of
 from tkm.core.handlers.derive import Derivations, check_spis
 from tkm.core.kinds import Chain, Endpoint, IkeSa, KeyExchange, Nonce
 from tkm.core.message import Half, check_init, check_intermediate
 from tkm.core.quota import Quotas
+from tkm.core.rules import Rules
 from tkm.crypto import protection
 from tkm.crypto.derivation import (
     IkeKeys,
@@ -142,25 +143,23 @@ class Authentication:
 
     def __init__(
         self,
-        config: Config,
-        private_keys: PrivateKeys,
+        rules: Rules,
         now: Callable[[], datetime],
         quotas: Quotas,
     ) -> None:
-        self._config = config
+        self._rules = rules
         self._quotas = quotas
-        self._keys = private_keys
         self._now = now
         self.sha1 = False
 
     def sign(self, request: rpc2.IsaSign, isa: IkeSa, ae: Endpoint) -> rpc2.SignatureReply:
         """Sign our first message, as local identity ``lc``."""
-        identity = self._config.local_identities.get(request.lc)
+        identity = self._rules.config.local_identities.get(request.lc)
         if identity is None:
             raise InvalidId(f"there is no local identity {request.lc}")
         policies = [
             policy
-            for policy in self._config.policies.values()
+            for policy in self._rules.config.policies.values()
             if policy.local.identity_id == request.lc
         ]
         if not policies:
@@ -178,7 +177,7 @@ class Authentication:
         return rpc2.SignatureReply(method=auth.method, signature=auth.data)
 
     def _key(self, lc: int) -> RSAPrivateKey:
-        key = self._keys.get(lc) or self._keys.get(ANY_IDENTITY)
+        key = self._rules.keys.get(lc) or self._rules.keys.get(ANY_IDENTITY)
         if key is None:
             raise InvalidId(f"local identity {lc} has no private key")
         return key
@@ -190,7 +189,7 @@ class Authentication:
             isa.number,
             cc.number,
         )
-        policy = self._config.policies[cc.ri]
+        policy = self._rules.config.policies[cc.ri]
         if policy.local.identity_id != ae.lc:
             raise AuthenticationError(
                 f"{ae} is signed for local identity {ae.lc}, not for that of policy {policy.id}"
@@ -206,7 +205,7 @@ class Authentication:
         auth = Auth(request.method, request.signature)
         verify(rsa_key(cc.peer), octets, auth, sha1=self.sha1 or policy.remote.allow_sha1)
         self._quotas.check(Endpoint, cc.ri)
-        ae.ri, ae.expires = cc.ri, self._end(cc, policy)
+        ae.ri, ae.anchor, ae.expires = cc.ri, cc.certificates[0], self._end(cc, policy)
         log.info("Authentication of ISA context %d successful", isa.number)
         return Empty()
 

@@ -50,7 +50,7 @@ def is_accepted(
     connections = context.configuration.connections
     context.configuration = Configuration(connections, authorities, tuple(known))
     loaded = {number: path.load(each.der) for number, each in enumerate(anchors, 1)}
-    alice.manager.chains._anchors = loaded
+    alice.manager.chains._rules.anchors = loaded
     network.ping(alice)
     network.run(1)
     return bool(alice.states())
