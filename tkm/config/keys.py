@@ -55,13 +55,13 @@ def load_private_key(file: Path) -> RSAPrivateKey:
 
 
 def load_ca(file: Path) -> Certificate:
-    """A CA certificate, DER.
+    """A CA certificate, DER or PEM; white space behind it does not matter.
 
     :raises ConfigError: it is none, or others may change it.
     """
     log.info("Loading CA certificate '%s'", file)
     try:
-        certificate = path.load(files.read(file))
+        certificate = path.load_file(files.read(file))
         path.check_issuer(certificate, datetime.now(UTC))
     except OSError as error:
         raise ConfigError(f"CA certificate '{file}': {error.strerror}") from error
