@@ -26,10 +26,13 @@ RECOGNIZED: Final = frozenset(
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 
-def find(certificate: x509.Certificate, kind: type[_Kind]) -> _Kind | None:
-    """The value of the extension of a kind; None if there is none."""
+def find(
+    whole: x509.Certificate | x509.CertificateRevocationList | x509.RevokedCertificate,
+    kind: type[_Kind],
+) -> _Kind | None:
+    """The value of the extension of a kind in a certificate or CRL; None if there is none."""
     try:
-        return certificate.extensions.get_extension_for_class(kind).value
+        return whole.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
 

@@ -5,24 +5,21 @@ The path is exactly the row of certificates that was given, from the trust ancho
 anchor's own constraints count as those of the CAs below it do (RFC 5937).
 """
 
-import re
 import warnings
-from base64 import b64decode
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tkm.certs import der, extensions, names, strength
+from tkm.certs.crls import NOTHING_REVOKED, Revocation
+from tkm.certs.issuing import check_time, subject
 from tkm.certs.policies import ANYTHING, Policies, Wanted
 from tkm.errors import CertificateError, refusing
 
 LONGEST_PATH: Final = 10
-_PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _PURPOSES: Final = frozenset(
     {ExtendedKeyUsageOID.IPSEC_IKE, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 )
@@ -50,17 +47,10 @@ def load_file(octets: bytes) -> x509.Certificate:
     :raises CertificateError: it is none, or more than one, or as :func:`load` does.
     """
     try:
-        if b"-----BEGIN" in octets:
-            (octets,) = map(b64decode, _PEM.findall(octets))
-        first = next(der.elements(octets)).octets
-    except (ValueError, IndexError, StopIteration):
+        octets = der.of_file(octets)
+    except (ValueError, IndexError):
         raise CertificateError("not one certificate, DER or PEM") from None
-    return load(first if octets[len(first) :].isspace() else octets)
-
-
-def subject(certificate: x509.Certificate) -> str:
-    """The subject's name for logs, most general part first: ``C=CH, O=…, CN=…``."""
-    return ", ".join(part.rfc4514_string() for part in certificate.subject.rdns)
+    return load(octets)
 
 
 def rsa_key(certificate: x509.Certificate) -> RSAPublicKey:
@@ -74,40 +64,6 @@ def rsa_key(certificate: x509.Certificate) -> RSAPublicKey:
     return key
 
 
-def check_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> None:
-    """Check that ``issuer`` has signed ``certificate``.
-
-    :raises CertificateError: names or signature do not fit, or the signature is too weak.
-    """
-    wrong = f"'{subject(certificate)}' was not issued by '{subject(issuer)}'"
-    with refusing(CertificateError, wrong):
-        if fault := strength.signature_fault(certificate):
-            raise CertificateError(f"'{subject(certificate)}' {fault}")
-        if not names.equal(certificate.issuer, issuer.subject):
-            raise CertificateError(f"{wrong}: the names differ")
-        try:
-            _verify(certificate, issuer.public_key())
-        except InvalidSignature:
-            raise CertificateError(wrong) from None
-
-
-def _verify(certificate: x509.Certificate, key: Any) -> None:
-    """Verify a certificate's signature, as ``verify_directly_issued_by`` does.
-
-    That compares names octet by octet, which RFC 5280, 7.1, does not.
-
-    :raises InvalidSignature: it is not the key's.
-    :raises TypeError: the key is of another kind.
-    """
-    tbs, algorithm, _ = der.contents(certificate.public_bytes(Encoding.DER))
-    if algorithm not in der.contents(tbs.octets)[:3]:  # behind version (if any) and serial number
-        raise CertificateError(f"'{subject(certificate)}' names two signature algorithms")
-    how: list[Any] = [certificate.signature_algorithm_parameters]
-    if isinstance(key, RSAPublicKey):
-        how.append(certificate.signature_hash_algorithm)
-    key.verify(certificate.signature, certificate.tbs_certificate_bytes, *how)
-
-
 def check_issuer(certificate: x509.Certificate, now: datetime) -> None:
     """Check that a trust anchor is a CA, and valid at the time ``now`` (UTC).
 
@@ -115,7 +71,7 @@ def check_issuer(certificate: x509.Certificate, now: datetime) -> None:
     """
     if fault := _issuer_fault(certificate):
         raise CertificateError(fault)
-    _check_time(certificate, now)
+    check_time(certificate, now)
 
 
 def _issuer_fault(certificate: x509.Certificate) -> str:
@@ -131,13 +87,6 @@ def _issuer_fault(certificate: x509.Certificate) -> str:
     return ""
 
 
-def _check_time(certificate: x509.Certificate, now: datetime) -> None:
-    if not certificate.not_valid_before_utc <= now.astimezone(UTC):
-        raise CertificateError(f"it is not valid before {certificate.not_valid_before_utc}")
-    if not now.astimezone(UTC) <= certificate.not_valid_after_utc:
-        raise CertificateError(f"it has expired on {certificate.not_valid_after_utc}")
-
-
 def constrains_names(path: list[x509.Certificate]) -> bool:
     """A CA of the path, the trust anchor included, constrains names (RFC 5280, 4.2.1.10)."""
     return any(extensions.find(each, x509.NameConstraints) is not None for each in path[:-1])
@@ -148,19 +97,26 @@ def expires(path: list[x509.Certificate]) -> datetime:
     return min(certificate.not_valid_after_utc for certificate in path)
 
 
-def validate(path: list[x509.Certificate], now: datetime, wanted: Wanted = ANYTHING) -> None:
+def validate(
+    path: list[x509.Certificate],
+    now: datetime,
+    revocation: Revocation = NOTHING_REVOKED,
+    wanted: Wanted = ANYTHING,
+) -> None:
     """Validate a path, trust anchor first, peer last, at the time ``now`` (UTC).
 
-    That each has signed the next one was checked before: :func:`check_issued`.
+    That each has signed the next one was checked before: :func:`tkm.certs.issuing.check_issued`.
 
+    :param revocation: CRLs; each certificate must be on none of them.
     :param wanted: the certificate policies that are wanted; by default any, or none at all.
     :raises CertificateError: it is not valid.
     """
     with refusing(CertificateError, "the path cannot be validated"):
         validation = _Validation(path, now, wanted)
-        for certificate in path:
+        for depth, certificate in enumerate(path):
             try:
                 validation.step(certificate)
+                revocation.check(certificate, path[:depth], now)
             except CertificateError as error:
                 raise CertificateError(f"'{subject(certificate)}': {error}") from None
 
@@ -193,7 +149,7 @@ class _Validation:
             self._prepare(certificate, self_issued)
 
     def _check(self, certificate: x509.Certificate, *, always: bool) -> None:
-        _check_time(certificate, self._now)
+        check_time(certificate, self._now)
         if oid := extensions.unrecognized(certificate):
             raise CertificateError(f"it has the unknown critical extension {oid}")
         if certificate.version is not x509.Version.v3 and len(certificate.extensions):

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from cryptography.x509 import Certificate
 
-from tkm.certs import path, strength
+from tkm.certs import issuing, path, strength
 from tkm.config import files
 from tkm.crypto.secret import Secret
 from tkm.errors import CertificateError, ConfigError
@@ -67,7 +67,7 @@ def load_ca(file: Path) -> Certificate:
         raise ConfigError(f"CA certificate '{file}': {error.strerror}") from error
     except CertificateError as error:
         raise ConfigError(f"CA certificate '{file}': {error}") from error
-    log.info("CA certificate '%s' loaded", path.subject(certificate))
+    log.info("CA certificate '%s' loaded", issuing.subject(certificate))
     return certificate
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from tkm.certs.crls import NOTHING_REVOKED, Revocation
 from tkm.config.keys import PrivateKeys, TrustAnchors
 from tkm.config.policy import Config
 from tkm.core.handlers import ike_sa
@@ -56,6 +57,7 @@ class KeyManager:
     :param kernel: where ESP happens.
     :param now: the time (UTC), for certificates.
     :param limit: how many contexts of each kind there can be.
+    :param revocation: which certificates of peers and their CAs are revoked.
     :ivar key_size: bits of the longest private key.
     """
 
@@ -67,6 +69,7 @@ class KeyManager:
         kernel: Kernel,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         limit: int = CONTEXTS,
+        revocation: Revocation = NOTHING_REVOKED,
     ) -> None:
         self._config = config
         self._kernel = kernel
@@ -80,7 +83,7 @@ class KeyManager:
         inputs = KeyInputs(own)
         ike_sas = IkeSas(derivations, quotas)
         self._esp_sas = EspSas(config, kernel, derivations, quotas)
-        self.chains = Chains(config, anchors, now)
+        self.chains = Chains(config, anchors, now, revocation)
         self.authentication = authentication = Authentication(config, private_keys, now, quotas)
         self._compute: dict[type[Request[Any]], Compute] = {
             rpc2.NcCreate: inputs.nc_create,

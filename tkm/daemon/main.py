@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tkm import VERSION, sandbox
+from tkm.certs.crls import NOTHING_REVOKED
 from tkm.config import conf
+from tkm.config.crls import load_crls
 from tkm.config.keys import load_anchors, load_private_keys
 from tkm.config.policy import check_generation_1
 from tkm.core.manager import CONTEXTS, KeyManager
@@ -43,6 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-r", dest="ca", metavar="CA.DER[:ID][,…]",
         help="certificates of trusted CAs, and the numbers that the IKE daemon calls them by",
+    )  # fmt: skip
+    parser.add_argument(
+        "--crls", metavar="CRL.DER[,…]",
+        help="certificate revocation lists, and certificates of keys that sign them for a CA; with "
+        "any, each certificate of a peer and its CAs needs a fresh CRL of its issuer",
     )  # fmt: skip
     parser.add_argument(
         "--socket", metavar="PATH", default=IKE_SOCKET, help="where to serve (%(default)s)"
@@ -162,6 +169,7 @@ def _run(arguments: argparse.Namespace) -> None:
         anchors=load_anchors(arguments.ca),
         kernel=kernel,
         limit=arguments.contexts,
+        revocation=load_crls(arguments.crls) if arguments.crls else NOTHING_REVOKED,
     )
     if arguments.expose_ike_keys:
         from tkm.daemon.expose import Exposure  # where nobody asks for it, it is not even there

@@ -15,13 +15,24 @@ from cryptography.x509 import ObjectIdentifier
 
 from ike.engine.path_building import PathBuilder
 from ike.x509 import Certificate
-from tkm.certs import path
+from tkm.certs import crls, path
+from tkm.certs.crls import NOTHING_REVOKED, Revocation
+from tkm.certs.issuing import check_issued
 from tkm.certs.policies import ANYTHING, Wanted
 from tkm.errors import CertificateError
 
 FILE: Final = Path(__file__).parents[2] / "vectors" / "pkits.json.xz"
 NOW: Final = datetime(2020, 1, 1, tzinfo=UTC)
 """All that is meant to be valid is, from 2010 to 2030."""
+
+CRL_SIGNERS: Final = {
+    "BasicSelfIssuedCRLSigningKeyCRLCert.crt",
+    "BasicSelfIssuedNewKeyOldWithNewCACert.crt",
+    "BasicSelfIssuedOldKeyNewWithOldCACert.crt",
+    "SeparateCertificateandCRLKeysCRLSigningCert.crt",
+    "SeparateCertificateandCRLKeysCA2CRLSigningCert.crt",
+}
+"""What an administrator would configure beside the CRLs: keys of the same CA that sign them."""
 
 
 @cache
@@ -45,7 +56,26 @@ def refusal(case: Any) -> str:
     wanted = wanted_of(case["parameters"])
     names = [case["certificate"], *case["others"]]
     anchor = der("TrustAnchorRootCertificate.crt")
-    return refusal_of([der(name) for name in names], [anchor], NOW, wanted)
+    received = [der(name) for name in names]
+    try:
+        revocation = revocation_of(case)
+    except CertificateError as error:
+        return str(error)
+    return refusal_of(received, [anchor], NOW, revocation, wanted)
+
+
+def revocation_of(case: Any) -> Revocation:
+    """Its CRLs, and the trust anchor's, which goes with all.
+
+    :raises CertificateError: a CRL is not accepted, so that a TKM would not start.
+    """
+    if not case["revocation"]:
+        return NOTHING_REVOKED
+    files = {*case["crls"], "TrustAnchorRootCRL.crl"}
+    read = [crls.load(base64.b64decode(suite()["crls"][name])) for name in files]
+    return Revocation(
+        read, [path.load(der(name)) for name in case["others"] if name in CRL_SIGNERS]
+    )
 
 
 def wanted_of(parameters: dict[str, Any]) -> Wanted:
@@ -60,7 +90,11 @@ def wanted_of(parameters: dict[str, Any]) -> Wanted:
 
 
 def refusal_of(
-    received: Sequence[bytes], anchors: Sequence[bytes], now: datetime, wanted: Wanted = ANYTHING
+    received: Sequence[bytes],
+    anchors: Sequence[bytes],
+    now: datetime,
+    revocation: Revocation = NOTHING_REVOKED,
+    wanted: Wanted = ANYTHING,
 ) -> str:
     """What tkm_iked and the TKM do with a peer's certificates, its own first."""
     try:
@@ -71,7 +105,7 @@ def refusal_of(
     reason = "no path"
     for candidate in builder.paths():
         try:
-            check([each.der for each in candidate], now, wanted)
+            check([each.der for each in candidate], now, revocation, wanted)
         except CertificateError as error:
             reason = str(error)
         else:
@@ -79,12 +113,17 @@ def refusal_of(
     return reason
 
 
-def check(chain: Sequence[bytes], now: datetime, wanted: Wanted = ANYTHING) -> None:
+def check(
+    chain: Sequence[bytes],
+    now: datetime,
+    revocation: Revocation = NOTHING_REVOKED,
+    wanted: Wanted = ANYTHING,
+) -> None:
     """What the TKM does with one path, trust anchor first.
 
     :raises CertificateError: it refuses it.
     """
     certificates = [path.load(each) for each in chain]
     for issuer, certificate in pairwise(certificates):
-        path.check_issued(certificate, issuer)
-    path.validate(certificates, now, wanted)
+        check_issued(certificate, issuer)
+    path.validate(certificates, now, revocation, wanted)

@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 
 from tkm.certs import path
+from tkm.certs.crls import NOTHING_REVOKED, Revocation
 from tkm.certs.identity import speaks_for
-from tkm.certs.path import subject
+from tkm.certs.issuing import check_issued, subject
 from tkm.config.keys import TrustAnchors
 from tkm.config.policy import Config, Remote
 from tkm.core.kinds import Chain
@@ -25,11 +26,19 @@ class Chains:
     """The operations on cc.
 
     :param now: the time (UTC) at which certificates must be valid.
+    :param revocation: which certificates are revoked.
     """
 
-    def __init__(self, config: Config, anchors: TrustAnchors, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        anchors: TrustAnchors,
+        now: Callable[[], datetime],
+        revocation: Revocation = NOTHING_REVOKED,
+    ) -> None:
         self._config = config
         self._anchors = anchors
+        self._revocation = revocation
         self._now = now
 
     def check_ca(self, request: rpc2.CcCheckCa, cc: Chain) -> Empty:
@@ -86,7 +95,7 @@ class Chains:
         """
         if len(cc.certificates) < 2:
             raise CertificateError("there is no certificate below the CA")
-        path.validate(cc.certificates, self._now())
+        path.validate(cc.certificates, self._now(), self._revocation)
         if remote.ca not in (0, ca):
             raise CertificateError(f"the chain begins with CA {ca}, not with CA {remote.ca}")
         subject_counts = not (remote.require_san or path.constrains_names(cc.certificates))
@@ -108,4 +117,4 @@ def check_link(cc: Chain, certificate: Certificate, issuer: Certificate) -> None
     log.info(
         "Verifying signature of '%s' with certificate '%s'", subject(certificate), subject(issuer)
     )
-    path.check_issued(certificate, issuer)
+    check_issued(certificate, issuer)
