@@ -111,6 +111,8 @@ def _directory_name(name: x509.Name, base: x509.Name) -> bool:
 
 def _domain(name: str, base: str) -> bool:
     """A domain or one below it; an empty base means all."""
+    if name.startswith("."):
+        raise CertificateError(f"'{name}' is not a domain, and a CA constrains it")
     name, base = name.lower(), base.lower()
     return not base or name == base or name.endswith(f".{base}")
 
@@ -118,8 +120,8 @@ def _domain(name: str, base: str) -> bool:
 def _mailbox(name: str, base: str) -> bool:
     """An address, all of a host, or all of a domain's hosts (with a leading dot)."""
     user, _, host = name.rpartition("@")
-    if not (user and host):
-        raise CertificateError(f"'{name}' is not an e-mail address")
+    if not (user and host) or "@" in user:
+        raise CertificateError(f"'{name}' is not an e-mail address, and a CA constrains it")
     wanted, at, base_host = base.rpartition("@")
     return _host(host, base_host) and (not at or user == wanted)
 
