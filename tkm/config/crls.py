@@ -36,9 +36,8 @@ def load_crls(specification: str) -> Revocation:
         if isinstance(read, Certificate):
             signers.append(read)
         elif not crls.is_fresh(read, datetime.now(UTC)):
-            raise ConfigError(
-                f"CRL '{name}' is of {read.last_update_utc}, until {read.next_update_utc}"
-            )
+            when = f"{read.last_update_utc} to {read.next_update_utc}"
+            raise ConfigError(f"CRL '{name}' is stale or not yet valid: it is of {when}")
         else:
             found.append(read)
     return Revocation(found, signers)
