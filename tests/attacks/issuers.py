@@ -108,6 +108,7 @@ def crl(
     begin: datetime = NOW - DAY,
     end: datetime = NOW + DAY,
     reason: x509.ReasonFlags | None = None,
+    entry_extension: x509.ExtensionType | None = None,
 ) -> bytes:
     """A CRL, DER, with these serial numbers on it."""
     builder = (
@@ -120,6 +121,8 @@ def crl(
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(begin)
         if reason:
             entry = entry.add_extension(x509.CRLReason(reason), critical=False)
+        if entry_extension:
+            entry = entry.add_extension(entry_extension, critical=True)
         builder = builder.add_revoked_certificate(entry.build())
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical)

@@ -367,6 +367,12 @@ OTHERS: Final[dict[str, Callable[[], Parts]]] = {
     "signed with a salt of 2 ** 70": lambda: Parts(algorithm=pss(1, 1 << 70, 1)),
     "signed with an unknown algorithm": lambda: Parts(algorithm=tlv(0x30, oid("1.2.3.4"))),
     "two signature algorithms": lambda: Parts(outer_algorithm=SHA512_RSA),
+    "another signature algorithm inside": lambda: Parts(
+        algorithm=tlv(0x30, oid("1.2.3.4")), outer_algorithm=SHA256_RSA
+    ),
+    "NULL in one of its signature algorithms": lambda: Parts(
+        algorithm=SHA256_RSA_BARE, outer_algorithm=SHA256_RSA
+    ),
 }
 
 

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.attacks.issuers import DAY, KEYS, chain, crl, dn, issue, loaded
+from tests.attacks.odd import SHA1_RSA, SHA256_RSA
 from tests.unit.tkm.chains import BOB, NOW, judge
 from tkm.certs import crls, path
 from tkm.certs.crls import Revocation
@@ -117,6 +118,8 @@ def test_a_delta_takes_a_crl_further() -> None:
             reason=REASON.remove_from_crl),
         crl(CA, KEY, [SERIAL], extensions=[OLDER, (x509.DeltaCRLIndicator(8), True)],
             reason=REASON.remove_from_crl),
+        crl(CA, KEY, [SERIAL], extensions=[NEWER, BASE, scope(only_contains_user_certs=True)],
+            reason=REASON.remove_from_crl),
     ):  # fmt: skip
         assert refusal(held, useless).endswith("is revoked")
 
@@ -153,11 +156,11 @@ def test_another_key_of_the_ca_signs_its_crls() -> None:
     assert refusal(own, signers=[good], of_root=revoked).endswith(MISSING)
 
 
+UNKNOWN: Final = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), b"\5\0")
 UNUSABLE: Final = {
-    "an unknown critical extension": crl(
-        CA, KEY,
-        extensions=[(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), b"\5\0"), True)],
-    ),
+    "an unknown critical extension": crl(CA, KEY, extensions=[(UNKNOWN, True)]),
+    "an entry's unknown critical extension": crl(CA, KEY, [1], entry_extension=UNKNOWN),
+    "signed with sha1": crl(CA, KEY).replace(SHA256_RSA, SHA1_RSA),
     "is indirect": crl(CA, KEY, extensions=[scope(indirect_crl=True)]),
     "for attribute certificates": crl(
         CA, KEY, extensions=[scope(only_contains_attribute_certs=True)]
