@@ -8,7 +8,6 @@ from a certificate to its issuer, and the SubjectPublicKeyInfo names a CA in a C
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from unicodedata import normalize
 
 from ike.value import Value
@@ -74,7 +73,6 @@ class Certificate(Value):
         return cls(der, issuer, subject, key_hash, *_key_identifiers(fields[6:]))
 
 
-@lru_cache(maxsize=4096)
 def comparable(name: bytes) -> tuple[frozenset[tuple[bytes, str | bytes]], ...]:
     """A name, DER, so that names are equal if they compare equal (RFC 5280, 7.1).
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Path validation against x509-limbo: where we disagree, and why that is right for IPsec."""
 
+import re
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -82,3 +84,9 @@ def test_every_disagreement_is_of_the_right_kind() -> None:
     results = {name: case["expected_result"] for name, case in limbo.cases().items()}
     assert {results[name] for name in ACCEPTED} == {"FAILURE"}
     assert {results[name] for name in REFUSED} == {"SUCCESS"}
+
+
+def test_the_docs_list_what_is_different() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "certificates.md").read_text(encoding="utf-8")
+    for name, reason in (ACCEPTED | REFUSED).items():
+        assert re.search(rf"`{re.escape(name)}`.*\| {re.escape(reason)} \|", text), name
