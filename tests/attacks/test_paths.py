@@ -193,6 +193,24 @@ def test_too_many_names_end_soon() -> None:
     assert not is_refused(few, "")
 
 
+def test_a_long_name_is_taken_apart_once_not_for_each_constraint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = []
+    of_product = names.canonical
+
+    def noting(name: x509.Name) -> names.CanonicalName:
+        made.append(name)
+        return of_product(name)
+
+    monkeypatch.setattr(names, "canonical", noting)
+    bases = [x509.DirectoryName(dn(f"base {number}")) for number in range(400)]
+    long = x509.DirectoryName(dn(*map(str, range(200))))
+    san = x509.SubjectAlternativeName([MAIL, long])
+    assert not is_refused(chain([x509.NameConstraints(None, bases)], peer=[san]), "")
+    assert len(made) < 420
+
+
 @pytest.mark.parametrize(
     ("levels", "is_good"),
     [

@@ -2,7 +2,8 @@
 """Names of certificates: which are equal (RFC 5280, 7.1), and which a CA permits (4.2.1.10)."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
 from unicodedata import normalize
@@ -44,17 +45,22 @@ def equal(one: x509.Name, other: x509.Name) -> bool:
     return one == other or canonical(one) == canonical(other)
 
 
+_Bases = Mapping[type[x509.GeneralName], Sequence[Any]]
+"""Of subtrees, by the type of their names."""
+
+
 class NameConstraints:
     """The name constraints of the CAs of a path, the trust anchor's included."""
 
     def __init__(self) -> None:
-        self._found: list[x509.NameConstraints] = []
+        self._found: list[tuple[_Bases, _Bases]] = []
         self._comparisons = 0
 
     def add(self, issuer: x509.Certificate) -> None:
         """From here on names are as this CA says, too."""
         if value := extensions.find(issuer, x509.NameConstraints):
-            self._found.append(value)
+            subtrees = value.permitted_subtrees, value.excluded_subtrees
+            self._found.append((_by_type(subtrees[0]), _by_type(subtrees[1])))
 
     def check(self, certificate: x509.Certificate) -> None:
         """Check all names of a certificate.
@@ -62,22 +68,47 @@ class NameConstraints:
         :raises CertificateError: one is excluded or not permitted, or cannot be compared.
         """
         for name in _names(certificate) if self._found else ():
-            for constraints in self._found:
-                permitted = self._comparable(name, constraints.permitted_subtrees)
-                if permitted and not any(_within(name, base) for base in permitted):
+            kind, value = type(name), None
+            for permitted, excluded in self._found:
+                good, bad = permitted.get(kind, ()), excluded.get(kind, ())
+                self._comparisons += len(good) + len(bad)
+                if self._comparisons > MOST_COMPARISONS:
+                    raise CertificateError("the path has too many names and name constraints")
+                if good or bad:
+                    value = value or _comparable(name)
+                if good and not any(_WITHIN[kind](value, base) for base in good):
                     raise CertificateError(f"a CA does not permit the name {_shown(name)}")
-                excluded = self._comparable(name, constraints.excluded_subtrees)
-                if any(_within(name, base) for base in excluded):
+                if any(_WITHIN[kind](value, base) for base in bad):
                     raise CertificateError(f"a CA excludes the name {_shown(name)}")
 
-    def _comparable(
-        self, name: x509.GeneralName, subtrees: list[x509.GeneralName] | None
-    ) -> list[x509.GeneralName]:
-        """Those of the name's own type."""
-        self._comparisons += len(subtrees or ())
-        if self._comparisons > MOST_COMPARISONS:
-            raise CertificateError("the path has too many names and name constraints")
-        return [base for base in subtrees or () if type(base) is type(name)]
+
+def _by_type(subtrees: Iterable[x509.GeneralName] | None) -> _Bases:
+    bases: defaultdict[type[x509.GeneralName], list[Any]] = defaultdict(list)
+    for base in subtrees or ():
+        value = base.value
+        bases[type(base)].append(canonical(value) if isinstance(value, x509.Name) else value)
+    return bases
+
+
+def _comparable(name: x509.GeneralName) -> Any:
+    """The value of a name that constraints are compared with; it is made once a name.
+
+    :raises CertificateError: names of this type are not compared, or the name is malformed.
+    """
+    value = name.value
+    if isinstance(name, x509.DirectoryName):
+        return canonical(value)
+    if isinstance(name, x509.UniformResourceIdentifier):
+        host = _HOST.fullmatch(value.lower())
+        good, value = host and not host[1].replace(".", "").isdigit(), host and host[1]
+    elif isinstance(name, x509.RFC822Name):
+        user, _, host = value.rpartition("@")
+        good = user and host and "@" not in user
+    else:
+        good = type(name) in _WITHIN and not (isinstance(value, str) and value.startswith("."))
+    if not good:
+        raise CertificateError(f"a CA constrains names as {_shown(name)}, which is not comparable")
+    return value
 
 
 def _names(certificate: x509.Certificate) -> Iterator[x509.GeneralName]:
@@ -93,26 +124,12 @@ def _names(certificate: x509.Certificate) -> Iterator[x509.GeneralName]:
             yield x509.RFC822Name(str(part.value))
 
 
-def _within(name: x509.GeneralName, base: x509.GeneralName) -> bool:
-    """A name is in a subtree of its own type.
-
-    :raises CertificateError: names of this type are not compared, or the name is malformed.
-    """
-    within = _WITHIN.get(type(name))
-    if within is None:
-        raise CertificateError(f"a CA constrains names of type {type(name).__name__}")
-    return within(name.value, base.value)
-
-
-def _directory_name(name: x509.Name, base: x509.Name) -> bool:
-    start = canonical(base)
-    return canonical(name)[: len(start)] == start
+def _directory_name(name: CanonicalName, base: CanonicalName) -> bool:
+    return name[: len(base)] == base
 
 
 def _domain(name: str, base: str) -> bool:
     """A domain or one below it; an empty base means all."""
-    if name.startswith("."):
-        raise CertificateError(f"'{name}' is not a domain, and a CA constrains it")
     name, base = name.lower(), base.lower()
     return not base or name == base or name.endswith(f".{base}")
 
@@ -120,18 +137,8 @@ def _domain(name: str, base: str) -> bool:
 def _mailbox(name: str, base: str) -> bool:
     """An address, all of a host, or all of a domain's hosts (with a leading dot)."""
     user, _, host = name.rpartition("@")
-    if not (user and host) or "@" in user:
-        raise CertificateError(f"'{name}' is not an e-mail address, and a CA constrains it")
     wanted, at, base_host = base.rpartition("@")
     return _host(host, base_host) and (not at or user == wanted)
-
-
-def _uri(name: str, base: str) -> bool:
-    """The URI's host, as for e-mail addresses; it must be a name."""
-    found = _HOST.fullmatch(name.lower())
-    if not found or found[1].replace(".", "").isdigit():
-        raise CertificateError(f"the URI '{name}' has no host's name, and a CA constrains it")
-    return _host(found[1], base)
 
 
 def _host(name: str, base: str) -> bool:
@@ -153,6 +160,6 @@ _WITHIN: Final[dict[type[x509.GeneralName], Callable[[Any, Any], bool]]] = {
     x509.DNSName: _domain,
     x509.IPAddress: _address,
     x509.RFC822Name: _mailbox,
-    x509.UniformResourceIdentifier: _uri,
+    x509.UniformResourceIdentifier: _host,
 }
 """How names of each type are compared."""
