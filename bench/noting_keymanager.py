@@ -37,9 +37,11 @@ class NotingKernel:
 
     flush = flush_states
 
-    def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
-        """Note them down."""
+    def add_inbound(self, pair: StatePair, keys: StateKeys) -> None:
+        """Note the pair down."""
         self._pairs.add(pair)
+
+    add_outbound = add_inbound
 
     def delete_states(self, pair: StatePair) -> None:
         """Strike them out."""

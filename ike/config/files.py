@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where the files of a configuration are read from: the disk, or a process that opens them."""
 
+import fnmatch
+import itertools
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +37,8 @@ class Files:
     ) -> None:
         self._open = open_file
         self._names = names
+        self.used: set[Path] = set()
+        """Files that were opened and folders that were listed, or were to be."""
 
     def read(self, path: Path, most: int | None = None) -> bytes:
         """The octets of a file.
@@ -41,6 +46,7 @@ class Files:
         Raises:
             ConfigError: It cannot be read, is not a file, or is longer than ``most``.
         """
+        self.used.add(path)
         try:
             with os.fdopen(self._open(path), "rb") as stream:
                 status = os.fstat(stream.fileno())
@@ -58,9 +64,29 @@ class Files:
         Raises:
             ConfigError: It cannot be read.
         """
+        self.used.add(folder)
         try:
             return [folder / name for name in self._names(folder)]
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise ConfigError(f"{folder}: {error.strerror}") from error
+
+    def matching(self, pattern: Path) -> list[Path]:
+        """Files by a path that may have wildcards (glob(7)); one without need not be there.
+
+        Raises:
+            ConfigError: A folder cannot be read.
+        """
+        plain = itertools.takewhile(lambda part: not re.search(r"[*?[]", part), pattern.parts)
+        found = [Path(*plain)]
+        for part in pattern.parts[len(found[0].parts) :]:
+            inner = (each for folder in found for each in self.folder(folder))
+            found = [each for each in inner if _matches(each.name, part)]
+        return found
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """As a shell matches names: those of hidden files only by a dot."""
+    hidden = name.startswith(".") and not pattern.startswith(".")
+    return not hidden and fnmatch.fnmatchcase(name, pattern)

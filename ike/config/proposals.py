@@ -17,7 +17,11 @@ Suite = tuple[Transform, ...]
 
 _ENCRYPTION = {"aes256": Transform(TransformType.ENCR, Encryption.AES_CBC, 256)}
 _INTEGRITY = {"sha512": Transform(TransformType.INTEG, Integrity.HMAC_SHA2_512_256)}
-_PRF = {"sha512": Transform(TransformType.PRF, Prf.HMAC_SHA2_512)}
+_PRF = {
+    "sha512": Transform(TransformType.PRF, Prf.HMAC_SHA2_512),
+    "prfsha512": Transform(TransformType.PRF, Prf.HMAC_SHA2_512),
+}
+"""An integrity algorithm brings its PRF along, unless one is named."""
 _GROUPS = {
     "modp3072": Transform(TransformType.KE, KeMethod.MODP_3072),
     "modp4096": Transform(TransformType.KE, KeMethod.MODP_4096),
@@ -44,13 +48,23 @@ _TABLES = {
 }
 
 
+_DEFAULT = {
+    Protocol.IKE: "aes256-sha512-modp4096-modp3072",
+    Protocol.ESP: "aes256-sha512-esn-noesn",
+}
+"""What ``default`` stands for."""
+
+
 def parse(text: str, protocol: Protocol) -> tuple[Suite, ...]:
     """The suites of a list that is separated by commas.
 
     Raises:
         ValueError: A word is unknown, or an algorithm is missing.
     """
-    return tuple(_suite(item.strip(), protocol) for item in text.split(","))
+    items = (item.strip().lower() for item in text.split(","))
+    return tuple(
+        _suite(_DEFAULT[protocol] if item == "default" else item, protocol) for item in items
+    )
 
 
 def _suite(text: str, protocol: Protocol) -> Suite:
@@ -62,7 +76,11 @@ def _suite(text: str, protocol: Protocol) -> Suite:
         raise ValueError(f"proposal {text}: an algorithm is there twice")
     if protocol == Protocol.ESP and not _ESN.keys() & set(words):
         words.append("noesn")
-    suite = [table[word] for table in tables for word in words if word in table]
+    suite = [
+        transform
+        for table in tables
+        for transform in dict.fromkeys(table[word] for word in words if word in table)
+    ]
     kinds = {transform.kind for transform in suite}
     needed = {TransformType.ENCR, TransformType.INTEG}
     if protocol == Protocol.IKE:

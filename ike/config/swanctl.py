@@ -5,51 +5,68 @@ What we cannot do is refused with its line, rather than passed over: a setting t
 nothing is worse than none.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from ike import address
-from ike.address import Network
-from ike.config import proposals
+from ike.config import proposals, values
 from ike.config.certificates import authorities_in, certificate, is_root, issuers_of
 from ike.config.files import Files
 from ike.config.model import Authority, ChildConfig, Configuration, Connection, Mode
-from ike.config.settings import Entry, Section, parse
+from ike.config.section import Entry, Section
+from ike.config.settings import parse
 from ike.errors import ConfigError
-from ike.identity import Identity
 from ike.message.numbers import Protocol
 from ike.x509 import Certificate
 
 T = TypeVar("T")
 
 _LIFETIMES = ("time", "bytes", "packets")
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_IKE_REKEY_TIME = 14400.0
+_LIFE = 1.1
+"""Lifetime of a Child SA in rekey times, unless it is given."""
+_START_ACTION = values.one_of("none", "trap", "start", "trap|start")
 
 _MOST_CERTIFICATES = 60_000
 """Octets of our certificates: a message has 65,535 at most, and there are other payloads in it."""
-_MOST_ITEMS = 255
-"""Of traffic selectors, or proposals: one octet counts them (RFC 7296, 3.13 and 3.3.1)."""
-_LONGEST_ID = 255
-"""Octets of an identity; a domain name has no more (RFC 1035, 2.3.4)."""
 
-_HIGHEST = 0xFFFFFFFF
-"""Of numbers that the TKM's configuration gives: policies, which are reqids, local identities."""
+_ELSEWHERE = {
+    "secrets": "private keys are given with -k to tkm_keymanager, and to nobody else",
+    "pools": "there are no virtual addresses",
+}
+"""Where that is configured which other sections of the file would."""
 
-_DYNAMIC: tuple[Network, ...] = ()
-"""Traffic selectors that follow the addresses of the IKE SA."""
+_FIXED: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
+    "connection": {
+        "version": (("2",), "IKEv1 is not supported"),
+        "unique": (("no",), "the TKM's policies decide who may be connected"),
+        "local_port": (("500",), "another one is an option of tkm_iked, --port"),
+        "remote_port": (("500",), "another one is an option of tkm_iked, --port"),
+        "mobike": (values.FALSE, "addresses are the policy's"),
+        "send_cert": (("always",), "the certificate is sent always"),
+        "send_certreq": (values.TRUE, "the peer's certificate is asked for always"),
+        "keyingtries": (("1",), "traffic or --initiate begins anew"),
+        "vips": (("",), "there are no virtual addresses"),
+        "pools": (("",), "there are no virtual addresses"),
+    },
+    "local": {"auth": (("pubkey",), "the TKM signs")},
+    "remote": {"auth": (("pubkey",), "the TKM verifies signatures")},
+    "child": {},
+}
+"""Settings that have one meaning here: the values that say so, and why there is no other."""
 
 _KNOWN: dict[str, tuple[set[str], set[str]]] = {
     "": (set(), {"connections", "authorities", "secrets", "pools"}),
     "connection": (
-        {"version", "local_addrs", "remote_addrs", "local_port", "remote_port", "proposals"}
-        | {"rekey_time", "reauth_time", "over_time", "rand_time", "dpd_delay", "fragmentation"}
-        | {"mobike", "unique", "send_cert", "send_certreq", "keyingtries", "encap"},
+        {"local_addrs", "remote_addrs", "proposals"}
+        | {"rekey_time", "reauth_time", "over_time", "rand_time", "dpd_delay"}
+        | {"fragmentation", "encap"},
         {"local", "remote", "children"},
     ),
-    "local": ({"auth", "certs", "id", "identity_id"}, set()),
-    "remote": ({"auth", "certs", "id", "cacerts"}, set()),
+    "authority": ({"cacert"}, set()),
+    "local": ({"certs", "id", "identity_id"}, set()),
+    "remote": ({"id"}, set()),
     "child": (
         {"reqid", "mode", "esp_proposals", "start_action", "close_action", "dpd_action"}
         | {"local_ts", "remote_ts"}
@@ -57,8 +74,8 @@ _KNOWN: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
 }
-"""Keys and sections that each kind of section may have. Lifetimes of Child SAs are the TKM's
-business, and `expire` events report them; here they are only shown."""
+"""Other keys, and sections, that each kind of section may have. Lifetimes of Child SAs are the
+TKM's business, and `expire` events report them; here they are only shown."""
 
 
 def load(
@@ -77,11 +94,15 @@ def load(
     files = files or Files()
     folder = path.parent / "x509ca"
     reader = Reader(path, authorities_in(folder, files), files)
-    root = parse(files.read(path).decode("utf-8", "replace"), str(path))
+    root = parse(_text(files, path), str(path), partial(_included, files), _KNOWN[""][1])
     reader.check(root, "")
-    section = root.sections.get("connections", Section("connections", 1))
+    section = root.sections.pop("connections", Section("connections", 1, str(path)))
     if section.values:
         raise reader.error(section, f"{next(iter(section.values))} is not in a connection")
+    named_authorities = root.sections.pop("authorities", Section("authorities", 1, str(path)))
+    for other in root.sections.values():
+        if other.values or other.sections:
+            raise reader.error(other, f"{other.name}: {_ELSEWHERE[other.name]}")
     connections = tuple(map(reader.connection, section.sections.values()))
     try:
         check_reqids(connections)
@@ -90,7 +111,19 @@ def load(
     cas = [Authority(number, certificate(file, files)) for file, number in authorities]
     if not cas:
         cas = [_only_authority(folder, reader.issuers)]
+    for named in named_authorities.sections.values():
+        reader.authority(named, [ca.certificate for ca in cas])
     return Configuration(connections, tuple(cas), tuple(reader.issuers))
+
+
+def _text(files: Files, path: Path) -> str:
+    return files.read(path).decode("utf-8", "replace")
+
+
+def _included(files: Files, pattern: str, source: str) -> Iterator[tuple[str, str]]:
+    """Names and texts of the files that ``source`` includes."""
+    for path in files.matching(Path(source).parent / pattern):
+        yield str(path), _text(files, path)
 
 
 def _only_authority(folder: Path, found: Mapping[Certificate, Path]) -> Authority:
@@ -134,7 +167,7 @@ class Reader:
         self._chains: dict[Certificate, tuple[Certificate, ...]] = {}
 
     def error(self, where: Section | Entry, reason: str) -> ConfigError:
-        return ConfigError(f"{self._path}:{where.line}: {reason}")
+        return ConfigError(f"{where.source or self._path}:{where.line}: {reason}")
 
     def certificate(self, name: str) -> Certificate:
         """The certificate that a configuration calls ``name``."""
@@ -143,17 +176,25 @@ class Reader:
     def check(self, section: Section, kind: str) -> None:
         """Refuse what a section of this kind cannot have."""
         keys, sections = _KNOWN[kind]
+        fixed = _FIXED.get(kind, {})
         for key, entry in section.values.items():
-            if key not in keys:
+            if key not in keys and key not in fixed:
                 raise self.error(entry, f"{key} is not supported in {section.name or 'the file'}")
         for inner in section.sections.values():
-            if inner.name.partition("-")[0] not in sections:
+            if _without_round(inner.name) not in sections:
                 raise self.error(inner, f"section {inner.name} is not supported here")
+        for key, (allowed, reason) in fixed.items():
+            given = self.value(section, key, str.lower, allowed[0])
+            if given not in allowed:
+                one = f"only {allowed[0]}" if allowed[0] else "nothing"
+                raise self.error(
+                    section.values[key], f"{key}: {given!r} is not supported, {one}: {reason}"
+                )
 
     def value(self, section: Section, key: str, read: Callable[[str], T], default: T | None) -> T:
         """The value of a key; the default of ``None`` is none."""
         entry = section.values.get(key)
-        if entry is None:
+        if entry is None or entry.cleared:
             if default is None:
                 raise self.error(section, f"{section.name} has no {key}")
             return default
@@ -168,7 +209,20 @@ class Reader:
 
     def _optional(self, section: Section, key: str, read: Callable[[str], T]) -> T | None:
         """The value of a key that may be missing."""
-        return self.need(section, key, read) if key in section.values else None
+        entry = section.values.get(key)
+        return None if entry is None or entry.cleared else self.need(section, key, read)
+
+    def authority(self, section: Section, trusted: Collection[Certificate]) -> None:
+        """Check a CA that has a name: it is one that the TKM trusts.
+
+        Raises:
+            ConfigError: It is not.
+        """
+        self.check(section, "authority")
+        name = self.need(section, "cacert", str)
+        if certificate(self._path.parent / "x509ca" / name, self._files) not in trusted:
+            reason = "is not among the TKM's CAs; give it to tkm_keymanager and tkm_iked with -r"
+            raise self.error(section.values["cacert"], f"cacert: {name} {reason}")
 
     def connection(self, section: Section) -> Connection:
         """A connection.
@@ -177,36 +231,36 @@ class Reader:
             ConfigError: Something cannot be used.
         """
         self.check(section, "connection")
-        self.value(section, "version", _one_of("2"), "2")
-        self.value(section, "unique", _one_of("no"), "no")
         local, remote = self._side(section, "local"), self._side(section, "remote")
         children = section.sections.get("children", Section("children", section.line))
         if not children.sections:
             raise self.error(section, f"{section.name} has no children")
         certificates = self._certificates(local)
-        reauth_time = self.value(section, "reauth_time", _seconds, 0.0)
+        reauth_time = self.value(section, "reauth_time", values.seconds, 0.0)
         return Connection(
             name=section.name,
-            local_addrs=self.need(section, "local_addrs", _addresses),
-            remote_addrs=self.need(section, "remote_addrs", _addresses),
-            proposals=self.need(section, "proposals", _suites(Protocol.IKE)),
-            local_id=self.need(local, "id", _identity),
-            remote_id=self.need(remote, "id", _identity),
+            local_addrs=self.need(section, "local_addrs", values.addresses),
+            remote_addrs=self.need(section, "remote_addrs", values.addresses),
+            proposals=self._suites(section, "proposals", Protocol.IKE),
+            local_id=self.need(local, "id", values.identity),
+            remote_id=self.need(remote, "id", values.identity),
             certificates=certificates,
             children=tuple(map(self._child, children.sections.values())),
             reauth_time=reauth_time,
-            rekey_time=self.value(section, "rekey_time", _seconds, 0.0 if reauth_time else 14400.0),
-            over_time=self._optional(section, "over_time", _seconds),
-            rand_time=self._optional(section, "rand_time", _seconds),
-            dpd_delay=self.value(section, "dpd_delay", _seconds, 0.0),
-            fragmentation=self.value(section, "fragmentation", _is_yes, True),
-            encap=self.value(section, "encap", _is_yes, False),
-            local_number=self.value(local, "identity_id", _number, 1),
+            rekey_time=self.value(
+                section, "rekey_time", values.seconds, 0.0 if reauth_time else _IKE_REKEY_TIME
+            ),
+            over_time=self._optional(section, "over_time", values.seconds),
+            rand_time=self._optional(section, "rand_time", values.seconds),
+            dpd_delay=self.value(section, "dpd_delay", values.seconds, 0.0),
+            fragmentation=self.value(section, "fragmentation", values.is_yes, True),
+            encap=self.value(section, "encap", values.is_yes, False),
+            local_number=self.value(local, "identity_id", values.number, 1),
         )
 
     def _certificates(self, local: Section) -> tuple[Certificate, ...]:
         """Ours, with the intermediate CAs; all of them go into one message."""
-        own = tuple(map(self.certificate, self.need(local, "certs", _words)))
+        own = tuple(map(self.certificate, self.need(local, "certs", values.words)))
         chain = self._with_issuers(own)
         octets = sum(len(each.der) for each in chain)
         if octets > _MOST_CERTIFICATES:
@@ -221,94 +275,45 @@ class Reader:
         return tuple(dict.fromkeys((*own, *self._chains[own[0]])))
 
     def _side(self, section: Section, name: str) -> Section:
-        side = section.sections.get(name)
-        if side is None:
+        """What is to be known of us, or of the peer."""
+        rounds = [each for each in section.sections.values() if _without_round(each.name) == name]
+        if not rounds:
             raise self.error(section, f"{section.name} has no section {name}")
-        self.check(side, name)
-        self.value(side, "auth", _one_of("pubkey"), "pubkey")
-        return side
+        if len(rounds) > 1:
+            raise self.error(rounds[1], f"{rounds[1].name}: one authentication is supported")
+        self.check(rounds[0], name)
+        return rounds[0]
+
+    def _suites(
+        self, section: Section, key: str, protocol: Protocol
+    ) -> tuple[proposals.Suite, ...]:
+        def read(text: str) -> tuple[proposals.Suite, ...]:
+            return values.few(proposals.parse(text, protocol))
+
+        return self.value(section, key, read, read("default"))
 
     def _child(self, section: Section) -> ChildConfig:
         self.check(section, "child")
+        for what in ("life", "rekey", "rand"):
+            for unit in ("bytes", "packets"):
+                self._optional(section, f"{what}_{unit}", values.count)
+        self._optional(section, "rand_time", values.seconds)
+        rekey_time = self.value(section, "rekey_time", values.seconds, 0.0)
         return ChildConfig(
             name=section.name,
-            reqid=self.need(section, "reqid", _number),
-            mode=Mode(self.value(section, "mode", _one_of("transport", "tunnel"), "tunnel")),
-            proposals=self.need(section, "esp_proposals", _suites(Protocol.ESP)),
-            local_ts=self.value(section, "local_ts", _networks, _DYNAMIC) or None,
-            remote_ts=self.value(section, "remote_ts", _networks, _DYNAMIC) or None,
-            start_action=self.value(
-                section, "start_action", _one_of("none", "trap", "start", "trap|start"), "none"
-            ),
-            rekey_time=self.value(section, "rekey_time", _seconds, 0.0),
-            life_time=self.value(section, "life_time", _seconds, 0.0),
-            dpd_action=self.value(section, "dpd_action", _action, "none"),
-            close_action=self.value(section, "close_action", _action, "none"),
+            reqid=self.need(section, "reqid", values.number),
+            mode=Mode(self.value(section, "mode", values.one_of("transport", "tunnel"), "tunnel")),
+            proposals=self._suites(section, "esp_proposals", Protocol.ESP),
+            local_ts=self.value(section, "local_ts", values.networks, values.DYNAMIC) or None,
+            remote_ts=self.value(section, "remote_ts", values.networks, values.DYNAMIC) or None,
+            start_action=self.value(section, "start_action", _START_ACTION, "none"),
+            rekey_time=rekey_time,
+            life_time=self.value(section, "life_time", values.seconds, rekey_time * _LIFE),
+            dpd_action=self.value(section, "dpd_action", values.action, "none"),
+            close_action=self.value(section, "close_action", values.action, "none"),
         )
 
 
-def _words(text: str) -> tuple[str, ...]:
-    words = tuple(word.strip() for word in text.split(","))
-    if not all(words):
-        raise ValueError("empty")
-    return words
-
-
-def _one_of(*values: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in values:
-            raise ValueError(f"{text!r} is not supported, only {', '.join(values)}")
-        return text
-
-    return read
-
-
-def _action(text: str) -> str:
-    """What is left of an action where the TKM's policies are traps, always."""
-    return "trap" if _one_of("none", "clear", "trap")(text) == "trap" else "none"
-
-
-def _is_yes(text: str) -> bool:
-    return _one_of("yes", "no")(text) == "yes"
-
-
-def _suites(protocol: Protocol) -> Callable[[str], tuple[proposals.Suite, ...]]:
-    return lambda text: _few(proposals.parse(text, protocol))
-
-
-def _few(items: tuple[T, ...]) -> tuple[T, ...]:
-    if len(items) > _MOST_ITEMS:
-        raise ValueError(f"{len(items)} are too many, {_MOST_ITEMS} are possible")
-    return items
-
-
-def _identity(text: str) -> Identity:
-    identity = Identity.parse(text)
-    if not 1 <= len(identity.data) <= _LONGEST_ID:
-        raise ValueError(f"{len(identity.data)} octets are not 1 to {_LONGEST_ID}")
-    return identity
-
-
-def _addresses(text: str) -> tuple[str, ...]:
-    if "%" in text:
-        raise ValueError(f"{text}: not an address without a zone (%)")
-    return tuple(address.unpack(address.pack(word)) for word in _words(text))
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    if "%" in text:
-        raise ValueError(f"{text}: not an address without a zone (%)")
-    return _DYNAMIC if text == "dynamic" else _few(tuple(map(Network.parse, _words(text))))
-
-
-def _number(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _HIGHEST:
-        raise ValueError(f"{text!r} is not 1 to {_HIGHEST}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+)\s*([smhd]?)", text, re.ASCII)
-    if not match:
-        raise ValueError(f"{text!r} is not a time, such as 7200s or 2h")
-    return float(match[1]) * _UNITS[match[2]]
+def _without_round(name: str) -> str:
+    """What a section describes: `local-eap` and `local2` are rounds of `local`."""
+    return next((side for side in ("local", "remote") if name.startswith(side)), name)

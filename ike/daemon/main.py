@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ike.config.files import Files
 from ike.config.model import Configuration
 from ike.config.swanctl import load
 from ike.daemon import ees, reload
@@ -127,8 +128,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     log.info("tkm_iked starting")
     try:
         authorities = _authorities(arguments.ca)
-        configuration = load(arguments.config, authorities)
-        _serve(configuration, arguments, authorities, limiter)
+        files = Files()
+        configuration = load(arguments.config, authorities, files)
+        _serve(configuration, arguments, authorities, files, limiter)
     except (LocalError, RpcError) as error:
         log.critical("%s", error)
         return 1
@@ -143,6 +145,7 @@ def _serve(
     configuration: Configuration,
     arguments: argparse.Namespace,
     authorities: Sequence[tuple[Path, int]],
+    files: Files,
     limiter: Limiter,
 ) -> None:
     hosts = dict.fromkeys(
@@ -154,7 +157,7 @@ def _serve(
             return SocketTransport(arguments.rpc_socket, RPC2, servers=arguments.server_user)
 
         # Forked before it could inherit a socket.
-        reader = stack.enter_context(reload.reader(arguments, authorities))
+        reader = stack.enter_context(reload.reader(arguments, files.used))
         try:
             transport = connect()
         except Disconnected as error:

@@ -4,7 +4,7 @@
 import argparse
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ike.config.files import Files
@@ -18,19 +18,26 @@ log = logging.getLogger("ike")
 Authorities = Sequence[tuple[Path, int]]
 
 
-def reader(arguments: argparse.Namespace, authorities: Authorities) -> Reader:
+def reader(arguments: argparse.Namespace, used: Collection[Path]) -> Reader:
     """Start the process that opens the files once this one may not.
+
+    Args:
+        used: Files and folders of the configuration that there is now. From the folder of
+            ``swanctl.conf`` it opens others, too.
 
     Raises:
         OSError: It cannot be started.
     """
     folder = arguments.config.parent
-    files = {arguments.config, folder / "x509ca", *(file for file, _ in authorities)}
+    readable = {*used, folder / "x509ca"}
 
     def allows(path: Path) -> bool:
-        return path in files or Path(os.path.normpath(path)).parent in (
-            folder / "x509",
-            folder / "x509ca",
+        whole = Path(os.path.normpath(path))
+        return path in readable or (
+            whole.is_relative_to(folder)
+            and (
+                whole.parent.name in ("x509", "x509ca") or whole.suffix == ".conf" or whole.is_dir()
+            )
         )
 
     return Reader(allows, arguments.user, arguments.sandbox)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A Child SA: a pair of ESP SAs that the TKM has installed in the kernel."""
 
+import contextlib
 from collections.abc import Container
 
 from ike.config.model import ChildConfig
@@ -9,6 +10,7 @@ from ike.engine import selectors
 from ike.engine.collision import Collision
 from ike.engine.selectors import Selectors
 from ike.engine.states import CHILD_SA, ChildState, ChildTrigger, advance
+from ike.message.errors import TrustedRefusal
 from ike.tkm_client import ChildKeys, EspOptions
 from ike.value import Value
 
@@ -77,6 +79,22 @@ class ChildSa:
         while newest.successor:
             newest = newest.successor
         return newest
+
+    @property
+    def is_selected(self) -> bool:
+        """It is sent through."""
+        return self._selected
+
+    def give_way_to(self, successor: "ChildSa") -> None:
+        """Note which Child SA carries the traffic once this one is gone."""
+        if self.successor is None and self is not successor:
+            self.successor = successor
+
+    def hand_over(self) -> None:
+        """Let its successor carry the traffic, since its states go."""
+        if self.successor and self.successor.state is not ChildState.GONE:
+            with contextlib.suppress(TrustedRefusal):  # without a TKM the successor is void, too
+                self.successor.select()
 
     def rekeyed_by_peer(self, successor: "ChildSa", lowest_nonce: bytes) -> None:
         """Note that the peer has rekeyed it, maybe while our own request to do so is out."""

@@ -11,6 +11,7 @@ from ike.address import Endpoint, Path
 from ike.config.model import Configuration
 from ike.engine.child_sa import ChildSa
 from ike.engine.events import Event
+from ike.engine.handover import Handovers
 from ike.engine.route import KEEPALIVE, PORTS, Ports
 from ike.engine.window import Datagrams, Retransmission
 from ike.message.header import Header
@@ -61,6 +62,8 @@ class Settings(Value):
         half_open_grace: How long one of them has to authenticate before it may have to go.
         ipv4_datagram: Octets of the longest IP datagram that IKE sends in one piece, if the peer
             understands fragments; ``ipv6_datagram``: over IPv6 (RFC 7383, 2.5.1).
+        handover: How long a Child SA that the peer has created waits for it to delete the one whose
+            place it takes, before it is sent through.
         keepalive: Silence after which a keepalive is sent to our NAT; 0: never (RFC 3948, 4).
     """
 
@@ -75,6 +78,7 @@ class Settings(Value):
     half_open_grace: float = 10.0
     ipv4_datagram: int = 576
     ipv6_datagram: int = 1280
+    handover: float = 5.0
     keepalive: float = 20.0
 
 
@@ -90,6 +94,7 @@ class EngineContext:
         outbox: Datagrams to send.
         events: What has happened.
         children: Child SAs by our inbound SPI.
+        handovers: Those through which nothing is sent yet.
     """
 
     def __init__(
@@ -109,6 +114,7 @@ class EngineContext:
         self.outbox: list[Datagram] = []
         self.events: list[Event] = []
         self.children: dict[bytes, ChildSa] = {}
+        self.handovers = Handovers(settings.handover)
         self._last_number = {"IKE SA": 0, "Child SA": 0}
 
     def send(self, path: Path, datagrams: Datagrams, *, proven: bool) -> None:

@@ -13,10 +13,10 @@ from ike.engine.child_sa import ChildSa
 from ike.engine.events import ChildSaFailed
 from ike.engine.exchange import Exchange, ExchangeContext, Request, Scope, Steps
 from ike.engine.followup_ke import conclude
-from ike.engine.informational import DeleteSpi
+from ike.engine.informational import DeleteChildSa, DeleteSpi
 from ike.engine.key_exchange_state import KeyExchangeState
 from ike.engine.states import State
-from ike.message.errors import Declined, PeerError, TemporaryFailure
+from ike.message.errors import Declined, PeerError, TemporaryFailure, TrustedRefusal
 from ike.message.message import Message
 from ike.message.numbers import ExchangeType, NotifyType
 from ike.message.payloads import Payload, SecurityAssociation
@@ -93,7 +93,7 @@ class CreateChildSa(Exchange[ExchangeContext]):
 
     def installed(self, sa: ExchangeContext, child: ChildSa, inputs: KeyInputs) -> None:
         """Handle that the Child SA is installed."""
-        child.select()
+        send_through(sa, child)
 
     def failed(self, sa: ExchangeContext, error: PeerError) -> None:
         super().failed(sa, error)
@@ -149,7 +149,7 @@ def answer(
     configs: Sequence[ChildConfig],
     *,
     check: Callable[[], None],
-    installed: Callable[[ChildSa, KeyInputs], None],
+    installed: Callable[[ChildSa, KeyInputs], object],
     rekeyed: ChildSa | None = None,
 ) -> Sequence[Payload]:
     """Set up the Child SA that the peer asks for: the response.
@@ -186,8 +186,23 @@ def respond(sa: ExchangeContext, message: Message) -> Sequence[Payload]:
         message,
         sa.peer.possible_children(),
         check=lambda: check_collision(sa),
-        installed=lambda child, _: child.select(),
+        installed=lambda child, _: send_through(sa, child),
     )
+
+
+def send_through(sa: ExchangeContext, child: ChildSa) -> bool:
+    """Send through a Child SA from now on; one that the TKM refuses to use is deleted.
+
+    Returns:
+        Whether it is used.
+    """
+    try:
+        child.select()
+    except TrustedRefusal as error:
+        log.info("nothing is sent through CHILD_SA %s: %s", child.config.name, error)
+        sa.enqueue(DeleteChildSa(child, "nothing can be sent through it"))
+        return False
+    return True
 
 
 def report_failure(sa: ExchangeContext, config: ChildConfig, error: PeerError) -> None:

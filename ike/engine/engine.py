@@ -253,7 +253,11 @@ class Ike:
 
     def next_timer(self) -> float | None:
         """Return when :meth:`handle_timer` has something to do; ``None``: nothing is waited for."""
-        times = self.deadline_index.next_timer(), self._acquires.next_timer()
+        times = (
+            self.deadline_index.next_timer(),
+            self._acquires.next_timer(),
+            self.context.handovers.next_timer(),
+        )
         due = min((time for time in times if time is not None), default=None)
         self._quiet_until = math.inf if due is None else due
         return due
@@ -266,6 +270,7 @@ class Ike:
         for sa in self.deadline_index.due(now):
             self._serve(sa, partial(timers.handle_timer, sa, self.registry, self._acquires))
         self._acquires.handle_timer()
+        self.context.handovers.handle_timer(now)
         self._start_waiting()
 
     # What leaves

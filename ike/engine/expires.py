@@ -40,6 +40,7 @@ def _act(sa: IkeSa, child: ChildSa, host: str, spi: bytes, *, hard: bool, outbou
     job = "creating %s job for CHILD_SA ESP/0x%s/%s"
     if hard:
         log.info(job, "delete", spi.hex(), host)
+        child.hand_over()
         sa.enqueue(DeleteChildSa(child, "its lifetime is over"))
     elif outbound and child.state is ChildState.INSTALLED:
         log.info(job, "rekey", spi.hex(), host)

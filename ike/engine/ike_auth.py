@@ -8,7 +8,8 @@ from ike.config.model import ChildConfig, Connection
 from ike.config.proposals import without_key_exchange
 from ike.engine import authentication, uniqueness
 from ike.engine.child_negotiation import ChildAnswer, ChildOffer, find
-from ike.engine.create_child_sa import report_failure
+from ike.engine.child_sa import ChildSa
+from ike.engine.create_child_sa import report_failure, send_through
 from ike.engine.exchange import Request, SetupContext, Steps
 from ike.engine.informational import DeleteIkeSa, DeleteSpi
 from ike.engine.states import Trigger
@@ -85,7 +86,7 @@ def _take_first_child(sa: SetupContext, offer: ChildOffer, message: Message) -> 
         message.raise_error()
         agreement, _ = offer.accept(message)
         keys = ChildKeys.first(sa.keys, offer.config.reqid, agreement.spis, agreement.esp_options)
-        sa.install_child(agreement, keys).select()
+        child = sa.install_child(agreement, keys)
     except PeerError as error:
         sa.keys.skip_first_child()
         report_failure(sa, offer.config, error)
@@ -94,6 +95,7 @@ def _take_first_child(sa: SetupContext, offer: ChildOffer, message: Message) -> 
         if sa.is_reauthentication:
             sa.enqueue(DeleteIkeSa("the old one stays, with its CHILD_SA"))
         return
+    send_through(sa, child)
     if sa.is_reauthentication:
         uniqueness.replace_older(sa)
     uniqueness.settle(sa)
@@ -166,8 +168,22 @@ def _first_child(sa: SetupContext, message: Message) -> Sequence[Payload]:
         log.info("%s: no child SA: %s", sa.name, error)
         sa.keys.skip_first_child()
         return (Notify(error.notify, error.data),)
-    sa.install_child(agreement, keys).select()
+    _take_turns(sa, sa.install_child(agreement, keys))
     return (answer.security_association(), *answer.payloads())
+
+
+def _take_turns(sa: SetupContext, child: ChildSa) -> None:
+    """Send through the Child SA: at once, unless the peer reauthenticates (RFC 7296, 2.8.3)."""
+    older = [
+        each
+        for other in sa.others()
+        for each in other.peer.children.values()
+        if each.config.reqid == child.config.reqid
+    ]
+    if older:
+        sa.context.handovers.begin(older, child)
+    else:
+        send_through(sa, child)
 
 
 def _initial_contact(sa: SetupContext) -> Sequence[Payload]:

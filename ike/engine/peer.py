@@ -5,7 +5,6 @@ It holds the TKM's ``ae`` context and the Child SAs. The IKE SAs that succeed on
 it is closed with the last of them.
 """
 
-import contextlib
 import logging
 
 from ike.config.model import ChildConfig, Connection
@@ -13,7 +12,6 @@ from ike.engine.child_sa import ChildSa
 from ike.engine.context import EngineContext
 from ike.engine.events import ChildSaInstalled, ChildSaRemoved
 from ike.engine.states import ChildTrigger
-from ike.message.errors import TrustedRefusal
 from ike.tkm_client import AuthenticatedEndpoint
 
 log = logging.getLogger("ike")
@@ -106,9 +104,7 @@ class Peer:
         if self.children.pop(child.spi_local, None) is None:
             return
         self._context.remove_child(child)
-        if child.successor and child.successor.spi_local in self.children:
-            with contextlib.suppress(TrustedRefusal):  # without a TKM the successor is void, too
-                child.successor.select()
+        child.hand_over()
         child.advance(ChildTrigger.CLOSE)
         log.info("deleting child SA (esa: %d, spi: %s)", child.keys.id, child.spi_local.hex())
         child.keys.free()

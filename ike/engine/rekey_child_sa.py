@@ -64,8 +64,9 @@ class RekeyChildSa(CreateChildSa):
             old.rekeyed_by_us(collision.successor)
             sa.enqueue(DeleteChildSa(child, "the peer has rekeyed it, too"))
             return
+        if not create_child_sa.send_through(sa, child):
+            return
         old.rekeyed_by_us(child)
-        child.select()
         if old.state is not ChildState.GONE:
             sa.enqueue(DeleteChildSa(old, "it was rekeyed"))
 
@@ -101,9 +102,14 @@ def respond(sa: ExchangeContext, message: Message, rekey: Notify) -> Sequence[Pa
         message,
         (old.config,),
         check=lambda: _check(sa, old),
-        installed=lambda child, inputs: old.rekeyed_by_peer(child, inputs.lowest_nonce),
+        installed=lambda child, inputs: _installed(sa, old, child, inputs),
         rekeyed=old,
     )
+
+
+def _installed(sa: ExchangeContext, old: ChildSa, child: ChildSa, inputs: KeyInputs) -> None:
+    old.rekeyed_by_peer(child, inputs.lowest_nonce)
+    sa.context.handovers.begin((old,), child)
 
 
 def _check(sa: ExchangeContext, old: ChildSa) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ike.config.certificates import is_root, parse_certificate
 from ike.config.model import Authority, Connection
-from ike.config.settings import Entry
-from ike.config.settings import Section as Settings
+from ike.config.section import Entry
+from ike.config.section import Section as Settings
 from ike.config.swanctl import Reader
 from ike.engine import own_keys
 from ike.errors import ConfigError

@@ -49,7 +49,7 @@ RULES: Final[Mapping[str, str]] = {
     "isa_int_auth": CHANGES, "isa_sign": CHANGES, "isa_auth": CHANGES,
     "isa_skip_create_first": CHANGES, "isa_encrypt": READS, "isa_decrypt": READS,
     "esa_create": SPENDS, "esa_create_no_pfs": SPENDS, "esa_create_first": SPENDS,
-    "esa_select": CHANGES, "esa_reset": RESETS,
+    "esa_select": SPENDS, "esa_reset": RESETS,
 }  # fmt: skip
 
 IDS: Final = (1, 1, 2, 2, 3)
@@ -76,17 +76,21 @@ class Judge:
 
     def watch(self, alice: Host) -> None:
         """Stand before the kernel's door."""
-        add = alice.kernel.add_states
 
-        def judged(pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
-            four = [bytes(key.octets) for keys in (inbound, outbound) for key in keys]
-            assert len({*four}) == 4, "two keys of one SA are the same"
-            assert not self.keys & {*four}, "the kernel is given a key that it has seen before"
-            self.keys |= {*four}
-            assert pair.policy.id == 1, "nobody was authenticated for another policy"
-            add(pair, inbound, outbound)
+        def judging(add: Callable[[StatePair, StateKeys], None]) -> Any:
+            def judged(pair: StatePair, keys: StateKeys) -> None:
+                octets = [bytes(key.octets) for key in keys]
+                assert list(map(len, octets)) == [32, 64], "a key has been wiped"
+                assert len({*octets}) == 2, "two keys of one SA are the same"
+                assert not self.keys & {*octets}, "the kernel is given a key that it has seen"
+                self.keys |= {*octets}
+                assert pair.policy.id == 1, "nobody was authenticated for another policy"
+                add(pair, keys)
 
-        alice.kernel.add_states = judged  # type: ignore[method-assign]
+            return judged
+
+        for name in ("add_inbound", "add_outbound"):
+            setattr(alice.kernel, name, judging(getattr(alice.kernel, name)))
 
 
 class Daemon:

@@ -57,7 +57,7 @@ def test_nothing_comes_up_for_a_policy_that_asks_for_another_authentication(diff
     first(talk.initiator)
     with refused(Result.AUTH_FAILURE):
         without_pfs(talk.initiator, sp=2, spi_loc=b"\xc0\0\0\3")
-    assert len(talk.initiator.host.kernel.states) == 2
+    assert len(talk.initiator.host.kernel.pairs) == 1
 
 
 def test_the_authentication_holds_for_another_net_of_the_same_peer() -> None:

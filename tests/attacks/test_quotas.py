@@ -43,7 +43,7 @@ def started() -> Conversation:
 def test_child_sas_of_one_policy_have_an_end_and_a_successor_takes_a_place() -> None:
     talk = started()
     assert fill(talk) == QUOTAS[EspSa]
-    assert len(talk.initiator.host.kernel.states) == 2 * QUOTAS[EspSa]
+    assert len(talk.initiator.host.kernel.pairs) == QUOTAS[EspSa]
     talk.initiator.call(rpc2.EsaReset(esa=3))
     talk.initiator.call(rpc2.NcCreate(nc=1, length=32))
     talk.initiator.call(

@@ -111,6 +111,9 @@ def test_a_delta_takes_a_crl_further() -> None:
     free = crl(CA, KEY, [SERIAL], extensions=[NEWER, BASE], reason=REASON.remove_from_crl)
     assert refusal(held).endswith("is revoked")
     assert refusal(held, free) == ""
+    again = crl(CA, KEY, [SERIAL], extensions=[(x509.CRLNumber(11), False), BASE])
+    assert refusal(held, free, again).endswith("is revoked")
+    assert refusal(held, again, free).endswith("is revoked")
     for useless in (
         crl(CA, KEYS["peer"], [SERIAL], extensions=[NEWER, BASE],
             reason=REASON.remove_from_crl),

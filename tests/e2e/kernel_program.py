@@ -48,8 +48,8 @@ def act(kernel: XfrmKernel, policies: Mapping[int, Policy], words: list[str]) ->
             if what == "delete":
                 kernel.delete_states(pair)
             else:
-                spis = (pair.spi_in, pair.spi_out)
-                kernel.add_states(pair, *(StateKeys(*map(Secret.take, keys(s))) for s in spis))
+                kernel.add_inbound(pair, StateKeys(*map(Secret.take, keys(pair.spi_in))))
+                kernel.add_outbound(pair, StateKeys(*map(Secret.take, keys(pair.spi_out))))
 
 
 def pair_of(policy: Policy, spi_in: str, spi_out: str, *options: str) -> StatePair:

@@ -47,6 +47,8 @@ class RecordingKernel:
     states: set[State] = field(default_factory=set)
     pairs: dict[bytes, StatePair] = field(default_factory=dict)
     """Those of Child SAs that stand, by inbound SPI."""
+    outbound: dict[bytes, State] = field(default_factory=dict)
+    """The states that send, by SPI, the oldest first: the kernel takes the last one."""
     refuses: bool = False
     keeps: set[bytes] = field(default_factory=set)
     """SPIs whose states it does not delete."""
@@ -61,25 +63,33 @@ class RecordingKernel:
     def flush_states(self) -> None:
         self.states.clear()
         self.pairs.clear()
+        self.outbound.clear()
 
     def flush(self) -> None:
         self.policies.clear()
         self.flush_states()
 
-    def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
-        if self.refuses:
-            raise KernelError("the kernel was told to refuse")
+    def add_inbound(self, pair: StatePair, keys: StateKeys) -> None:
+        self._check()
         self.pairs[pair.spi_in] = pair
         local, remote = str(pair.policy.local.ip), str(pair.policy.remote.ip)
-        self.states |= {
-            State(remote, local, pair.spi_in, *_octets(inbound)),
-            State(local, remote, pair.spi_out, *_octets(outbound)),
-        }
+        self.states.add(State(remote, local, pair.spi_in, *_octets(keys)))
+
+    def add_outbound(self, pair: StatePair, keys: StateKeys) -> None:
+        self._check()
+        local, remote = str(pair.policy.local.ip), str(pair.policy.remote.ip)
+        self.outbound[pair.spi_out] = State(local, remote, pair.spi_out, *_octets(keys))
+        self.states.add(self.outbound[pair.spi_out])
+
+    def _check(self) -> None:
+        if self.refuses:
+            raise KernelError("the kernel was told to refuse")
 
     def delete_states(self, pair: StatePair) -> None:
         if self.keeps & {pair.spi_in, pair.spi_out}:
             raise KernelError("the kernel was told to keep it")
         self.pairs.pop(pair.spi_in, None)
+        self.outbound.pop(pair.spi_out, None)
         self.states = {
             state for state in self.states if state.spi not in (pair.spi_in, pair.spi_out)
         }

@@ -10,8 +10,9 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -122,6 +123,7 @@ NOTHING_REVOKED: Final = Revocation()
 
 def _check(certificate: x509.Certificate, usable: Sequence[Crl]) -> None:
     deltas = [crl for crl in usable if _number(crl, x509.DeltaCRLIndicator) is not None]
+    deltas.sort(key=lambda delta: _number(delta, x509.CRLNumber) or 0, reverse=True)
     answered: set[x509.ReasonFlags] = set()
     for crl in usable:
         if crl not in deltas:
@@ -134,7 +136,7 @@ def _check(certificate: x509.Certificate, usable: Sequence[Crl]) -> None:
 
 
 def _is_listed(certificate: x509.Certificate, crls: Sequence[Crl]) -> bool:
-    """A certificate is revoked, as the first of these CRLs that lists it says."""
+    """A certificate is revoked, as the first of these CRLs that lists it reports."""
     for crl in crls:
         if entry := crl.get_revoked_certificate_by_serial_number(certificate.serial_number):
             why = extensions.find(entry, x509.CRLReason)
@@ -152,16 +154,11 @@ def _is_of(crl: Crl, signers: Iterable[x509.Certificate]) -> bool:
     """One of the CAs has signed it, and may."""
     for signer in signers:
         usage = extensions.find(signer, x509.KeyUsage)
-        if (not usage or usage.crl_sign) and _verifies(signer, crl):
-            return True
+        key: Any = signer.public_key()
+        with suppress(TypeError, ValueError, UnsupportedAlgorithm):
+            if (not usage or usage.crl_sign) and crl.is_signature_valid(key):
+                return True
     return False
-
-
-def _verifies(signer: x509.Certificate, crl: Crl) -> bool:
-    try:
-        return crl.is_signature_valid(signer.public_key())  # type: ignore[arg-type]
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        return False
 
 
 def _covers(crl: Crl, certificate: x509.Certificate) -> bool:

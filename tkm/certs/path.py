@@ -115,7 +115,7 @@ def validate(
         validation = _Validation(path, now, wanted)
         for depth, certificate in enumerate(path):
             try:
-                validation.step(certificate)
+                validation.step(certificate, depth)
                 revocation.check(certificate, path[:depth], now)
             except CertificateError as error:
                 raise CertificateError(f"'{subject(certificate)}': {error}") from None
@@ -125,28 +125,28 @@ class _Validation:
     """The variables of RFC 5280, 6.1.2, except for the issuer's name and key."""
 
     def __init__(self, path: list[x509.Certificate], now: datetime, wanted: Wanted) -> None:
-        self._anchor, self._peer = path[0], path[-1]
+        self._last = len(path) - 1
         self._now = now
-        self._cas_left = len(path)
+        self._cas_left = self._last
         self._names = names.NameConstraints()
-        self._policies = Policies(len(path) - 1, wanted)
+        self._policies = Policies(self._last, wanted)
 
-    def step(self, certificate: x509.Certificate) -> None:
-        """Process the next certificate.
+    def step(self, certificate: x509.Certificate, depth: int) -> None:
+        """Process the next certificate, ``depth`` steps below the anchor.
 
         :raises CertificateError: the path is not valid.
         """
-        last = certificate is self._peer
+        last = depth == self._last
         self_issued = names.equal(certificate.subject, certificate.issuer)
         self._check(certificate, always=last)
-        if certificate is not self._anchor:
+        if depth:
             if last or not self_issued:
                 self._names.check(certificate)
             self._policies.check(certificate, any_counts=self_issued and not last)
         if last:
             self._wrap_up(certificate)
         else:
-            self._prepare(certificate, self_issued)
+            self._prepare(certificate, depth, self_issued)
 
     def _check(self, certificate: x509.Certificate, *, always: bool) -> None:
         check_time(certificate, self._now)
@@ -159,11 +159,11 @@ class _Validation:
         if not _is_for_ike(certificate, always=always):
             raise CertificateError("its extendedKeyUsage has no IKE")
 
-    def _prepare(self, issuer: x509.Certificate, self_issued: bool) -> None:
+    def _prepare(self, issuer: x509.Certificate, depth: int, self_issued: bool) -> None:
         """Make ready for what it has issued (6.1.4)."""
         if fault := _issuer_fault(issuer):
             raise CertificateError(fault)
-        if issuer is not self._anchor:
+        if depth:
             self._policies.map(issuer)
             if not self_issued:
                 self._policies.count()

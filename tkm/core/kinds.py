@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tkm.core.own import OwnValues
     from tkm.crypto.key_exchange import PrivateValue
-    from tkm.xfrm.model import StatePair
+    from tkm.xfrm.model import StateKeys, StatePair
 
 
 class Given(NamedTuple):
@@ -154,8 +154,17 @@ class IkeSa(Context):
 
 
 class EspSa(Context):
-    """esa. The keys are the kernel's alone; here is what names its states."""
+    """esa. What names its states in the kernel, and the keys that the kernel does not have yet.
+
+    :ivar outbound: keys of the state that sends, until it is selected.
+    """
 
     table = ESA
     sp: int = 0
     pair: "StatePair | None" = None
+    outbound: "StateKeys | None" = None
+
+    def wipe(self) -> None:
+        if self.outbound:
+            self.outbound.wipe()
+        self.outbound = None

@@ -86,7 +86,7 @@ class Context:
         self.is_spent = True
 
     def check_current(self, now: Callable[[], datetime]) -> None:
-        """Nothing may rest on an authentication that has ended; the context may only be reset.
+        """Nothing may rest on what has ended; the context may only be reset.
 
         Args:
             now: the clock (UTC).
@@ -95,7 +95,7 @@ class Context:
             AuthenticationError: what it proves no longer holds.
         """
         if self.expires is not None and now() > self.expires:
-            raise AuthenticationError(f"{self} expired at {self.expires:%F %T} UTC: authenticate")
+            raise AuthenticationError(f"{self} expired at {self.expires:%F %T} UTC: begin anew")
 
     def wipe(self) -> None:
         """Destroy the secrets that it owns."""

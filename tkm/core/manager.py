@@ -82,7 +82,7 @@ class KeyManager:
         derivations = Derivations(own)
         inputs = KeyInputs(own)
         ike_sas = IkeSas(derivations, quotas)
-        self._esp_sas = EspSas(config, kernel, derivations, quotas)
+        self.esp_sas = EspSas(config, kernel, derivations, quotas, now)
         self.chains = Chains(config, anchors, now, revocation)
         self.authentication = authentication = Authentication(config, private_keys, now, quotas)
         self._compute: dict[type[Request[Any]], Compute] = {
@@ -101,10 +101,10 @@ class KeyManager:
             rpc2.IsaSign: authentication.sign,
             rpc2.IsaAuth: authentication.authenticate,
             rpc2.IsaSkipCreateFirst: ike_sa.skip_create_first,
-            rpc2.EsaCreate: self._esp_sas.create,
-            rpc2.EsaCreateNoPfs: self._esp_sas.create_no_pfs,
-            rpc2.EsaCreateFirst: self._esp_sas.create_first,
-            rpc2.EsaSelect: self._esp_sas.select,
+            rpc2.EsaCreate: self.esp_sas.create,
+            rpc2.EsaCreateNoPfs: self.esp_sas.create_no_pfs,
+            rpc2.EsaCreateFirst: self.esp_sas.create_first,
+            rpc2.EsaSelect: self.esp_sas.select,
         }
 
     def observe_ike_keys(self, observed: Callable[[Compute], Compute]) -> None:
@@ -170,7 +170,7 @@ class KeyManager:
         context = self.contexts.store(kind)[number]
         log.info("Resetting %s context %d", name, number)
         if isinstance(context, EspSa):
-            self._esp_sas.reset(context)
+            self.esp_sas.reset(context)
         self.contexts.store(kind).reset(number)
         return Empty()
 
@@ -179,7 +179,7 @@ class KeyManager:
         kept: dict[Context, KernelError] = {}
         for esa in self.contexts.store(EspSa).values():
             try:
-                self._esp_sas.reset(esa)
+                self.esp_sas.reset(esa)
             except KernelError as error:
                 # This holds up nothing else: secrets go in any case. The states are not forgotten.
                 kept[esa] = error

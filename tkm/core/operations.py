@@ -85,6 +85,6 @@ OPERATIONS: Final = {
                 Step(Endpoint, "isa.ae", "create_first", spent="forfeit"),
             ),
         ),
-        Operation("esa_select", (Step(EspSa, "esa", "select"),)),
+        Operation("esa_select", (Step(EspSa, "esa", "select", spent="forfeit"),)),
     )
 }

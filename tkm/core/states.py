@@ -56,7 +56,11 @@ ISA: Final = Table(
 ESA: Final = Table(
     "esa",
     "ESP SA",
-    Transition(CLEAN, "create", "active"),
+    Transition(CLEAN, "create", "inbound"),
+    Transition("inbound", "select", "active"),
     Transition("active", "select", "active"),
+    # The kernel has seen the keys of the outbound state and refused it: it is not asked again.
+    Transition("inbound", "forfeit", "forfeited"),
+    Transition("active", "forfeit", "active"),
 )
 TABLES: Final = (NC, KE, CC, AE, ISA, ESA)

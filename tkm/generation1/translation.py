@@ -2,23 +2,27 @@
 """Generation 1, for released charon-tkm: each request becomes one of generation 2's.
 
 What generation 1 does differently is all here: chains grow from the peer up to the CA, a key
-exchange is begun by our side, AUTH is always method 1, and the keys that protect IKE messages are
-handed out. The rest has other frames and nothing else.
+exchange is begun by our side, AUTH is always method 1, the keys that protect IKE messages are
+handed out, and an ESP SA may send before it is selected. The rest has other frames only.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from tkm.core.kinds import IkeSa, KeyExchange
+from tkm.core.handlers.esp_sa import Create
+from tkm.core.kinds import EspSa, IkeSa, KeyExchange
 from tkm.core.manager import KeyManager
 from tkm.crypto.signature import RSA_DIGITAL_SIGNATURE
-from tkm.errors import ConfigError, InvalidId, InvalidState
+from tkm.errors import ConfigError, InvalidId, InvalidState, TkmError
 from tkm.generation1 import rpc1
 from tkm.generation1.chain import FROM_PEER, ChainsFromPeer
 from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
 from tkm.rpc.record import Empty, Record
 from tkm.rpc.server import Dispatcher
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Record)
 Q = TypeVar("Q", bound=Request[Any])
@@ -33,7 +37,6 @@ _SAME: Final[dict[type[Request[Any]], type[Request[Any]]]] = {
     rpc1.AeReset: rpc2.AeReset,
     rpc1.IsaReset: rpc2.IsaReset,
     rpc1.IsaSkipCreateFirst: rpc2.IsaSkipCreateFirst,
-    rpc1.EsaReset: rpc2.EsaReset,
     rpc1.EsaCreateNoPfs: rpc2.EsaCreateNoPfs,
     rpc1.EsaCreateFirst: rpc2.EsaCreateFirst,
     rpc1.EsaSelect: rpc2.EsaSelect,
@@ -54,6 +57,7 @@ class Generation1:
                 f"take a private key of at most {8 * rpc1.SIGNATURE}"
             )
         manager.authentication.sha1 = True  # there is no other signature
+        manager.esp_sas.sends_at_once = self._sends_at_once
         self._contexts = manager.contexts
         self._limit = min(manager.limit, rpc1.HIGHEST_ID)
         self._handlers = manager.handlers
@@ -80,6 +84,7 @@ class Generation1:
                 rpc1.IsaSign: self._isa_sign,
                 rpc1.IsaAuth: self._isa_auth,
                 rpc1.EsaCreate: self._esa_create,
+                rpc1.EsaReset: self._esa_reset,
                 **dict.fromkeys(_SAME, self._same),
                 **dict.fromkeys(self._chain_operations, self._chain),
             },
@@ -146,6 +151,30 @@ class Generation1:
 
     def _esa_create(self, request: rpc1.EsaCreate) -> Empty:
         return self._ask(_translated(rpc2.EsaCreate, request, ke=(request.dh,)))
+
+    def _sends_at_once(self, request: Create) -> bool:
+        """Whether an ESP SA sends before it is selected.
+
+        charon-tkm selects one only when it deletes the one whose place it takes.
+        """
+        is_first = isinstance(request, rpc2.EsaCreateFirst)
+        return is_first or all(esa.outbound for esa in self._of_policy(request.sp))
+
+    def _esa_reset(self, request: rpc1.EsaReset) -> Empty:
+        """Reset an ESP SA; if none sends any more that its policy has, the youngest one does."""
+        policy = self._contexts.store(EspSa)[request.esa].sp
+        reply = self._ask(_translated(rpc2.EsaReset, request))
+        left = self._of_policy(policy)
+        if left and all(esa.outbound for esa in left):
+            try:
+                self._ask(rpc2.EsaSelect(esa=left[-1].number))
+            except TkmError as error:
+                log.warning("%s does not send: %s", left[-1], error)
+        return reply
+
+    def _of_policy(self, number: int) -> list[EspSa]:
+        """The ESP SAs of a policy, the oldest first."""
+        return [esa for esa in self._contexts.store(EspSa).values() if esa.sp == number]
 
 
 def _translated(kind: type[Q], request: Request[Any], **further: object) -> Q:

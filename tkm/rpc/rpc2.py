@@ -333,6 +333,10 @@ class EsaCreateFirst(Request[Empty], interface=RPC2, code=0x0A03):
 
 
 class EsaSelect(Request[Empty], interface=RPC2, code=0x0A04):
-    """Use this Child SA for outbound traffic from now on."""
+    """Send through this Child SA from now on.
+
+    ``esa_create``, ``esa_create_no_pfs`` and ``esa_create_first`` have installed the state that
+    receives; this installs the one that sends. Again, it changes nothing.
+    """
 
     esa: Id

@@ -140,22 +140,21 @@ class XfrmKernel:
         for message in _policies(policy, priority):
             self._request(Type.UPDPOLICY, message, f"add policy {policy.id}")
 
-    def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
-        """Install both states, or none."""
+    def add_inbound(self, pair: StatePair, keys: StateKeys) -> None:
+        """Install the state that receives."""
         policy = pair.policy
         log.info(
             "Adding ESA [ %d, %s, %s, soft %d, hard %d ]",
             *(policy.id, policy, pair.spis, policy.lifetime.soft, policy.lifetime.hard),
         )
-        self._add(pair, inbound, is_outbound=False)
-        try:
-            self._add(pair, outbound, is_outbound=True)
-        except KernelError:
-            self._delete(pair, is_outbound=False)
-            raise
+        self._add(pair, keys, is_outbound=False)
+
+    def add_outbound(self, pair: StatePair, keys: StateKeys) -> None:
+        """Install the state that sends: the kernel prefers the youngest one of a policy."""
+        self._add(pair, keys, is_outbound=True)
 
     def delete_states(self, pair: StatePair) -> None:
-        """Remove both states; one that has expired is not missed."""
+        """Remove both states; one that has expired, or was never there, is not missed."""
         local, remote = pair.policy.local.ip, pair.policy.remote.ip
         log.info("Deleting ESA [ %d, %s <=> %s, %s ]", pair.policy.id, local, remote, pair.spis)
         for is_outbound in (False, True):

@@ -37,10 +37,15 @@ def hexadecimal(spi: bytes) -> str:
 
 
 class StateKeys(NamedTuple):
-    """Keys of one direction: AES-CBC-256, HMAC-SHA2-512-256. The owner is who made them."""
+    """Keys of one direction: AES-CBC-256, HMAC-SHA2-512-256."""
 
     encryption: Secret
     integrity: Secret
+
+    def wipe(self) -> None:
+        """Zero both."""
+        self.encryption.wipe()
+        self.integrity.wipe()
 
 
 class Kernel(Protocol):
@@ -58,8 +63,11 @@ class Kernel(Protocol):
     def flush(self) -> None:
         """Remove all policies and states: traffic is plain from now on."""
 
-    def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
-        """Install both states, or none."""
+    def add_inbound(self, pair: StatePair, keys: StateKeys) -> None:
+        """Install the state that receives."""
+
+    def add_outbound(self, pair: StatePair, keys: StateKeys) -> None:
+        """Install the state that sends: it does so in the place of older ones of its policy."""
 
     def delete_states(self, pair: StatePair) -> None:
-        """Remove both states; one that has expired is not missed."""
+        """Remove both states; one that has expired, or was never there, is not missed."""

@@ -30,7 +30,7 @@ class Model:
         self.checked: set[int] = set()
         self.ae: dict[int, Endpoint] = {}
         self.isa: dict[int, Endpoint] = {}
-        self.esa: set[int] = set()
+        self.esa: dict[int, str] = {}
 
     def picture(self) -> dict[tuple[str, int], str]:
         """State by kind and number."""
@@ -43,7 +43,7 @@ class Model:
             },
             **{("ae", number): ae.state for number, ae in self.ae.items()},
             **{("isa", number): "active" for number in self.isa},
-            **{("esa", number): "active" for number in self.esa},
+            **{("esa", number): state for number, state in self.esa.items()},
         }
 
     def reset_one(self, kind: str, number: int) -> None:
@@ -146,12 +146,22 @@ class Model:
         self._consume(kes, nc)
         if not kernel:
             return False
-        self.esa.add(esa)
+        self.esa[esa] = "inbound"
         return True
 
     def esa_create_first(self, esa: int, isa: int, good: bool, kernel: bool) -> bool:
         after = "active" if kernel else "forfeited"
         if esa in self.esa or not self.isa_step(isa, "authenticated", after, good) or not kernel:
             return False
-        self.esa.add(esa)
+        self.esa[esa] = "inbound"
         return True
+
+    def esa_select(self, esa: int, kernel: bool) -> bool:
+        """The kernel is asked once: what it has refused, it is not given again."""
+        if self.esa.get(esa) == "inbound":
+            self.esa[esa] = "active" if kernel else "forfeited"
+            return kernel
+        return self.esa.get(esa) == "active"
+
+    def states_of_kernel(self) -> int:
+        return sum(2 if state == "active" else 1 for state in self.esa.values())

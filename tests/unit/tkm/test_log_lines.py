@@ -108,7 +108,7 @@ def all_of_it():
     kernel.add_policy(policy)
     kernel.add_policy(tunnel().policies[7])
     with contextlib.suppress(KernelError):  # where this kernel has no ESP
-        kernel.add_states(pair, keys, keys)
+        kernel.add_inbound(pair, keys)
     kernel.delete_states(pair)
 
 print(json.dumps(lines_of(all_of_it)))

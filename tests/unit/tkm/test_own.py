@@ -87,6 +87,7 @@ def test_own_nonces_that_overlap(make: Any) -> None:
         alice.client.call(child(3, 2, first[:-1], False))
     alice.client.call(rpc2.NcReset(nc=1))
     alice.client.call(child(3, 2, first[:-1], False))
+    alice.client.call(rpc2.EsaSelect(esa=3))
     assert len(keys(alice)) == len(set(keys(alice))) == 8
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asn1crypto import keys
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -216,6 +217,19 @@ def test_keys_that_are_none(files: Path) -> None:
         load_private_key(file)
     with pytest.raises(ConfigError, match="Is a directory"):
         load_private_key(files)
+
+
+@pytest.mark.parametrize("part", ["public_exponent", "prime1", "prime2"])
+def test_a_key_whose_signatures_do_not_verify(files: Path, part: str) -> None:
+    """OpenSSL is not asked to prove that the factors are prime: signatures decide."""
+    key, file = pki().keys["alice"], files / "other.der"
+    der = keys.PrivateKeyInfo.load(key_der(key))["private_key"].parsed.dump()
+    parts = {**keys.RSAPrivateKey.load(der).native, "version": "two-prime"}
+    del parts["other_prime_infos"]
+    parts[part] += 2 if part == "public_exponent" else 1
+    write_own(file, keys.RSAPrivateKey(parts).dump())
+    with pytest.raises(ConfigError, match=r"other.der' makes signatures that its public key ref"):
+        load_private_key(file)
 
 
 def test_anchors(files: Path) -> None:

@@ -77,7 +77,7 @@ class Sequences(RuleBasedStateMachine):
     @invariant()
     def the_states_are_those_of_the_model(self) -> None:
         assert picture(self.host) == self.model.picture()
-        assert len(self.host.kernel.states) == 2 * len(self.model.esa)
+        assert len(self.host.kernel.states) == self.model.states_of_kernel()
 
     @rule(kind=st.sampled_from(list(RESETS)), number=IDS)
     def reset(self, kind: Any, number: Any) -> None:
@@ -294,7 +294,8 @@ class Sequences(RuleBasedStateMachine):
 
     @rule(esa=IDS)
     def esa_select(self, esa: Any) -> None:
-        self.ask(rpc2.EsaSelect(esa=esa), esa in self.model.esa)
+        spends = self.host.kernel.refuses
+        self.ask(rpc2.EsaSelect(esa=esa), self.model.esa_select(esa, not spends), spends)
 
 
 TestSequences = Sequences.TestCase

@@ -30,7 +30,8 @@ SPECIFIED = {
     " authenticated skip_first active, authenticated forfeit forfeited,"
     " forfeited skip_first active, active inherit active",
     "isa": "clean create active, active use active",
-    "esa": "clean create active, active select active",
+    "esa": "clean create inbound, inbound select active, active select active, "
+    "inbound forfeit forfeited, active forfeit active",
 }
 EACH = pytest.mark.parametrize(
     "operation", [*OPERATIONS.values(), *FROM_PEER.values()], ids=lambda each: each.name

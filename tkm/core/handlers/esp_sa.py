@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""esa: ESP SAs, the two states of a Child SA in the kernel."""
+"""esa: ESP SAs, the two states of a Child SA in the kernel.
+
+Who creates one can receive at once; it sends through it when it is selected. So nobody sends what
+the other side cannot receive yet, and in a collision nobody uses the one that goes (RFC 7296, 2.8).
+"""
 
 import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from tkm.config.policy import Config, Policy
 from tkm.core.handlers.common import check_algorithms, secrets_of
@@ -9,7 +15,7 @@ from tkm.core.handlers.derive import Derivations, check_spis
 from tkm.core.kinds import Endpoint, EspSa, IkeSa, KeyExchange, Nonce
 from tkm.core.quota import Quotas
 from tkm.crypto.derivation import ChildKeys, child_keys
-from tkm.errors import AuthenticationError, InvalidId, InvalidParameter
+from tkm.errors import AuthenticationError, InvalidId, InvalidParameter, KernelError
 from tkm.rpc import rpc2
 from tkm.rpc.record import Empty
 from tkm.xfrm.model import Kernel, StateKeys, StatePair, hexadecimal
@@ -23,11 +29,22 @@ Create = rpc2.EsaCreate | rpc2.EsaCreateNoPfs | rpc2.EsaCreateFirst
 
 
 class EspSas:
-    """The operations on esa."""
+    """The operations on esa.
+
+    :ivar sends_at_once: whether one is selected as it is created; generation 1
+        asks for that.
+    """
 
     def __init__(
-        self, config: Config, kernel: Kernel, derivations: Derivations, quotas: Quotas
+        self,
+        config: Config,
+        kernel: Kernel,
+        derivations: Derivations,
+        quotas: Quotas,
+        now: Callable[[], datetime],
     ) -> None:
+        self.sends_at_once: Callable[[Create], bool] = lambda _: False
+        self._now = now
         self._config = config
         self._quotas = quotas
         self._derivations = derivations
@@ -52,7 +69,7 @@ class EspSas:
         pair = self._check(request, ae)
         roles = self._derivations.begin(request, nc_loc, ke)
         keys = child_keys(roles, isa.secret_keys.d, secrets_of(*ke))
-        return self._install(esa, pair, keys, initiator=request.initiator)
+        return self._install(request, esa, pair, keys, ae, initiator=request.initiator)
 
     def create_no_pfs(
         self,
@@ -72,7 +89,7 @@ class EspSas:
         pair = self._check(request, ae)
         roles = self._derivations.begin(request, nc_loc, [])
         keys = child_keys(roles, isa.secret_keys.d, [])
-        return self._install(esa, pair, keys, initiator=request.initiator)
+        return self._install(request, esa, pair, keys, ae, initiator=request.initiator)
 
     def create_first(
         self, request: rpc2.EsaCreateFirst, esa: EspSa, isa: IkeSa, ae: Endpoint
@@ -87,11 +104,18 @@ class EspSas:
         pair = self._check(request, ae)
         self._derivations.begin_first(ae)
         keys = child_keys(isa.roles, isa.secret_keys.d, [])
-        return self._install(esa, pair, keys, initiator=isa.initiator)
+        return self._install(request, esa, pair, keys, ae, initiator=isa.initiator)
 
     def select(self, _request: rpc2.EsaSelect, esa: EspSa) -> Empty:
-        """Nothing to do: the kernel sends with the youngest state of a policy."""
+        """Send through it from now on; again, this changes nothing."""
         log.info("Selecting ESA context %d for outbound traffic", esa.number)
+        keys, esa.outbound = esa.outbound, None
+        if keys and esa.pair:
+            esa.spend()
+            try:
+                self._kernel.add_outbound(esa.pair, keys)
+            finally:
+                keys.wipe()
         return Empty()
 
     def reset(self, esa: EspSa) -> None:
@@ -109,18 +133,49 @@ class EspSas:
         self._quotas.check(EspSa, policy.id)
         return StatePair(policy, request.spi_loc, request.spi_rem, request.esn, encap)
 
-    def _install(self, esa: EspSa, pair: StatePair, keys: ChildKeys, *, initiator: bool) -> Empty:
+    def _install(
+        self,
+        request: Create,
+        esa: EspSa,
+        pair: StatePair,
+        keys: ChildKeys,
+        ae: Endpoint,
+        *,
+        initiator: bool,
+    ) -> Empty:
+        """Install the inbound state, and keep the keys of the outbound one until it is selected."""
+        by_initiator = StateKeys(keys.encryption_i, keys.integrity_i)
+        by_responder = StateKeys(keys.encryption_r, keys.integrity_r)
+        inbound, outbound = (
+            (by_responder, by_initiator) if initiator else (by_initiator, by_responder)
+        )
+        kept = None
         try:
-            by_initiator = StateKeys(keys.encryption_i, keys.integrity_i)
-            by_responder = StateKeys(keys.encryption_r, keys.integrity_r)
-            inbound, outbound = (
-                (by_responder, by_initiator) if initiator else (by_initiator, by_responder)
-            )
-            self._kernel.add_states(pair, inbound, outbound)
+            self._kernel.add_inbound(pair, inbound)
+            if self.sends_at_once(request):
+                self._add_outbound(pair, outbound)
+            else:
+                kept = outbound
         finally:
-            keys.wipe()
-        esa.sp, esa.pair = pair.policy.id, pair
+            (inbound if kept else keys).wipe()
+        esa.sp, esa.pair, esa.outbound = pair.policy.id, pair, kept
+        esa.expires = self._until(pair.policy, ae)
         return Empty()
+
+    def _add_outbound(self, pair: StatePair, keys: StateKeys) -> None:
+        """Install the outbound state beside the inbound one, or leave none."""
+        try:
+            self._kernel.add_outbound(pair, keys)
+        except KernelError:
+            self._kernel.delete_states(pair)
+            raise
+
+    def _until(self, policy: Policy, ae: Endpoint) -> datetime | None:
+        """Until when it may be selected: no longer than its states and the authentication last."""
+        bounds = [ae.expires] if ae.expires else []
+        if policy.lifetime.hard:
+            bounds.append(self._now() + timedelta(seconds=policy.lifetime.hard))
+        return min(bounds, default=None)
 
     def _policy(self, number: int, ae: Endpoint) -> Policy:
         """The policy, if the endpoint speaks for it.

@@ -244,8 +244,9 @@ def test_settings_syntax() -> None:
         "b": 'x # y\n"z c',
         "empty": "",
     }
-    assert root.sections["s"].values["k"] == ("v", 4)
-    assert root.sections["t"].sections["u"].values["w"] == ("2", 7)
+    assert root.values["empty"].cleared
+    assert root.sections["s"].values["k"] == ("v", 4, "f", False)
+    assert root.sections["t"].sections["u"].values["w"] == ("2", 7, "f", False)
 
 
 def test_esp_proposals() -> None:

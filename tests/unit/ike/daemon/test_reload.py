@@ -126,3 +126,27 @@ def is_zombie(process: int) -> bool:
         return ") Z " in Path(f"/proc/{process}/stat").read_text()
     except FileNotFoundError:
         return True
+
+
+def test_included_files_are_read_again(nodes: list[Node], tmp_path: Path) -> None:
+    """Those that were included at the start, wherever they are, and others of the folder."""
+    alice = nodes[0]
+    outside, inside = tmp_path / "elsewhere", alice.folder / "more.conf"
+    outside.write_text("connections {\n net {\n  dpd_delay = 7s\n }\n}\n")
+    path = alice.folder / "swanctl.conf"
+    path.write_text(path.read_text() + f"include {outside}\ninclude more*.conf\n")
+    daemon = alice.start()
+    try:
+        outside.write_text("connections {\n net {\n  dpd_delay = 8s\n }\n}\n")
+        inside.write_text("connections {\n net {\n  encap = yes\n }\n}\n")
+        reload(alice, daemon, "the configuration was read again")
+        outside.write_text("connections {\n net {\n  dpd_delay = soon\n }\n}\n")
+        assert f"{outside}:3: dpd_delay" in reload(alice, daemon, "stays as it was")
+        path.write_text(path.read_text() + "include private/key\n")
+        (alice.folder / "private").mkdir()
+        (alice.folder / "private" / "key").write_text("secret")
+        log = reload(alice, daemon, "stays as it was")
+        assert "private/key: not a file of the configuration" in log
+    finally:
+        daemon.kill()
+        daemon.wait()

@@ -172,7 +172,11 @@ def test_a_connection_that_is_not_asked_for_keeps_its_reqids(reloading: Client) 
     ("name", "changes", "reason"),
     [
         ("to-bob", {"version": "1"}, "version: '1' is not supported"),
-        ("to-bob", {"vips": ["0.0.0.0"]}, "vips is not supported in to-bob"),
+        (
+            "to-bob",
+            {"vips": ["0.0.0.0"]},
+            "vips: '0.0.0.0' is not supported, nothing: ",
+        ),
         ("to-bob", {"children": {}}, "no children"),
         ("to-bob", {"local_addrs": ["%any"]}, "not an address"),
         ("to-bob", {"local": {"id": "a", "certs": ["x"]}}, "no certificate"),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit import trusted
+from tests.unit.ike.daemon.test_reload import reload
 from tests.unit.ike.daemons import DEADLINE, Node, wait_for
 
 Swanctl = Callable[..., str]
@@ -106,6 +108,44 @@ def test_a_connection_gets_another_name(swanctl: Swanctl, nodes: list[Node]) -> 
     assert "initiate completed successfully" in swanctl("--initiate", "--child", "net")
     assert "initiate completed successfully" in swanctl("--initiate", "--child", "net")
     assert swanctl("--list-sas").count("INSTALLED") == 1
+
+
+PARTS = {
+    "swanctl.conf": (
+        "include conf.d/*.conf\ntemplates {\n conn {\n  version = 2\n  dpd_delay = 11s\n"
+        "  rekey_time = 3h\n  vips =\n"
+        "  local {\n   certs = own.der\n   id = LOCAL\n  }\n }\n}\n"
+        "ids : templates.conn {\n remote_addrs = 127.0.0.2\n rekey_time = 2h\n"
+        " remote {\n  id = REMOTE\n }\n}\n"
+    ),
+    "conf.d/1.conf": (
+        "connections {\n net : ids, late {\n  rekey_time =\n  dpd_delay = 12s\n"
+        "  children {\n   net : child {\n    mode = transport\n   }\n  }\n }\n}\n"
+    ),
+    "conf.d/2.conf": "include parts/more.conf\nconnections {\n net {\n  dpd_delay = 13s\n }\n}\n",
+    "conf.d/parts/more.conf": (
+        "late {\n dpd_delay = 14s\n encap = yes\n local_addrs = 127.0.0.1\n}\n"
+        "child {\n reqid = 1\n mode = tunnel\n esp_proposals = AES256-SHA512\n rekey_time = 1h\n}\n"
+    ),
+}
+"""A connection in pieces; what counts is not always what is read last."""
+
+
+def test_files_in_parts_mean_what_they_mean_to_swanctl(
+    swanctl: Swanctl, nodes: list[Node], daemons: Daemons
+) -> None:
+    local, remote = trusted.identity("alice"), trusted.identity("bob")
+    (nodes[0].folder / "conf.d" / "parts").mkdir(parents=True)
+    for name, text in PARTS.items():
+        own = text.replace("LOCAL", local).replace("REMOTE", remote)
+        (nodes[0].folder / name).write_text(own)
+    reload(nodes[0], daemons[0], "the configuration was read again")
+    ours = swanctl("--list-conns")
+    assert "net: IKEv2, no reauthentication, rekeying every 14400s, dpd delay 13s" in ours
+    assert "successfully loaded 1 connections" in swanctl(
+        "--load-conns", "--file", str(nodes[0].folder / "swanctl.conf")
+    )
+    assert swanctl("--list-conns") == ours
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ike.config import settings
+from ike.config.section import Section
 from lab.build import builder
 from lab.build.backends import BACKENDS, assign, backend_of, check
 from lab.build.backends.charon import CONF
@@ -51,7 +52,7 @@ def files(topology: Topology, name: str, backend: str) -> Mapping[str, File]:
     return BACKENDS[backend].files(topology, topology.node(name), pki().ca, own)
 
 
-def tree(section: settings.Section) -> dict[str, Any]:
+def tree(section: Section) -> dict[str, Any]:
     """A configuration as plain dictionaries."""
     values = {key: entry.value for key, entry in section.values.items()}
     return values | {name: tree(inner) for name, inner in section.sections.items()}
