@@ -8,16 +8,27 @@ from a certificate to its issuer, and the SubjectPublicKeyInfo names a CA in a C
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from unicodedata import normalize
 
 from ike.value import Value
 
-_SEQUENCE, _INTEGER, _OCTET_STRING = 0x30, 0x02, 0x04
+_SEQUENCE, _SET, _INTEGER, _OCTET_STRING = 0x30, 0x31, 0x02, 0x04
 _VERSION, _EXTENSIONS, _KEY_IDENTIFIER = 0xA0, 0xA3, 0x80
 _FIELDS = (_INTEGER, *[_SEQUENCE] * 5)
 """What follows the version: serial number, algorithm, issuer, validity, subject, key. A CRL begins
 with similar fields."""
 _SUBJECT_KEY, _AUTHORITY_KEY = b"\x06\x03\x55\x1d\x0e", b"\x06\x03\x55\x1d\x23"
 """Object identifiers of extensions (RFC 5280, 4.2.1.1 and 4.2.1.2)."""
+_STRINGS = {
+    0x0C: "utf-8",
+    0x12: "ascii",
+    0x13: "ascii",
+    0x14: "latin-1",
+    0x16: "ascii",
+    0x1C: "utf-32-be",
+    0x1E: "utf-16-be",
+}
+"""How strings of each type are encoded (X.680, 8.4)."""
 
 
 class Certificate(Value):
@@ -60,6 +71,29 @@ class Certificate(Value):
         _serial, _algorithm, issuer, _validity, subject, key = fields[:6]
         key_hash = hashlib.sha1(key, usedforsecurity=False).digest()
         return cls(der, issuer, subject, key_hash, *_key_identifiers(fields[6:]))
+
+
+def comparable(name: bytes) -> tuple[frozenset[tuple[bytes, str | bytes]], ...]:
+    """A name, DER, so that names are equal if they compare equal (RFC 5280, 7.1).
+
+    String types, case and spaces do not count.
+
+    Raises:
+        ValueError: It is malformed.
+    """
+    return tuple(
+        frozenset(_attribute(each) for each in _elements(_inside(part, _SET)))
+        for part in _elements(_inside(name))
+    )
+
+
+def _attribute(element: bytes) -> tuple[bytes, str | bytes]:
+    kind, value = _elements(_inside(element))
+    encoding = _STRINGS.get(value[0])
+    if encoding is None:
+        return kind, value
+    text = value[_extent(value, 0)[0] :].decode(encoding)
+    return kind, " ".join(normalize("NFKC", text).casefold().split())
 
 
 def _elements(octets: bytes) -> Iterator[bytes]:

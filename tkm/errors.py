@@ -8,6 +8,7 @@ else, and for keys that the kernel has refused: what they were derived from is u
 :class:`ConfigError` is the administrator's, and ends the program.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -98,8 +99,14 @@ def refusing(refusal: type[PeerError], what: str) -> Iterator[None]:
 
 
 def _brief(error: BaseException) -> str:
-    """A library's message may repeat what the peer has sent, at any length."""
+    """A library's message may repeat what the peer has sent, at any length.
+
+    A parser's is for its authors; for people only the part of it matters that names the field.
+    """
     text = str(error) or type(error).__name__
+    if "ParseError" in text:
+        fields = re.findall(r'"\w+::(\w+)"', text)
+        return f"malformed{f' {fields[-1]}' if fields else ''}"
     return text if len(text) <= 300 else f"{text[:300]}..."
 
 

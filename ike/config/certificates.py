@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from ike.config.files import Files
 from ike.errors import ConfigError
-from ike.x509 import Certificate
+from ike.x509 import Certificate, comparable
 
 log = logging.getLogger("ike")
 
@@ -88,13 +89,26 @@ def is_root(authority: Certificate) -> bool:
 
 def has_issued(issuer: Certificate, certificate: Certificate) -> bool:
     """The key of ``issuer`` verifies the signature of ``certificate``, and the names match."""
-    if issuer.subject != certificate.issuer:
-        return False
     try:
-        _read(certificate).verify_directly_issued_by(_read(issuer))
+        if comparable(issuer.subject) != comparable(certificate.issuer):
+            return False
+        _verify(_read(certificate), _read(issuer).public_key())
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
+
+
+def _verify(certificate: x509.Certificate, key: Any) -> None:
+    """Verify a certificate's signature, whoever it names as its issuer.
+
+    Raises:
+        InvalidSignature: It is not the key's.
+        TypeError: The key is of another kind.
+    """
+    how: list[Any] = [certificate.signature_algorithm_parameters]
+    if isinstance(key, RSAPublicKey):
+        how.append(certificate.signature_hash_algorithm)
+    key.verify(certificate.signature, certificate.tbs_certificate_bytes, *how)
 
 
 def issuers_of(own: Certificate, known: Iterable[Certificate]) -> Iterator[Certificate]:

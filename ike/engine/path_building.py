@@ -8,11 +8,11 @@ one certificate rules out all paths that have this certificate below the same is
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
 
-from ike.x509 import Certificate
+from ike.x509 import Certificate, comparable
 
 Path = tuple[Certificate, ...]
 """From a trust anchor down to the peer."""
@@ -39,12 +39,14 @@ class PathBuilder:
         known: Iterable[Certificate],
         anchors: Collection[Certificate],
     ) -> None:
-        issuers = {each.issuer for each in received}
-        self._ends = [*received[:1], *(end for end in received[1:] if end.subject not in issuers)]
+        self._names: dict[bytes, Hashable] = {}
+        issuers = {self._name(each.issuer) for each in received}
+        others = (end for end in received[1:] if self._name(end.subject) not in issuers)
+        self._ends = [*received[:1], *others]
         self._anchors = frozenset(anchors)
-        self._by_subject: defaultdict[bytes, list[Certificate]] = defaultdict(list)
+        self._by_subject: defaultdict[Hashable, list[Certificate]] = defaultdict(list)
         for certificate in dict.fromkeys((*anchors, *received, *known)):
-            self._by_subject[certificate.subject].append(certificate)
+            self._by_subject[self._name(certificate.subject)].append(certificate)
         self._refused: set[tuple[Certificate, ...]] = set()
 
     def refuse(self, part: Path) -> None:
@@ -67,12 +69,21 @@ class PathBuilder:
             if length > 1 and path[0] in self._anchors:
                 yield path
                 continue
-            for issuer in self._by_subject.get(path[0].issuer, ()):
+            for issuer in self._by_subject.get(self._name(path[0].issuer), ()):
                 if issuer not in path and length < LONGEST and steps < _MOST_STEPS:
                     steps += 1
                     longer = (issuer, *path)
                     more = doubt + _doubt(issuer, path[0])
                     heappush(waiting, (rank, more, length + 1, steps, longer))
+
+    def _name(self, octets: bytes) -> Hashable:
+        """What is equal for names that compare equal; a malformed one is equal to itself alone."""
+        if octets not in self._names:
+            try:
+                self._names[octets] = comparable(octets)
+            except ValueError:
+                self._names[octets] = octets
+        return self._names[octets]
 
     def _is_refused(self, path: Path) -> bool:
         pairs = pairwise(path)

@@ -87,6 +87,7 @@ class Parts(NamedTuple):
     extensions: tuple[bytes, ...] = (SAN,)
     algorithm: bytes = SHA256_RSA
     outer_algorithm: bytes = b""
+    issuer: bytes = b""
 
 
 def signed(parts: Parts, mangle: Callable[[bytes], bytes] = bytes) -> bytes:
@@ -100,7 +101,7 @@ def signed(parts: Parts, mangle: Callable[[bytes], bytes] = bytes) -> bytes:
         parts.version,
         parts.serial,
         parts.algorithm,
-        root.certificate.x509.subject.public_bytes(),
+        parts.issuer or root.certificate.x509.subject.public_bytes(),
         tlv(0x30, parts.not_before, parts.not_after),
         parts.subject,
         parts.spki or rsa_spki(*numbers("bob")),
@@ -112,11 +113,9 @@ def signed(parts: Parts, mangle: Callable[[bytes], bytes] = bytes) -> bytes:
     return tlv(0x30, tbs, algorithm, tlv(0x03, b"\0", signature))
 
 
-def pss(sha: int, salt: int, mask: int) -> bytes:
+def pss(sha: int, salt: int, mask: int, null: bytes = b"\x05\x00") -> bytes:
     """AlgorithmIdentifier of RSASSA-PSS: last arcs of SHA-2's OIDs, and the salt's length."""
-    digest, other = (
-        tlv(0x30, oid(f"2.16.840.1.101.3.4.2.{arc}"), b"\x05\x00") for arc in (sha, mask)
-    )
+    digest, other = (tlv(0x30, oid(f"2.16.840.1.101.3.4.2.{arc}"), null) for arc in (sha, mask))
     mgf = tlv(0x30, oid("1.2.840.113549.1.1.8"), other)
     parameters = tlv(0x30, tlv(0xA0, digest), tlv(0xA1, mgf), tlv(0xA2, integer(salt)))
     return tlv(0x30, oid("1.2.840.113549.1.1.10"), parameters)
@@ -125,6 +124,9 @@ def pss(sha: int, salt: int, mask: int) -> bytes:
 SHA1_RSA: Final = bytes.fromhex("300d06092a864886f70d0101050500")
 MD5_RSA: Final = bytes.fromhex("300d06092a864886f70d0101040500")
 SHA512_RSA: Final = bytes.fromhex("300d06092a864886f70d01010d0500")
+SHA256_RSA_BARE: Final = bytes.fromhex("300b06092a864886f70d01010b")
+RSA_BARE: Final = bytes.fromhex("300b06092a864886f70d010101")
+"""Without the parameter NULL, which is to be accepted (RFC 4055, 5)."""
 _PSS_512: Final = padding.PSS(padding.MGF1(hashes.SHA512()), 64)
 _SIGNING: Final[dict[bytes, tuple[padding.AsymmetricPadding, hashes.HashAlgorithm]]] = {
     SHA256_RSA: (padding.PKCS1v15(), hashes.SHA256()),
@@ -132,6 +134,17 @@ _SIGNING: Final[dict[bytes, tuple[padding.AsymmetricPadding, hashes.HashAlgorith
     SHA1_RSA: (padding.PKCS1v15(), hashes.SHA1()),
     MD5_RSA: (padding.PKCS1v15(), hashes.MD5()),
     pss(3, 64, 3): (_PSS_512, hashes.SHA512()),
+    SHA256_RSA_BARE: (padding.PKCS1v15(), hashes.SHA256()),
+    **{
+        pss(1, says, 1, null): (padding.PSS(padding.MGF1(hashes.SHA256()), salt), hashes.SHA256())
+        for says, salt, null in (
+            (0, 0, b"\5\0"),
+            (20, 20, b"\5\0"),
+            (31, 32, b"\5\0"),
+            (37, 37, b"\5\0"),
+            (32, 32, b""),
+        )
+    },
     pss(3, 0, 1): (padding.PSS(padding.MGF1(hashes.SHA256()), 0), hashes.SHA512()),
 }
 """How a signature of each AlgorithmIdentifier is made."""
@@ -318,14 +331,16 @@ DATES: Final[dict[str, tuple[bytes, bytes]]] = {
 }
 """notBefore and notAfter that are no dates, or no time."""
 
-SERIALS: Final = {
+SERIALS: Final = {"of no octets": b"\2\0", "not the shortest": b"\2\3\0\0\1"}
+"""Serial numbers that are malformed."""
+
+FINE_SERIALS: Final = {
     "below 0": integer(-1),
     "0": integer(0),
     "of 22 octets": integer(1 << 172),
     "of 4,000 octets": integer(1 << 32000),
-    "of no octets": b"\2\0",
-    "not the shortest": b"\2\3\0\0\1",
 }
+"""Serial numbers that no CA should give. They harm nobody (RFC 5280, 4.1.2.2)."""
 
 OTHERS: Final[dict[str, Callable[[], Parts]]] = {
     "version 1 with extensions": lambda: Parts(version=b""),
@@ -337,15 +352,31 @@ OTHERS: Final[dict[str, Callable[[], Parts]]] = {
     "an empty subject and no names": lambda: Parts(subject=tlv(0x30), extensions=()),
     "signed with sha-1": lambda: Parts(algorithm=SHA1_RSA),
     "signed with md5": lambda: Parts(algorithm=MD5_RSA),
-    "signed with a pss of two hashes": lambda: Parts(algorithm=pss(3, 0, 1)),
+    "signed with a default that is spelled out": lambda: Parts(algorithm=pss(1, 20, 1)),
+    "signed with another salt than it says": lambda: Parts(algorithm=pss(1, 31, 1)),
+    "no seconds": lambda: Parts(not_before=tlv(0x17, b"2001010000Z")),
+    "a fraction of a second": lambda: Parts(not_before=tlv(0x18, b"20200101000000.5Z")),
+    "version 2 with extensions": lambda: Parts(version=tlv(0xA0, integer(1))),
+    "a false criticality that is spelled out": lambda: Parts(
+        extensions=(SAN, tlv(0x30, oid("1.2.3.4"), b"\1\1\0", tlv(4, b"\5\0")))
+    ),
+    "an issuer without a name": lambda: Parts(issuer=tlv(0x30)),
+    "another issuer": lambda: Parts(issuer=root_name(shown="tkm-lab,tkm-lab roots")),
+    "an issuer's name in two parts": lambda: Parts(issuer=root_name(shown="tkm-lab tkm-lab,root")),
     "signed with a salt below 0": lambda: Parts(algorithm=pss(1, -1, 1)),
     "signed with a salt of 2 ** 70": lambda: Parts(algorithm=pss(1, 1 << 70, 1)),
     "signed with an unknown algorithm": lambda: Parts(algorithm=tlv(0x30, oid("1.2.3.4"))),
     "two signature algorithms": lambda: Parts(outer_algorithm=SHA512_RSA),
+    "another signature algorithm inside": lambda: Parts(
+        algorithm=tlv(0x30, oid("1.2.3.4")), outer_algorithm=SHA256_RSA
+    ),
+    "NULL in one of its signature algorithms": lambda: Parts(
+        algorithm=SHA256_RSA_BARE, outer_algorithm=SHA256_RSA
+    ),
 }
 
 
-FINE: Final[dict[str, tuple[bytes, ...]]] = {
+FINE_EXTENSIONS: Final[dict[str, tuple[bytes, ...]]] = {
     "no purposes": (SAN,),
     "for ike": (SAN, extended_usage(IPSEC_IKE)),
     "for ike and web servers": (SAN, extended_usage(WEB_SERVER, IPSEC_IKE, critical=False)),
@@ -354,8 +385,93 @@ FINE: Final[dict[str, tuple[bytes, ...]]] = {
         SAN,
         *(extension(f"1.2.3.{number}", b"") for number in range(1, 40)),
     ),
+    "critical names": (extension("2.5.29.17", tlv(0x30, tlv(0x81, BOB.encode())), critical=True),),
+    "an authority key identifier of nothing": (SAN, extension("2.5.29.35", tlv(0x30))),
+    "a foreign authority key identifier": (
+        SAN,
+        extension("2.5.29.35", tlv(0x30, tlv(0x80, b"foreign"))),
+    ),
+    "names of another application": (
+        extension(
+            "2.5.29.17",
+            tlv(
+                0x30,
+                tlv(0x81, BOB.encode()),
+                tlv(0xA0, oid("1.3.6.1.5.2.2"), tlv(0xA0, tlv(0x30))),
+            ),
+        ),
+    ),
+    "policies": (SAN, extension("2.5.29.32", tlv(0x30, tlv(0x30, oid("1.2.3"))), critical=True)),
+    "a policy with a notice of 400 characters": (
+        SAN,
+        extension(
+            "2.5.29.32",
+            tlv(
+                0x30,
+                tlv(
+                    0x30,
+                    oid("1.2.3"),
+                    tlv(
+                        0x30,
+                        tlv(0x30, oid("1.3.6.1.5.5.7.2.2"), tlv(0x30, tlv(0x1A, b"hi" * 200))),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    "no policy for those below": (SAN, extension("2.5.29.54", b"\2\1\0", critical=True)),
+    "no mapping for those below": (
+        SAN,
+        extension("2.5.29.36", tlv(0x30, b"\x81\1\0"), critical=True),
+    ),
+    "a key usage with bits to spare": (SAN, extension(USAGE, b"\3\2\0\xc0", critical=True)),
+    "netscape's": (SAN, extension("2.16.840.1.113730.1.1", b"\3\2\7\x80")),
 }
-"""Extensions with which a certificate is good."""
+
+
+def root_name(
+    tag: int = 0x0C, encoding: str = "utf-8", shown: str = "tkm-lab,tkm-lab root"
+) -> bytes:
+    """The root CA's name, written otherwise."""
+    of, common = shown.split(",")
+    parts = (("2.5.4.10", of), ("2.5.4.3", common))
+    return name(*((kind, tlv(tag, text.encode(encoding))) for kind, text in parts))
+
+
+FINE_OTHERS: Final[dict[str, Callable[[], Parts]]] = {
+    "signed with a pss of two hashes": lambda: Parts(algorithm=pss(3, 0, 1)),
+    "signed with a pss of another salt": lambda: Parts(algorithm=pss(1, 37, 1)),
+    "signed with a pss of no salt": lambda: Parts(algorithm=pss(1, 0, 1)),
+    "signed with a pss without NULL": lambda: Parts(algorithm=pss(1, 32, 1, null=b"")),
+    "signed without NULL": lambda: Parts(algorithm=SHA256_RSA_BARE),
+    "a key without NULL": lambda: Parts(rsa_spki(*numbers("bob"), RSA_BARE)),
+    "the issuer in upper case": lambda: Parts(issuer=root_name(shown="TKM-LAB,TKM-LAB ROOT")),
+    "the issuer with spaces": lambda: Parts(issuer=root_name(shown="tkm-lab ,  tkm-lab   root ")),
+    "the issuer as PrintableString": lambda: Parts(issuer=root_name(0x13)),
+    "the issuer as BMPString": lambda: Parts(issuer=root_name(0x1E, "utf-16-be")),
+    "the issuer as UniversalString": lambda: Parts(issuer=root_name(0x1C, "utf-32-be")),
+    "a name of a BMPString": lambda: Parts(
+        subject=name(("2.5.4.3", tlv(0x1E, "bob".encode("utf-16-be"))))
+    ),
+    "a country of three letters": lambda: Parts(subject=name(("2.5.4.6", tlv(0x13, b"CHE")))),
+    "a name of nothing": lambda: Parts(subject=name(("2.5.4.3", tlv(0x0C)))),
+    "no name but the subjectAltName's": lambda: Parts(subject=tlv(0x30)),
+    "GeneralizedTime before 2050": lambda: Parts(not_before=tlv(0x18, b"20200101000000Z")),
+    "no end": lambda: Parts(not_after=tlv(0x18, b"99991231235959Z")),
+    "version 1": lambda: Parts(
+        version=b"", extensions=(), subject=name(("2.5.4.3", tlv(0x0C, BOB.encode())))
+    ),
+}
+
+
+def fine_certificates() -> dict[str, Callable[[], bytes]]:
+    """Certificates that a TKM must take, though some of them are not as they should be."""
+    makers = dict(FINE_OTHERS)
+    for what, some in FINE_EXTENSIONS.items():
+        makers[f"extensions: {what}"] = partial(Parts, extensions=some)
+    for what, serial in FINE_SERIALS.items():
+        makers[f"serial: {what}"] = partial(Parts, serial=serial)
+    return {what: partial(_sign, make) for what, make in makers.items()}
 
 
 def random_certificate(chance: random.Random) -> bytes:
@@ -378,7 +494,9 @@ def random_certificate(chance: random.Random) -> bytes:
     dates = chance.choice([*DATES.values()])
     parts = Parts(
         spki=now_and_then(rsa_spki(*numbers("bob")), key),
-        serial=now_and_then(integer(chance.getrandbits(64)), *SERIALS.values()),
+        serial=now_and_then(
+            integer(chance.getrandbits(64)), *SERIALS.values(), *FINE_SERIALS.values()
+        ),
         not_before=now_and_then(NOT_BEFORE, dates[0]),
         not_after=now_and_then(NOT_AFTER, dates[1]),
         extensions=(SAN, *chance.sample(some, chance.choice([0, 0, 1, 2]))),

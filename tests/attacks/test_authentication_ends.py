@@ -274,7 +274,7 @@ def test_name_constraints_are_not_bypassed_by_leaving_out_the_names(
     ca = chains.root()
     for critical in (True, False):
         issuing = constrained(ca, (constraints, critical))
-        with pytest.raises(CertificateError, match="does not speak for"):
+        with pytest.raises(CertificateError, match=r"does not speak for|the name .bob@"):
             chains.judge(chains.of(ca), chains.der(issuing), without_san(issuing, oid))
     free = constrained(ca)
     chains.judge(chains.of(ca), chains.der(free), without_san(free, oid))
@@ -287,7 +287,7 @@ def test_a_policy_may_want_a_subject_alt_name() -> None:
     config = config_of("alice")
     remote = replace(config.policies[1].remote, require_san=True)
     config.policies[1] = replace(config.policies[1], remote=remote)
-    with pytest.raises(CertificateError, match="does not speak for"):
+    with pytest.raises(CertificateError, match=r"does not speak for|the name .bob@"):
         judge_with(config, ca, free, named)
 
 

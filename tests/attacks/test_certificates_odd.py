@@ -66,10 +66,12 @@ def test_an_odd_certificate_of_a_peer_in_generation_1(what: Any) -> None:
     assert getattr(refused.value, "result", None) is Result.INVALID_PARAMETER
 
 
-@pytest.mark.parametrize("extensions", odd.FINE.values(), ids=odd.FINE)
+@pytest.mark.parametrize("what", odd.fine_certificates())
 @pytest.mark.parametrize("generation", HOSTS)
-def test_a_good_one(generation: Any, extensions: Any) -> None:
-    alice, certificate = HOSTS[generation]("alice"), odd.signed(odd.Parts(extensions=extensions))
+def test_a_good_one(generation: Any, what: str) -> None:
+    alice, certificate = HOSTS[generation]("alice"), odd.fine_certificates()[what]()
+    if generation == 1 and what.endswith("4,000 octets"):
+        return  # no frame has room for it
     alice.client.call(rpc2.CcCheckCa(cc=1, ca=1, certificate=alice.ca))
     alice.client.call(rpc2.CcAddCertificate(cc=1, certificate=certificate))
     alice.client.call(rpc2.CcCheckChain(cc=1, ri=1))

@@ -61,8 +61,8 @@ def certificate_fault(certificate: x509.Certificate) -> str:
     return key_fault(certificate.public_key())
 
 
-def signature_fault(certificate: x509.Certificate) -> str:
-    """Why the signature under a certificate is too weak; empty if it is good."""
-    algorithm = certificate.signature_hash_algorithm
+def signature_fault(signed: x509.Certificate | x509.CertificateRevocationList) -> str:
+    """Why the signature under a certificate or CRL is too weak; empty if it is good."""
+    algorithm = signed.signature_hash_algorithm
     name = algorithm.name if algorithm else "no hash"
     return "" if name in HASHES else f"is signed with {name}"

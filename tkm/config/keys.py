@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from cryptography.x509 import Certificate
 
-from tkm.certs import path, strength
+from tkm.certs import issuing, path, strength
 from tkm.config import files
 from tkm.config.files import Opener
 from tkm.crypto.secret import Secret
@@ -73,19 +73,19 @@ def _signs(key: RSAPrivateKey) -> bool:
 
 
 def load_ca(file: Path, opener: Opener = files.open_trusted) -> Certificate:
-    """A CA certificate, DER.
+    """A CA certificate, DER or PEM; white space behind it does not matter.
 
     :raises ConfigError: it is none, or others may change it.
     """
     log.info("Loading CA certificate '%s'", file)
     try:
-        certificate = path.load(files.read(file, opener))
+        certificate = path.load_file(files.read(file, opener))
         path.check_issuer(certificate, datetime.now(UTC))
     except OSError as error:
         raise ConfigError(f"CA certificate '{file}': {error.strerror}") from error
     except CertificateError as error:
         raise ConfigError(f"CA certificate '{file}': {error}") from error
-    log.info("CA certificate '%s' loaded", path.subject(certificate))
+    log.info("CA certificate '%s' loaded", issuing.subject(certificate))
     return certificate
 
 

@@ -11,6 +11,8 @@ from tkm.crypto.derivation import IkeKeys, Roles
 from tkm.crypto.secret import Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cryptography.x509 import Certificate
 
     from tkm.core.own import OwnValues
@@ -102,7 +104,7 @@ class Endpoint(Context):
     """ae. What AUTH covers, and whom it has proven (``ri``, 0 before).
 
     :ivar loc: what went into IKE_SA_INIT on our side, ``rem`` on the peer's.
-    :ivar anchor: the CA at which the chain begins that has proven it.
+    :ivar chain: the certificates that have proven it, from the CA on.
     """
 
     table = AE
@@ -112,7 +114,7 @@ class Endpoint(Context):
     int_auth: IntAuth = IntAuth()
     lc: int = 0
     ri: int = 0
-    anchor: "Certificate | None" = None
+    chain: "Sequence[Certificate]" = ()
 
 
 class IkeSa(Context):

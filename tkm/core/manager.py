@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from tkm.certs.crls import NOTHING_REVOKED, Revocation
 from tkm.config.keys import PrivateKeys, TrustAnchors
 from tkm.config.policy import Config
 from tkm.core.handlers import ike_sa
@@ -58,6 +59,7 @@ class KeyManager:
     :param kernel: where ESP happens.
     :param now: the time (UTC), for certificates.
     :param limit: how many contexts of each kind there can be.
+    :param revocation: which certificates of peers and their CAs are revoked.
     """
 
     def __init__(
@@ -68,8 +70,9 @@ class KeyManager:
         kernel: Kernel,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         limit: int = CONTEXTS,
+        revocation: Revocation = NOTHING_REVOKED,
     ) -> None:
-        self._rules = rules = Rules(config, private_keys, anchors)
+        self._rules = rules = Rules(config, private_keys, anchors, revocation)
         self._kernel = kernel
         self._now = now
         self.limit = limit
@@ -139,7 +142,7 @@ class KeyManager:
         vars(self._rules).update(vars(rules))
         ended = self._now() - timedelta(microseconds=1)
         for context in list(self.contexts):
-            if rules.supports(context, before):
+            if rules.supports(context, before, self._now()):
                 continue
             log.info("%s rests on what is no longer configured", context)
             if isinstance(context, EspSa):

@@ -43,6 +43,11 @@ def _parser() -> argparse.ArgumentParser:
         help="certificates of trusted CAs, and the numbers that the IKE daemon calls them by",
     )  # fmt: skip
     parser.add_argument(
+        "--crls", metavar="CRL.DER[,…]",
+        help="certificate revocation lists, and certificates of keys that sign them for a CA; with "
+        "any, each certificate of a peer and its CAs needs a fresh CRL of its issuer",
+    )  # fmt: skip
+    parser.add_argument(
         "--socket", metavar="PATH", default=IKE_SOCKET, help="where to serve (%(default)s)"
     )
     parser.add_argument(
@@ -166,7 +171,14 @@ def _start(arguments: argparse.Namespace) -> KeyManager:
     kernel.claim(users)
     kernel.protect(config.policies.values())
     rules = reload.rules(arguments, config)
-    manager = KeyManager(config, rules.keys, rules.anchors, kernel=kernel, limit=arguments.contexts)
+    manager = KeyManager(
+        config,
+        rules.keys,
+        rules.anchors,
+        kernel=kernel,
+        limit=arguments.contexts,
+        revocation=rules.revocation,
+    )
     if arguments.expose_ike_keys:
         from tkm.daemon.expose import Exposure  # where nobody asks for it, it is not even there
 

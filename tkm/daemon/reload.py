@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""SIGHUP: tkm.conf, keys and CAs are read again, checked whole, and then taken."""
+"""SIGHUP: tkm.conf, keys, CAs and CRLs are read again, checked whole, and then taken."""
 
 import argparse
 import logging
 from pathlib import Path
 
 from tkm.config import conf, files, keys
+from tkm.config.crls import load_crls
 from tkm.config.files import Opener
 from tkm.config.policy import Config, check_generation_1
 from tkm.core.manager import KeyManager
@@ -30,12 +31,15 @@ def config(arguments: argparse.Namespace, opener: Opener = files.open_trusted) -
 def rules(
     arguments: argparse.Namespace, found: Config, opener: Opener = files.open_trusted
 ) -> Rules:
-    """A configuration with the keys and CAs that ``-k`` and ``-r`` name.
+    """A configuration with the keys, CAs and CRLs that ``-k``, ``-r`` and ``--crls`` name.
 
     :raises ConfigError: one of them is not usable.
     """
     private_keys = keys.load_private_keys(arguments.keys, found.local_identities, opener)
-    return Rules(found, private_keys, keys.load_anchors(arguments.ca, opener))
+    anchors = keys.load_anchors(arguments.ca, opener)
+    if not arguments.crls:
+        return Rules(found, private_keys, anchors)
+    return Rules(found, private_keys, anchors, load_crls(arguments.crls, opener))
 
 
 def reader(arguments: argparse.Namespace) -> Reader:
@@ -44,6 +48,7 @@ def reader(arguments: argparse.Namespace) -> Reader:
     :raises OSError: there can be none.
     """
     named = {arguments.config, *keys.named(arguments.keys), *keys.named(arguments.ca)}
+    named |= set(map(Path, arguments.crls.split(","))) if arguments.crls else set()
 
     def is_named(path: Path) -> bool:
         return path in named

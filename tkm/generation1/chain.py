@@ -5,7 +5,7 @@ import logging
 from typing import Final
 
 from tkm.certs import path
-from tkm.certs.path import subject
+from tkm.certs.issuing import subject
 from tkm.core.handlers.chain import Chains, check_link
 from tkm.core.kinds import Chain
 from tkm.core.machine import Operation, Step

@@ -12,6 +12,7 @@ from cryptography.x509.oid import NameOID
 from lab.pki import CA
 from tests.unit.trusted import config_of, host, identity, pki
 from tkm.certs import path
+from tkm.certs.crls import NOTHING_REVOKED, Revocation
 from tkm.config.keys import TrustAnchors
 from tkm.core.manager import KeyManager
 from tkm.rpc import rpc2
@@ -27,19 +28,28 @@ def der(certificate: x509.Certificate | bytes) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
-def manager(anchors: TrustAnchors, now: datetime = NOW) -> KeyManager:
+def manager(
+    anchors: TrustAnchors, now: datetime = NOW, revocation: Revocation = NOTHING_REVOKED
+) -> KeyManager:
     alice = host("alice")
+    keys = {0: pki().keys["alice"]}
     return KeyManager(
-        config_of("alice"), {0: pki().keys["alice"]}, anchors, alice.kernel, lambda: now
+        config_of("alice"), keys, anchors, alice.kernel, lambda: now, revocation=revocation
     )
 
 
-def judge(anchor: bytes, *certificates: bytes, now: datetime = NOW, given: bytes = b"") -> None:
+def judge(
+    anchor: bytes,
+    *certificates: bytes,
+    now: datetime = NOW,
+    given: bytes = b"",
+    revocation: Revocation = NOTHING_REVOKED,
+) -> None:
     """Alice's TKM checks a chain for bob.
 
     :raises CertificateError: it is not accepted.
     """
-    trusted = manager({1: path.load(anchor)}, now)
+    trusted = manager({1: path.load(anchor)}, now, revocation)
     trusted.perform(rpc2.CcCheckCa(cc=1, ca=1, certificate=given or anchor))
     for certificate in certificates:
         trusted.perform(rpc2.CcAddCertificate(cc=1, certificate=certificate))

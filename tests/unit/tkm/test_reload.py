@@ -9,10 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from lab.pki import CA
 from tests.unit.tkm.configs import tunnel
@@ -20,6 +23,7 @@ from tests.unit.tkm.conversation import MODP_3072, Conversation
 from tests.unit.tkm.keymanager_files import key_der
 from tests.unit.tkm.test_keymanager import DEADLINE, Running
 from tests.unit.trusted import Host, config_of, host, identity, pki
+from tkm.certs.crls import Revocation
 from tkm.certs.path import load
 from tkm.config import conf
 from tkm.config.policy import Config, LocalIdentity, Policy
@@ -203,6 +207,31 @@ def test_a_kernel_that_does_not_take_the_policies(change: str) -> None:
     assert rules_of(alice) == before
     assert alice.kernel.states == states
     assert new_child(talk) is None
+
+
+def test_an_authentication_ends_when_a_crl_revokes_its_certificate() -> None:
+    talk = started()
+    alice = talk.initiator.host
+    issuer = pki().ca
+    for revoked, ends in ((0, False), (load(pki().certificates["bob"]).serial_number, True)):
+        revocation = Revocation([crl_of(issuer, revoked)])
+        alice.manager.reload(replace(rules_of(alice), revocation=revocation))
+        assert (new_child(talk) is Result.AUTH_FAILURE) == ends
+        if not ends:
+            alice.client.call(rpc2.EsaReset(esa=9))
+
+
+def crl_of(issuer: CA, revoked: int) -> x509.CertificateRevocationList:
+    """A CRL of the root CA, with one serial number or none."""
+    now = datetime.now(UTC)
+    subject = load(issuer.root.certificate.der).subject
+    builder = x509.CertificateRevocationListBuilder().issuer_name(subject)
+    builder = builder.last_update(now - timedelta(hours=1)).next_update(now + timedelta(hours=1))
+    builder = builder.add_extension(x509.CRLNumber(1), critical=False)
+    if revoked:
+        entry = x509.RevokedCertificateBuilder().serial_number(revoked).revocation_date(now)
+        builder = builder.add_revoked_certificate(entry.build())
+    return builder.sign(issuer.root.key.rsa, SHA256())
 
 
 # The program

@@ -10,7 +10,7 @@ from cryptography.x509 import Certificate
 
 from tkm.certs import path
 from tkm.certs.identity import speaks_for
-from tkm.certs.path import subject
+from tkm.certs.issuing import check_issued, subject
 from tkm.config.policy import Remote
 from tkm.core.kinds import Chain
 from tkm.core.rules import Rules
@@ -85,7 +85,7 @@ class Chains:
         """
         if len(cc.certificates) < 2:
             raise CertificateError("there is no certificate below the CA")
-        path.validate(cc.certificates, self._now())
+        path.validate(cc.certificates, self._now(), self._rules.revocation)
         if remote.ca not in (0, ca):
             raise CertificateError(f"the chain begins with CA {ca}, not with CA {remote.ca}")
         subject_counts = not (remote.require_san or path.constrains_names(cc.certificates))
@@ -107,4 +107,4 @@ def check_link(cc: Chain, certificate: Certificate, issuer: Certificate) -> None
     log.info(
         "Verifying signature of '%s' with certificate '%s'", subject(certificate), subject(issuer)
     )
-    path.check_issued(certificate, issuer)
+    check_issued(certificate, issuer)

@@ -205,7 +205,7 @@ class Authentication:
         auth = Auth(request.method, request.signature)
         verify(rsa_key(cc.peer), octets, auth, sha1=self.sha1 or policy.remote.allow_sha1)
         self._quotas.check(Endpoint, cc.ri)
-        ae.ri, ae.anchor, ae.expires = cc.ri, cc.certificates[0], self._end(cc, policy)
+        ae.ri, ae.chain, ae.expires = cc.ri, cc.certificates, self._end(cc, policy)
         log.info("Authentication of ISA context %d successful", isa.number)
         return Empty()
 

@@ -78,6 +78,13 @@ def test_the_only_root_is_the_authority_whatever_is_below_it(folder: Path) -> No
     assert below.certificate.der in {each.der for each in configuration.issuers}
 
 
+def test_a_ca_whose_name_our_certificate_writes_differently_is_sent() -> None:
+    """RFC 5280, 7.1."""
+    own = issue("alice", key(1), "ISSUING", key(0), identity="alice@tkm-lab.test")
+    issuing, other = (issue("issuing", key(each), "root", key(3)) for each in (0, 2))
+    assert list(issuers_of(own, [other, issuing])) == [issuing]
+
+
 @pytest.mark.parametrize("key_ids", [True, False])
 def test_the_ca_that_has_issued_our_certificate_is_sent(key_ids: bool) -> None:
     cas = {

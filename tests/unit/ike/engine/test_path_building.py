@@ -121,6 +121,14 @@ def test_a_wrong_key_identifier_does_not_mislead() -> None:
     assert is_accepted([bob(OLD), Certificate.read(forged), right], [root()])
 
 
+@pytest.mark.parametrize("written", ["ISSUING", "Issuing"])
+def test_names_that_are_written_differently(written: str) -> None:
+    """RFC 5280, 7.1; as in NIST PKITS 4.3.3 to 4.3.11."""
+    assert is_accepted([bob(OLD, written), issuing(OLD)], [root()])
+    assert is_accepted([bob(OLD, written)], [root()], known=[issuing(OLD)])
+    assert not is_accepted([bob(OLD, f"{written}s"), issuing(OLD)], [root()])
+
+
 def test_a_refused_link_is_not_tried_again() -> None:
     """Ten keys on each of two levels are a hundred paths: each refusal rules out ten."""
     names = ["bob", "low", "high"]
