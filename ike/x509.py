@@ -7,6 +7,7 @@ from a certificate to its issuer, and the SubjectPublicKeyInfo names a CA in a C
 """
 
 import hashlib
+from codecs import lookup
 from collections.abc import Iterator, Sequence
 from unicodedata import normalize
 
@@ -20,15 +21,18 @@ with similar fields."""
 _SUBJECT_KEY, _AUTHORITY_KEY = b"\x06\x03\x55\x1d\x0e", b"\x06\x03\x55\x1d\x23"
 """Object identifiers of extensions (RFC 5280, 4.2.1.1 and 4.2.1.2)."""
 _STRINGS = {
-    0x0C: "utf-8",
-    0x12: "ascii",
-    0x13: "ascii",
-    0x14: "latin-1",
-    0x16: "ascii",
-    0x1C: "utf-32-be",
-    0x1E: "utf-16-be",
+    tag: lookup(encoding)
+    for tag, encoding in (
+        (0x0C, "utf-8"),
+        (0x12, "ascii"),
+        (0x13, "ascii"),
+        (0x14, "latin-1"),
+        (0x16, "ascii"),
+        (0x1C, "utf-32-be"),
+        (0x1E, "utf-16-be"),
+    )
 }
-"""How strings of each type are encoded (X.680, 8.4)."""
+"""How strings of each type are encoded (X.680, 8.4). In the sandbox no codec can be loaded."""
 
 
 class Certificate(Value):
@@ -89,10 +93,10 @@ def comparable(name: bytes) -> tuple[frozenset[tuple[bytes, str | bytes]], ...]:
 
 def _attribute(element: bytes) -> tuple[bytes, str | bytes]:
     kind, value = _elements(_inside(element))
-    encoding = _STRINGS.get(value[0])
-    if encoding is None:
+    codec = _STRINGS.get(value[0])
+    if codec is None:
         return kind, value
-    text = value[_extent(value, 0)[0] :].decode(encoding)
+    text, _ = codec.decode(value[_extent(value, 0)[0] :])
     return kind, " ".join(normalize("NFKC", text).casefold().split())
 
 

@@ -11,11 +11,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.attacks.issuers import DAY, KEYS, chain, crl, dn, issue, loaded
 from tests.attacks.odd import SHA1_RSA, SHA256_RSA
-from tests.unit.tkm.chains import BOB, NOW, judge
+from tests.unit.tkm.chains import BOB, NOW, judge, manager
 from tkm.certs import crls, path
 from tkm.certs.crls import Revocation
 from tkm.config.crls import load_crls
 from tkm.errors import CertificateError, ConfigError
+from tkm.generation1 import rpc1
+from tkm.generation1.translation import Generation1
 
 ROOT, CA, KEY = dn("CA 0"), dn("CA 1"), KEYS["ca"]
 SERIAL: Final = 7
@@ -58,6 +60,21 @@ def test_what_is_on_no_crl() -> None:
 def test_a_revoked_peer_and_a_revoked_ca() -> None:
     assert refusal(crl(CA, KEY, [SERIAL])) == "'CN=bob': it is revoked"
     assert refusal(crl(CA, KEY), of_root=crl(ROOT, KEYS["root"], [SERIAL])).startswith("'CN=CA 1'")
+
+
+def test_a_revoked_peer_in_generation_1() -> None:
+    top, ca, peer = chain([], [])
+    for revoked, is_good in (([], True), ([SERIAL], False)):
+        revocation = Revocation(loaded(OF_ROOT, crl(CA, KEY, revoked)))
+        service = Generation1(manager({1: path.load(top)}, revocation=revocation))
+        service._chain(rpc1.CcSetUserCertificate(cc=1, ri=1, autha=1, certificate=peer))
+        for issuer in (ca, top):
+            service._chain(rpc1.CcAddCertificate(cc=1, autha=1, certificate=issuer))
+        if is_good:
+            service._chain(rpc1.CcCheckCa(cc=1, ca=1))
+        else:
+            with pytest.raises(CertificateError, match="it is revoked"):
+                service._chain(rpc1.CcCheckCa(cc=1, ca=1))
 
 
 def test_a_certificate_that_is_on_hold() -> None:

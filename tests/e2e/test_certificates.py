@@ -33,7 +33,7 @@ LONG_AGO = dt.datetime.now(dt.UTC) - dt.timedelta(days=2)
 YESTERDAY = LONG_AGO + dt.timedelta(days=1)
 REASONS = {
     "bob": ("tkm_iked", "no CA that the TKM knows has issued the peer's certificate"),
-    "carol": ("tkm_keymanager", "not valid at validation time"),
+    "carol": ("tkm_keymanager", "it has expired on"),
 }
 """Who refuses them on alice, and why."""
 

@@ -12,17 +12,21 @@ import sys
 import tempfile
 import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
+from tests.attacks.issuers import crl
 from tests.unit.tkm.keymanager_files import options
+from tests.unit.trusted import pki
 from tkm.daemon import main
 from tkm.generation1 import rpc1
 from tkm.rpc import rpc2
 from tkm.rpc.client import Client, SocketTransport
-from tkm.rpc.result import Disconnected
+from tkm.rpc.result import Disconnected, Refused
 from tkm.sandbox import privileges
 
 NAMESPACE = ["unshare", "--net"] if os.getuid() == 0 else ["unshare", "--net", "--map-root-user"]
@@ -82,6 +86,34 @@ def test_keymanager_serves_until_a_signal_and_leaves_no_state(
         assert f"Adding policy [ 7, {selectors} ]" in lines
         assert lines[-2:] == ["Flushing SAD", "Trusted Key Manager (TKM) stopped"]
         assert "Flushing SPD" not in lines
+
+
+def test_a_ca_in_pem_and_a_crl_that_revokes_the_peer(files: Path) -> None:
+    ca, bob = pki().ca.root, x509.load_der_x509_certificate(pki().certificates["bob"])
+    (files / "ca.der").write_bytes(ca.certificate.pem)
+    name = ca.certificate.x509.subject
+    (files / "ca.crl").write_bytes(crl(name, ca.key.rsa, [bob.serial_number]))
+    with Running(files, "--crls", f"{files}/ca.crl") as running:
+        with closing(running.client(rpc2.RPC2)._transport) as transport:
+            client = Client(rpc2.RPC2, transport)
+            client.call(rpc2.CcCheckCa(cc=1, ca=1, certificate=ca.certificate.der))
+            client.call(rpc2.CcAddCertificate(cc=1, certificate=pki().certificates["bob"]))
+            with pytest.raises(Refused):
+                client.call(rpc2.CcCheckChain(cc=1, ri=7))
+        running.process.terminate()
+        _, log = running.process.communicate(timeout=DEADLINE)
+    assert "it is revoked" in log
+
+
+def test_a_stale_crl_ends_the_start(files: Path) -> None:
+    ca = pki().ca.root
+    name, day = ca.certificate.x509.subject, timedelta(days=1)
+    stale = crl(name, ca.key.rsa, begin=datetime.now(UTC) - 2 * day, end=datetime.now(UTC) - day)
+    (files / "ca.crl").write_bytes(stale)
+    with Running(files, "--crls", f"{files}/ca.crl") as running:
+        _, log = running.process.communicate(timeout=DEADLINE)
+    assert running.process.returncode == 1
+    assert f"CRL '{files}/ca.crl' is stale or not yet valid" in log.splitlines()[-1]
 
 
 def test_asked_by_a_signal_it_counts_its_contexts(files: Path) -> None:

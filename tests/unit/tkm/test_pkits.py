@@ -2,6 +2,8 @@
 """Path validation against NIST PKITS: none is wrongly accepted, and what is wrongly refused."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +33,20 @@ def test_a_case(name: str) -> None:
         assert reason
     else:
         assert bool(reason) is not case["valid"], reason
+
+
+def test_nothing_is_imported_while_a_path_is_judged() -> None:
+    """In the sandbox no file can be opened any more."""
+    code = """
+import sys, tkm.daemon.main
+from tests.unit.tkm import pkits
+pkits.suite()
+before = set(sys.modules)
+results = {bool(pkits.refusal(case)) for case in pkits.cases().values()}
+print(results, set(sys.modules) - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "{False, True} set()\n"
 
 
 def test_how_many_are_right() -> None:
