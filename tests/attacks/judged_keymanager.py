@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""tkm_keymanager as it is, on a kernel that writes down in a file what it is asked for.
+
+It refuses what the real one refuses: a state that is there already. Keys are written as digests,
+refused ones, too. The last argument is the file; it imports nothing but ``tkm``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Container, Iterable
+from pathlib import Path
+from typing import Final
+
+from tkm.config.policy import Policy
+from tkm.daemon import main
+from tkm.errors import KernelError
+from tkm.xfrm.model import StateKeys, StatePair
+
+JOURNAL: Final = Path(sys.argv.pop()).open("a", encoding="utf-8")  # noqa: SIM115
+
+
+class JudgedKernel:
+    """A SAD whose every step is in the journal."""
+
+    def __init__(self) -> None:
+        self._states: set[tuple[str, str]] = set()
+
+    def _write(self, what: str, **values: object) -> None:
+        print(json.dumps({"what": what, **values}), file=JOURNAL, flush=True)
+
+    def claim(self, users: Container[int]) -> None:
+        """Any number of Key Managers may have one like this."""
+
+    def protect(self, policies: Iterable[Policy]) -> None:
+        """Note down which policies there are."""
+        self._write("protect", policies=[policy.id for policy in policies])
+
+    def take_over(self, policies: Iterable[Policy]) -> None:
+        """Forget all states."""
+        self.flush_states()
+
+    def flush_states(self) -> None:
+        """Forget all states."""
+        self._states.clear()
+        self._write("flush states")
+
+    def flush(self) -> None:
+        """Forget all policies and states."""
+        self.flush_states()
+        self._write("flush")
+
+    def add_states(self, pair: StatePair, inbound: StateKeys, outbound: StateKeys) -> None:
+        """Note them down.
+
+        Raises:
+            KernelError: there is one already.
+        """
+        keys = [hashlib.sha256(key.octets).hexdigest() for both in (inbound, outbound) for key in both]
+        names = _names(pair)
+        is_new = not self._states & names
+        self._write("add", policy=pair.policy.id, keys=keys, granted=is_new, states=sorted(names))
+        if not is_new:
+            raise KernelError("such a state exists")
+        self._states |= names
+
+    def delete_states(self, pair: StatePair) -> None:
+        """Strike them out."""
+        self._states -= _names(pair)
+        self._write("delete", states=sorted(_names(pair)))
+
+
+def _names(pair: StatePair) -> set[tuple[str, str]]:
+    """Destination and SPI of both states."""
+    local, remote = pair.policy.local.ip, pair.policy.remote.ip
+    return {(str(local), pair.spi_in.hex()), (str(remote), pair.spi_out.hex())}
+
+
+if __name__ == "__main__":
+    main.XfrmKernel = JudgedKernel  # type: ignore[attr-defined,assignment,misc]
+    sys.exit(main.main())
