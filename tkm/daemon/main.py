@@ -11,7 +11,7 @@ from pathlib import Path
 from tkm import VERSION, sandbox
 from tkm.config import conf
 from tkm.config.keys import load_anchors, load_private_keys
-from tkm.config.policy import check_generation_1
+from tkm.config.policy import HIGHEST_IN_GENERATION_1, check_generation_1
 from tkm.core.manager import CONTEXTS, KeyManager
 from tkm.daemon import logs, memory
 from tkm.daemon.reactor import Reactor
@@ -149,8 +149,10 @@ def _run(arguments: argparse.Namespace) -> None:
     memory.protect()
     log.info("Trusted Key Manager (TKM) starting (%s)", VERSION)
     config = conf.load(arguments.config)
+    limit = arguments.contexts
     if arguments.rpc == 1:
         check_generation_1(config)
+        limit = min(limit, HIGHEST_IN_GENERATION_1)  # each policy has its share of these
     users = {0, os.geteuid(), _own_user(arguments)}
     check_unserved(arguments.socket, users)
     kernel = XfrmKernel()
@@ -161,7 +163,7 @@ def _run(arguments: argparse.Namespace) -> None:
         private_keys=load_private_keys(arguments.keys, config.local_identities),
         anchors=load_anchors(arguments.ca),
         kernel=kernel,
-        limit=arguments.contexts,
+        limit=limit,
     )
     if arguments.expose_ike_keys:
         from tkm.daemon.expose import Exposure  # where nobody asks for it, it is not even there

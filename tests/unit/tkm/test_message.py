@@ -278,7 +278,10 @@ def long_length(size: int) -> bytes:
 )
 def test_octets_that_are_one_value_of_asn1(octets: Any, tag: bytes, zeros: int) -> None:
     size = len(octets)
-    lengths = [long_length(size), bytes([0x80 | 2 + zeros]) + bytes(zeros) + size.to_bytes(2, "big")]
+    lengths = [
+        long_length(size),
+        bytes([0x80 | 2 + zeros]) + bytes(zeros) + size.to_bytes(2, "big"),
+    ]
     for length in lengths:
         with pytest.raises(InvalidParameter):
             check_one_meaning(tag + length + octets)

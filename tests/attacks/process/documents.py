@@ -59,7 +59,9 @@ def _validity() -> bytes:
     return tlv(0x30, b"".join(tlv(0x17, f"{each:%y%m%d%H%M%SZ}".encode()) for each in times))
 
 
-def certificate(generation: int, key: RSAPublicKey, rest: int, indefinite: bool = False) -> Document:
+def certificate(
+    generation: int, key: RSAPublicKey, rest: int, indefinite: bool = False
+) -> Document:
     """A v3 certificate for ``key``, as a responder; ``rest`` octets follow the SA payload."""
     fields = (
         _ALGORITHM[generation] + name("alice@tkm-lab.test") + _validity() + name("anybody")

@@ -59,7 +59,9 @@ class JudgedKernel:
         Raises:
             KernelError: there is one already.
         """
-        keys = [hashlib.sha256(key.octets).hexdigest() for both in (inbound, outbound) for key in both]
+        keys = [
+            hashlib.sha256(key.octets).hexdigest() for both in (inbound, outbound) for key in both
+        ]
         names = _names(pair)
         is_new = not self._states & names
         self._write("add", policy=pair.policy.id, keys=keys, granted=is_new, states=sorted(names))
@@ -80,5 +82,5 @@ def _names(pair: StatePair) -> set[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    main.XfrmKernel = JudgedKernel  # type: ignore[attr-defined,assignment,misc]
+    main.XfrmKernel = JudgedKernel  # type: ignore[attr-defined,assignment]
     sys.exit(main.main())
