@@ -45,7 +45,7 @@ class NotingKernel:
 
     add_outbound = add_inbound
 
-    def delete_states(self, pair: StatePair) -> None:
+    def delete_states(self, pair: StatePair, *, sends: bool) -> None:
         """Strike them out."""
         self._pairs.discard(pair)
 

@@ -46,7 +46,7 @@ def act(kernel: XfrmKernel, policies: Mapping[int, Policy], words: list[str]) ->
         case [what, number, *rest]:
             pair = pair_of(policies[int(number)], *rest)
             if what == "delete":
-                kernel.delete_states(pair)
+                kernel.delete_states(pair, sends=True)
             else:
                 kernel.add_inbound(pair, StateKeys(*map(Secret.take, keys(pair.spi_in))))
                 kernel.add_outbound(pair, StateKeys(*map(Secret.take, keys(pair.spi_out))))

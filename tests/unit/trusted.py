@@ -89,14 +89,15 @@ class RecordingKernel:
         if self.refuses:
             raise KernelError("the kernel was told to refuse")
 
-    def delete_states(self, pair: StatePair) -> None:
+    def delete_states(self, pair: StatePair, *, sends: bool) -> None:
         if self.keeps & {pair.spi_in, pair.spi_out}:
             raise KernelError("the kernel was told to keep it")
         self.pairs.pop(pair.spi_in, None)
-        self.outbound.pop(pair.spi_out, None)
-        self.states = {
-            state for state in self.states if state.spi not in (pair.spi_in, pair.spi_out)
-        }
+        gone = {pair.spi_in}
+        if sends:
+            gone.add(pair.spi_out)
+            self.outbound.pop(pair.spi_out, None)
+        self.states = {state for state in self.states if state.spi not in gone}
 
 
 def _octets(keys: StateKeys) -> tuple[bytes, bytes]:

@@ -16,7 +16,7 @@ Network = IPv4Network | IPv6Network
 
 HIGHEST_POLICY: Final = 0xFFFFFFFF
 """The highest policy id: it is a reqid in the kernel."""
-_HIGHEST_IN_GENERATION_1: Final = 100
+HIGHEST_IN_GENERATION_1: Final = 100
 """charon-tkm knows no higher one."""
 
 _LONGEST: Final = {"seconds": 0xFFFFFFFF, "bytes": (1 << 63) - 1, "packets": (1 << 63) - 1}
@@ -262,7 +262,7 @@ def check_generation_1(config: Config) -> None:
 
     :raises ConfigError: one is too high, or a policy has another local identity than 1.
     """
-    if (highest := max(config.policies, default=0)) > (most := _HIGHEST_IN_GENERATION_1):
+    if (highest := max(config.policies, default=0)) > (most := HIGHEST_IN_GENERATION_1):
         raise ConfigError(f"policy {highest}: id is not in 1 to {most}, as generation 1 needs it")
     for policy in config.policies.values():
         if policy.local.identity_id != 1:

@@ -161,12 +161,14 @@ class EspSa(Context):
     """esa. What names its states in the kernel, and the keys that the kernel does not have yet.
 
     :ivar outbound: keys of the state that sends, until it is selected.
+    :ivar sends: the kernel has that state.
     """
 
     table = ESA
     sp: int = 0
     pair: "StatePair | None" = None
     outbound: "StateKeys | None" = None
+    sends: bool = False
 
     def wipe(self) -> None:
         if self.outbound:

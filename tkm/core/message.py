@@ -4,8 +4,9 @@
 The caller says what it wants signed, or says the peer has signed. It is taken only if it is the
 IKE_SA_INIT message of this very IKE SA: the header, a chain of payloads that ends where the message
 ends, and in it the key exchange and the nonce that went into the keys. So a signature of the TKM
-under anything else (a certificate, a request for one, another protocol's message) does not exist.
-What other payloads hold is the IKE daemon's business: it does not change what the message is.
+under another protocol's message does not exist. What other payloads hold is the IKE daemon's
+business, and with the SPIs it can make of the message a certificate besides; so what is signed is
+also none of the values of ASN.1, of which all such documents are one (:func:`check_one_meaning`).
 """
 
 import struct
@@ -90,6 +91,34 @@ def check_init(message: bytes, sender: Half, other: Half, *, by_initiator: bool)
     method, _reserved = _KE.unpack_from(exchange)
     if method != sender.method:
         raise InvalidParameter(f"key exchange method {method} is not {sender.method}")
+
+
+def check_one_meaning(octets: bytes) -> None:
+    """Check that what is to be signed is an IKE message alone, and not one value of ASN.1 as well.
+
+    Certificates, requests for them, revocation lists and the like are signed as one value that goes
+    from the first octet to the last. An IKE message begins with two SPIs and then the type of a
+    payload, all chosen by the caller; whether they are the tag and the length of all that follows
+    is decided here, for every tag and every form of length (X.690, 8.1.2 and 8.1.3).
+
+    :param octets: all of them, from the IKE header on.
+    :raises InvalidParameter: they are.
+    """
+    at = 1
+    if octets[0] & 0x1F == 0x1F:  # a long tag: the version, 0x20, ends the longest
+        while octets[at] & 0x80:
+            at += 1
+        at += 1
+    length, at = octets[at], at + 1
+    if length == 0x80:  # indefinite: two zeros end it
+        is_one = octets.endswith(b"\0\0")
+    else:
+        if length > 0x80:
+            further = length & 0x7F
+            length, at = int.from_bytes(octets[at : at + further], "big"), at + further
+        is_one = at + length == len(octets)
+    if is_one:
+        raise InvalidParameter("the message reads as ASN.1, too: other SPIs are needed")
 
 
 def check_intermediate(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tkm import VERSION, sandbox
+from tkm.config.policy import HIGHEST_IN_GENERATION_1
 from tkm.core.manager import CONTEXTS, KeyManager
 from tkm.daemon import logs, memory, reload
 from tkm.daemon.reactor import Reactor
@@ -165,6 +166,9 @@ def _start(arguments: argparse.Namespace) -> KeyManager:
     :raises OSError: the socket is served.
     """
     config = reload.config(arguments)
+    limit = arguments.contexts
+    if arguments.rpc == 1:
+        limit = min(limit, HIGHEST_IN_GENERATION_1)  # each policy has its share of these
     users = {0, os.geteuid(), _own_user(arguments)}
     check_unserved(arguments.socket, users)
     kernel = XfrmKernel()
@@ -176,7 +180,7 @@ def _start(arguments: argparse.Namespace) -> KeyManager:
         rules.keys,
         rules.anchors,
         kernel=kernel,
-        limit=arguments.contexts,
+        limit=limit,
         revocation=rules.revocation,
     )
     if arguments.expose_ike_keys:

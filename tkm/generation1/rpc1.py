@@ -9,6 +9,7 @@ messages by itself: this generation has to be asked for.
 
 from typing import Annotated, Final
 
+from tkm.config.policy import HIGHEST_IN_GENERATION_1
 from tkm.rpc.fields import LEAST_NONCE, Fixed, Flag, Octets, Unsigned
 from tkm.rpc.interface import FixedFrames, Interface, Request
 from tkm.rpc.record import Empty, Record
@@ -27,7 +28,7 @@ RPC1 = Interface(
 )
 VERSION: Final = 0
 
-HIGHEST_ID: Final = 100
+HIGHEST_ID: Final = HIGHEST_IN_GENERATION_1
 
 Id = Annotated[int, Unsigned(8, "little", low=1, high=HIGHEST_ID, fault=Result.INVALID_ID)]
 """Number of a context or of something configured."""

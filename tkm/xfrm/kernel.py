@@ -169,11 +169,14 @@ class XfrmKernel:
         """Install the state that sends: the kernel prefers the youngest one of a policy."""
         self._add(pair, keys, is_outbound=True)
 
-    def delete_states(self, pair: StatePair) -> None:
-        """Remove both states; one that has expired, or was never there, is not missed."""
+    def delete_states(self, pair: StatePair, *, sends: bool) -> None:
+        """Remove the state that receives, and if it has one, the one that sends.
+
+        One that has expired is not missed.
+        """
         local, remote = pair.policy.local.ip, pair.policy.remote.ip
         log.info("Deleting ESA [ %d, %s <=> %s, %s ]", pair.policy.id, local, remote, pair.spis)
-        for is_outbound in (False, True):
+        for is_outbound in (False, True) if sends else (False,):
             self._delete(pair, is_outbound=is_outbound)
 
     def _add(self, pair: StatePair, keys: StateKeys, *, is_outbound: bool) -> None:

@@ -72,5 +72,8 @@ class Kernel(Protocol):
     def add_outbound(self, pair: StatePair, keys: StateKeys) -> None:
         """Install the state that sends: it does so in the place of older ones of its policy."""
 
-    def delete_states(self, pair: StatePair) -> None:
-        """Remove both states; one that has expired, or was never there, is not missed."""
+    def delete_states(self, pair: StatePair, *, sends: bool) -> None:
+        """Remove the state that receives, and if it has one, the one that sends.
+
+        One that has expired is not missed.
+        """

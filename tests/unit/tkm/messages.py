@@ -20,7 +20,7 @@ def header(
 
 def chain(payloads: Chain, last: int = 0, critical: int = 0) -> bytes:
     """Payloads one behind the other; the last one names ``last``."""
-    following = [kind for kind, _ in payloads[1:]] + [last]
+    following = [kind for kind, _ in payloads[1:]] + [last] * bool(payloads)
     return b"".join(
         struct.pack(">BBH", after, critical if kind not in range(33, 49) else 0, 4 + len(body))
         + body

@@ -190,7 +190,7 @@ def test_deleting_states_that_are_not_there() -> None:
     code = """
 from tkm.xfrm.model import StatePair
 policy = config_of('alice').policies[1]
-kernel.delete_states(StatePair(policy, bytes([192, 0, 0, 1]), bytes([192, 0, 0, 2])))
+kernel.delete_states(StatePair(policy, bytes([192, 0, 0, 1]), bytes([192, 0, 0, 2])), sends=True)
 print("[]")
 """
     assert run(code) == []

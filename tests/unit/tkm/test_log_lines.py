@@ -109,7 +109,7 @@ def all_of_it():
     kernel.add_policy(tunnel().policies[7])
     with contextlib.suppress(KernelError):  # where this kernel has no ESP
         kernel.add_inbound(pair, keys)
-    kernel.delete_states(pair)
+    kernel.delete_states(pair, sends=True)
 
 print(json.dumps(lines_of(all_of_it)))
 """

@@ -2,6 +2,7 @@
 """What the reader takes for an IKE message that AUTH covers, and what it does not."""
 
 import struct
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ from tests.unit.tkm.messages import (
 )
 from tests.unit.tkm.test_preconditions import refused
 from tests.unit.trusted import host, sha1_host
-from tkm.core.message import Half, check_init, check_intermediate
+from tkm.core.message import Half, check_init, check_intermediate, check_one_meaning
 from tkm.errors import InvalidParameter
 from tkm.rpc import rpc2
 from tkm.rpc.result import Result
@@ -259,3 +260,42 @@ def test_intermediate_messages_in_their_order(verify: bool) -> None:
     # One side's messages alone are no exchanges.
     with refused(Result.INVALID_STATE):
         talk.sign(alice)
+
+
+# One meaning alone
+
+
+def long_length(size: int) -> bytes:
+    """In its shortest form, and in one that is longer than needed."""
+    octets = size.to_bytes(max(1, (size.bit_length() + 7) // 8), "big")
+    return bytes([0x80 | len(octets)]) + octets
+
+
+@given(
+    st.binary(min_size=200, max_size=300),
+    st.sampled_from([b"\x30", b"\x31", b"\xa0", b"\x04", b"\x7f\x4e", b"\x1f\x81\x81\x01"]),
+    st.integers(0, 3),
+)
+def test_octets_that_are_one_value_of_asn1(octets: Any, tag: bytes, zeros: int) -> None:
+    size = len(octets)
+    lengths = [
+        long_length(size),
+        bytes([0x80 | 2 + zeros]) + bytes(zeros) + size.to_bytes(2, "big"),
+    ]
+    for length in lengths:
+        with pytest.raises(InvalidParameter):
+            check_one_meaning(tag + length + octets)
+        for other in (octets[:-1], octets + b"\0"):
+            check_one_meaning(tag + length + other)
+    with pytest.raises(InvalidParameter):
+        check_one_meaning(tag + b"\x80" + octets + b"\0\0")
+    check_one_meaning(tag + b"\x80" + octets + b"\0\1")
+    with pytest.raises(InvalidParameter):
+        check_one_meaning(tag + b"\x64" + octets[:100])
+
+
+@given(st.binary(min_size=17, max_size=17))
+def test_any_beginning_is_read_to_an_end(beginning: Any) -> None:
+    """A chain of payloads may begin with any type; the version ends what may be a long tag."""
+    with suppress(InvalidParameter):
+        check_one_meaning(beginning + b"\x20\x22\x08" + bytes(200))

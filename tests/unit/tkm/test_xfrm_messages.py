@@ -185,13 +185,13 @@ def test_a_state_that_the_kernel_refuses(sent: Any) -> None:
 
 def test_states_that_have_expired_are_not_missed(sent: Any) -> None:
     sent.refusals = [errno.ESRCH, errno.ESRCH]
-    XfrmKernel().delete_states(PAIR)
+    XfrmKernel().delete_states(PAIR, sends=True)
     found = [c.UserSaId.from_buffer_copy(octets) for _, octets in sent.sent]
     assert [bytes(each.spi) for each in found] == [PAIR.spi_in, PAIR.spi_out]
     assert [bytes(each.daddr)[3] for each in found] == [1, 2]
     sent.refusals = [errno.EPERM]
     with pytest.raises(KernelError, match="Operation not permitted"):
-        XfrmKernel().delete_states(PAIR)
+        XfrmKernel().delete_states(PAIR, sends=True)
 
 
 def test_flushing(sent: Any) -> None:

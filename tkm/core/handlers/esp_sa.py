@@ -117,12 +117,13 @@ class EspSas:
                 self._kernel.add_outbound(esa.pair, keys)
             finally:
                 keys.wipe()
+            esa.sends = True
         return Empty()
 
     def reset(self, esa: EspSa) -> None:
         """Remove the states of an ESP SA."""
         if esa.pair is not None:
-            self._kernel.delete_states(esa.pair)
+            self._kernel.delete_states(esa.pair, sends=esa.sends)
             esa.pair = None
 
     def _check(self, request: Create, ae: Endpoint) -> StatePair:
@@ -160,6 +161,7 @@ class EspSas:
         finally:
             (inbound if kept else keys).wipe()
         esa.sp, esa.pair, esa.outbound = pair.policy.id, pair, kept
+        esa.sends = kept is None
         esa.expires = self._until(pair.policy, ae)
         return Empty()
 
@@ -168,7 +170,7 @@ class EspSas:
         try:
             self._kernel.add_outbound(pair, keys)
         except KernelError:
-            self._kernel.delete_states(pair)
+            self._kernel.delete_states(pair, sends=False)
             raise
 
     def _until(self, policy: Policy, ae: Endpoint) -> datetime | None:

@@ -14,7 +14,7 @@ from tkm.config.policy import Policy
 from tkm.core.handlers.common import check_algorithms, secrets_of
 from tkm.core.handlers.derive import Derivations, check_spis
 from tkm.core.kinds import Chain, Endpoint, IkeSa, KeyExchange, Nonce
-from tkm.core.message import Half, check_init, check_intermediate
+from tkm.core.message import Half, check_init, check_intermediate, check_one_meaning
 from tkm.core.quota import Quotas
 from tkm.core.rules import Rules
 from tkm.crypto import protection
@@ -170,6 +170,7 @@ class Authentication:
         octets = signed_octets(
             request.init_message, ae.rem.nonce, key_loc, identity.identity, _int_auth(ae)
         )
+        check_one_meaning(octets)
         # Whom we sign for is not proven yet: the weakest policy of the identity decides.
         sha1 = self.sha1 or any(policy.remote.allow_sha1 for policy in policies)
         auth = sign(self._key(request.lc), octets, request.hash_algorithms, sha1=sha1)
