@@ -19,11 +19,11 @@ def _connection(config: Config, policy: Policy) -> str:
     options = {
         "reqid": policy.id,
         "left": policy.local.ip,
-        "leftid": identity.identity,
+        "leftid": _quoted(identity.identity),
         "leftcert": PurePath(identity.certificate).name,
         "leftsubnet": policy.local.net,
         "right": policy.remote.ip,
-        "rightid": policy.remote.identity,
+        "rightid": _quoted(policy.remote.identity),
         "rightsubnet": policy.remote.net,
         **_lifetimes(policy.lifetime),
         "type": policy.mode.value,
@@ -33,6 +33,11 @@ def _connection(config: Config, policy: Policy) -> str:
     }
     lines = "".join(f"    {name}={value}\n" for name, value in options.items() if value)
     return f"conn conn{policy.id}\n{lines}"
+
+
+def _quoted(identity: str) -> str:
+    """An identity as a value: spaces end one, and ``#`` begins a comment."""
+    return f'"{identity}"' if set(identity) & set(" #=") else identity
 
 
 def _lifetimes(lifetime: Lifetime) -> dict[str, int]:

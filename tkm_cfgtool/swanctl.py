@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """``swanctl.conf``: the same policies, for the IKE daemon, in strongSwan's words."""
 
+import re
 from pathlib import PurePath
 
 from tkm.config.policy import Config, Lifetime, Policy
@@ -52,14 +53,19 @@ def _connection(config: Config, policy: Policy, esp: str) -> str:
         remote_ip=policy.remote.ip,
         ike_proposals=policy.proposals.ike or IKE_PROPOSALS,
         certificate=PurePath(identity.certificate).name,
-        local_identity=identity.identity,
+        local_identity=_quoted(identity.identity),
         identity_id="" if identity.id == 1 else f"      identity_id = {identity.id}\n",
-        remote_identity=policy.remote.identity,
+        remote_identity=_quoted(policy.remote.identity),
         mode=policy.mode.value,
         selectors=_selectors(policy),
         esp_proposals=policy.proposals.esp or esp,
         lifetimes=_lifetimes(policy.lifetime),
     )
+
+
+def _quoted(identity: str) -> str:
+    """An identity as a value: what means something else in the file stands in double quotes."""
+    return identity if re.fullmatch(r"[A-Za-z0-9._@/:+-]+", identity) else f'"{identity}"'
 
 
 def _lifetimes(lifetime: Lifetime) -> str:

@@ -14,8 +14,6 @@ T = TypeVar("T")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _MOST_ITEMS = 255
 """Of traffic selectors, or proposals: one octet counts them (RFC 7296, 3.13 and 3.3.1)."""
-_LONGEST_ID = 255
-"""Octets of an identity; a domain name has no more (RFC 1035, 2.3.4)."""
 _HIGHEST = 0xFFFFFFFF
 """Of numbers that the TKM's configuration gives: policies, which are reqids, local identities."""
 TRUE, FALSE = ("yes", "true", "enabled", "1"), ("no", "false", "disabled", "0")
@@ -61,10 +59,7 @@ def few(items: tuple[T, ...]) -> tuple[T, ...]:
 
 def identity(text: str) -> Identity:
     """Who somebody is."""
-    identity = Identity.parse(text)
-    if not 1 <= len(identity.data) <= _LONGEST_ID:
-        raise ValueError(f"{len(identity.data)} octets are not 1 to {_LONGEST_ID}")
-    return identity
+    return Identity.parse(text)
 
 
 def addresses(text: str) -> tuple[str, ...]:

@@ -11,10 +11,18 @@ from itertools import islice, pairwise
 from ike.config.model import Authority
 from ike.engine.exchange import SetupContext
 from ike.engine.path_building import Path, PathBuilder
+from ike.identity import Identity
 from ike.message.errors import AuthenticationFailed, TrustedRefusal
 from ike.message.message import Message
 from ike.message.numbers import CertEncoding
-from ike.message.payloads import Authentication, CertificateRequest, Payload
+from ike.message.payloads import (
+    Authentication,
+    CertificateRequest,
+    Identification,
+    IdInitiator,
+    IdResponder,
+    Payload,
+)
 from ike.message.payloads import Certificate as CertificatePayload
 from ike.tkm_client import CertificateChain
 from ike.x509 import Certificate
@@ -67,13 +75,14 @@ def verify(sa: SetupContext, message: Message, remote_id: int) -> None:
     auth = message.find(Authentication)
     if auth is None:
         raise AuthenticationFailed("no AUTH payload, so the peer wants EAP, which we do not do")
+    identity = message.need(IdResponder if sa.is_initiator else IdInitiator)
     builder = _path_builder(sa, message)
     refusals: list[TrustedRefusal] = []
     for path in islice(builder.paths(), _MOST_ATTEMPTS):
         for authority in sa.context.configuration.authorities:
             if authority.certificate == path[0]:
                 try:
-                    return _authenticate(sa, auth, builder, authority, path, remote_id)
+                    return _authenticate(sa, (auth, identity), builder, authority, path, remote_id)
                 except TrustedRefusal as error:
                     if error.result not in _OTHERS_MAY_DO:
                         raise
@@ -115,7 +124,7 @@ def _read(der: bytes) -> list[Certificate]:
 
 def _authenticate(
     sa: SetupContext,
-    auth: Authentication,
+    proof: tuple[Authentication, Identification],
     builder: PathBuilder,
     authority: Authority,
     path: Path,
@@ -136,7 +145,13 @@ def _authenticate(
                 raise
         chain.check(remote_id)
         try:
-            sa.keys.authenticate(chain, sa.init_messages[1], (auth.method, auth.data))
+            auth, identity = proof
+            sa.keys.authenticate(
+                chain,
+                sa.init_messages[1],
+                (auth.method, auth.data),
+                Identity.of(identity).payload,
+            )
         except TrustedRefusal:
             builder.refuse(path[-1:])
             raise

@@ -73,7 +73,7 @@ def _authenticate(sa: SetupContext, message: Message) -> None:
     if not message.find(Authentication):
         message.raise_error()
     identity = Identity.of(message.need(IdResponder))
-    if identity != sa.connection.remote_id:
+    if not identity.matches(sa.connection.remote_id):
         raise AuthenticationFailed(f"the peer is {identity}, not {sa.connection.remote_id}")
     authentication.verify(sa, message, sa.peer.remote_id)
     sa.advance(Trigger.AUTHENTICATED)
@@ -132,8 +132,8 @@ def _connection(sa: SetupContext, message: Message) -> Connection:
     meant = [
         connection
         for connection in sa.candidates()
-        if connection.remote_id == remote
-        and (asked is None or Identity.of(asked) == connection.local_id)
+        if connection.remote_id.matches(remote)
+        and (asked is None or connection.local_id.matches(Identity.of(asked)))
     ]
     if not meant:
         raise AuthenticationFailed(f"no connection with {remote}")

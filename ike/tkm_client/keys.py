@@ -93,7 +93,11 @@ class IkeKeys(Context):
         return reply.method, reply.signature
 
     def authenticate(
-        self, chain: "CertificateChain", init_message: bytes, auth: tuple[int, bytes]
+        self,
+        chain: "CertificateChain",
+        init_message: bytes,
+        auth: tuple[int, bytes],
+        identity: bytes,
     ) -> None:
         """Authenticate the peer.
 
@@ -101,6 +105,7 @@ class IkeKeys(Context):
             chain: Its certificates, checked.
             init_message: The peer's IKE_SA_INIT message.
             auth: Method and data of its AUTH payload.
+            identity: The body of its Identification payload.
 
         Raises:
             TrustedRefusal: This is not the peer.
@@ -113,6 +118,7 @@ class IkeKeys(Context):
                 init_message=init_message,
                 method=method,
                 signature=signature,
+                identity=identity,
             )
         )
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from lab.pki.errors import PkiError
 from lab.pki.keys import new_key
 from lab.pki.material import Certificate, PrivateKey
-from lab.pki.names import COMMON_NAME_MAX, distinguished_name, general_name
+from lab.pki.names import COMMON_NAME_MAX, distinguished_name, general_names, subject
 
 
 @dataclass(frozen=True)
@@ -135,21 +135,24 @@ class CA:
     ) -> Identity:
         """A host certificate with `names` as its subjectAltName.
 
-        A name with an "@" becomes an rfc822Name, any other a dNSName. The subject's CN is
-        `common_name` or else the first name. Valid for a year from now unless said. Raises
+        A mail address becomes an rfc822Name, a domain a dNSName, an address an iPAddress. The
+        subject's CN is `common_name` or else the first name; a distinguished name is the subject
+        itself. Valid for a year from now unless said. Raises
         PkiError for no name, a name that is not an identity, or a bad validity.
         """
         if not names:
             raise PkiError("a host certificate needs at least one name")
-        alternatives = x509.SubjectAlternativeName([general_name(name) for name in names])
-        subject = distinguished_name(common_name or names[0])
+        alternatives = [entry for name in names for entry in general_names(name)]
+        subject_name = subject(common_name or names[0])
         validity = Validity.of(self.CERTIFICATE_DAYS, not_before, not_after)
         private = PrivateKey(key or new_key())
-        builder = (
-            _builder(subject, private.rsa.public_key(), validity, _HOST_USAGE)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(alternatives, critical=False)
-        )
+        builder = _builder(
+            subject_name, private.rsa.public_key(), validity, _HOST_USAGE
+        ).add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        if alternatives:
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName(alternatives), critical=False
+            )
         return Identity(names, self._sign(builder), private, self.chain)
 
     def _sign(self, builder: x509.CertificateBuilder) -> Certificate:

@@ -27,6 +27,7 @@ from lab.topology.model import (
     Topology,
 )
 from lab.topology.table import FLAG, LIST, NUMBER, REAL, TABLE, TEXT, Key, Source, Table
+from tkm.identity import parse as parse_identity
 
 DOMAIN = "tkm-lab.test"
 LEAST_MTU, MOST_MTU = 1280, 9000
@@ -35,7 +36,6 @@ MOST_POLICIES = 100
 """A policy's number is its reqid, and the TKM's protocol goes no further."""
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,14}")
-_IDENTITY = re.compile(r"[A-Za-z0-9._@/+-]+")
 _PROPOSALS = re.compile(r"[a-z0-9]+([-_,][a-z0-9]+)*")
 
 _TOP = {
@@ -144,9 +144,10 @@ def _node(name: str, table: Table, links: Collection[str]) -> Node:
     if not values["addresses"]:
         raise table.fault("it has no address; write addresses = { LINK = … }", "addresses")
     identity = values["identity"] or f"{name}@{DOMAIN}"
-    if not _IDENTITY.fullmatch(identity):
-        reason = f"'{identity}' is not an identity; write one such as {name}@{DOMAIN}"
-        raise table.fault(reason, "identity")
+    try:
+        parse_identity(identity)
+    except ValueError as error:
+        raise table.fault(f"{error}; write one such as {name}@{DOMAIN}", "identity") from error
     if values["ike"] not in ("", *IKE):
         raise table.fault(f"ike '{values['ike']}' is unknown; write {' or '.join(IKE)}", "ike")
     return Node(

@@ -23,6 +23,7 @@ from tkm.core.message import Half, check_init
 from tkm.crypto.key_exchange import group
 from tkm.crypto.signature import sign, signed_octets
 from tkm.generation1 import rpc1
+from tkm.identity import parse
 from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
 from tkm.rpc.result import Refused
@@ -203,7 +204,7 @@ class Daemon:
             return os.urandom(256)
         int_auth = ike_sa._int_auth(isa.ae)
         nonce, sk_p = isa.ae.loc.nonce, isa.auth_keys[1]
-        octets = signed_octets(message, nonce, sk_p, identity("bob"), int_auth)
+        octets = signed_octets(message, nonce, sk_p, parse(identity("bob")), int_auth)
         hashes = () if self.generation == 1 else (2,)
         return sign(pki().keys["bob"], octets, hashes, sha1=not hashes).data
 
@@ -239,6 +240,7 @@ class Daemon:
             "ca": lambda: 1,
             "ri": lambda: chance.choice((1, 1, 1, 2)),
             "sp": lambda: chance.choice((1, 1, 1, 2)),
+            "identity": lambda: chance.choice((b"", parse(identity("bob")).payload, b"\2\0\0\0x")),
         }
         for name in values.keys() & made.keys():
             values[name] = made[name]()

@@ -133,16 +133,16 @@ def alice(**changes: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("identity", "good"),
     [
-        *((each, False) for each in ("@", "a@", "@a", "..", ".", "a.", ".a", "a..b", "a@b..c")),
+        *((each, False) for each in ("@", "a@", "@@a", "..", ".", "a.", ".a", "a..b", "a@b..c")),
         *((each, False) for each in ("a@.b", "a@b.", "a@b@c", ".a@b", "a.@b", "a..b@c", "", "a b")),
-        *((each, True) for each in ("a", "a.b", "a@b", "a.b@c.d", "a+b/c@d-e.f", "a_b.c")),
+        *((each, True) for each in ("a", "a.b", "a@b", "@a", "a.b@c.d", "a+b/c@d-e.f", "a_b.c")),
     ],
 )
 def test_identities(identity: Any, good: Any) -> None:
     found = [*alice(remote__identity=identity)]
     found += faults(Config({1: LocalIdentity(1, identity, "c.pem")}, {}))
     assert len(found) == (0 if good else 2)
-    assert all(f"'{identity}' is no identity" in fault for fault in found)
+    assert all(f"'{identity}' is not an identity of type" in fault for fault in found)
 
 
 @pytest.mark.parametrize("file", [".", "..", "a/..", "a/", "/", "a/.", ""])

@@ -2,7 +2,7 @@
 """Identities and policies: the only peers and the only traffic that the TKM lets come up."""
 
 import re
-from collections.abc import Set
+from collections.abc import Hashable, Set
 from dataclasses import dataclass, replace
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -10,6 +10,7 @@ from typing import Final
 
 from tkm.config.traffic import Selectors, overlaps
 from tkm.errors import ConfigError
+from tkm.identity import parse
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -28,11 +29,7 @@ _ESP_PROPOSAL: Final = re.compile(rf"aes256-sha512(-{_GROUPS})?(-esn)?(-noesn)?"
 """What the TKM can do (RFC 9370 for the further key exchanges, RFC 4304 for ESN)."""
 
 _FILE: Final = re.compile(r"([A-Za-z0-9._@/+-]*/)?(?!\.{1,2}\Z)[A-Za-z0-9._@+-]+")
-_LABELS: Final = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*"
-_IDENTITY: Final = re.compile(rf"([A-Za-z0-9_/+-]+(\.[A-Za-z0-9_/+-]+)*@)?{_LABELS}")
-"""Files and identities: characters that mean nothing else in any file that we write. An identity is
-a domain, or user@domain, and no part of it is empty.
-"""
+"""Files: characters that mean nothing else in any file that we write."""
 _BROADCAST: Final = ip_address("255.255.255.255")
 
 
@@ -47,7 +44,7 @@ class Mode(Enum):
 class LocalIdentity:
     """Who we are.
 
-    :ivar identity: a domain name, or an address with ``@``.
+    :ivar identity: as :func:`tkm.identity.parse` reads it.
     :ivar certificate: file name of our certificate, for the IKE daemon; the TKM has no use for it.
     """
 
@@ -184,7 +181,7 @@ def faults_of_each(config: Config) -> dict[LocalIdentity | Policy, list[str]]:
 
     Each thing is looked at once, so that the time grows with their number.
     """
-    ours: set[Address | str] = {each.local.ip for each in config.policies.values()}
+    ours: set[Hashable] = {each.local.ip for each in config.policies.values()}
     ours |= {_folded(each.identity) for each in config.local_identities.values()}
     rivals = _rivals(config)
     found: dict[LocalIdentity | Policy, list[str]] = {
@@ -200,13 +197,13 @@ def faults_of_each(config: Config) -> dict[LocalIdentity | Policy, list[str]]:
 def _identity_faults(identity: LocalIdentity) -> list[str]:
     rules = (
         (identity.id < 1, "id is not 1 or more"),
-        (not _IDENTITY.fullmatch(identity.identity), f"'{identity.identity}' is no identity"),
+        _unless_identity(identity.identity),
         (not _FILE.fullmatch(identity.certificate), f"'{identity.certificate}' is no file name"),
     )
     return [fault for broken, fault in rules if broken]
 
 
-def _policy_faults(policy: Policy, config: Config, ours: Set[Address | str]) -> list[str]:
+def _policy_faults(policy: Policy, config: Config, ours: Set[Hashable]) -> list[str]:
     local, remote = policy.local, policy.remote
     nets = [net for net in (local.net, remote.net) if net]
     rules = (
@@ -235,7 +232,7 @@ def _policy_faults(policy: Policy, config: Config, ours: Set[Address | str]) -> 
             bool(nets) and policy.local_selector.version != policy.remote_selector.version,
             "one net is IPv4, the other IPv6",
         ),
-        (not _IDENTITY.fullmatch(remote.identity), f"'{remote.identity}' is no identity"),
+        _unless_identity(remote.identity),
         (
             any("%" in str(end) for end in (local.ip, remote.ip, *nets)),
             "an address with a zone means nothing to IPsec",
@@ -251,10 +248,21 @@ def _is_of_one_host(ip: Address) -> bool:
     return not (ip.is_unspecified or ip.is_multicast or ip == _BROADCAST)
 
 
-def _folded(identity: str) -> str:
-    """Identities that differ in nothing but the case of the domain are the same."""
-    user, at, domain = identity.rpartition("@")
-    return user + at + domain.lower()
+def _unless_identity(text: str) -> tuple[bool, str]:
+    """Whether that is broken, and why."""
+    try:
+        parse(text)
+    except ValueError as error:
+        return True, str(error)
+    return False, ""
+
+
+def _folded(text: str) -> Hashable:
+    """Identities that differ in nothing but how they are written are the same."""
+    try:
+        return parse(text).canonical
+    except ValueError:
+        return text
 
 
 def check_generation_1(config: Config) -> None:

@@ -15,14 +15,12 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, 
 from tkm.crypto.prf import PRF_HMAC_SHA2_512
 from tkm.crypto.secret import Secret
 from tkm.errors import AuthenticationError, SigningError, refusing
+from tkm.identity import Identity
 
 RSA_DIGITAL_SIGNATURE: Final = 1
 """AUTH method of RFC 7296: PKCS #1 v1.5 with SHA-1."""
 DIGITAL_SIGNATURE: Final = 14
 """AUTH method of RFC 7427."""
-
-ID_FQDN: Final = 2
-ID_RFC822_ADDR: Final = 3
 
 
 class Scheme(NamedTuple):
@@ -71,17 +69,11 @@ class Auth(NamedTuple):
 
 
 def signed_octets(
-    init_message: bytes, nonce: bytes, sk_p: Secret, identity: str, int_auth: bytes = b""
+    init_message: bytes, nonce: bytes, sk_p: Secret, identity: Identity, int_auth: bytes = b""
 ) -> bytes:
     """What AUTH signs: the signer's first message, the other's nonce, prf(SK_p, ID payload)."""
-    maced_id = PRF_HMAC_SHA2_512(sk_p.octets, id_payload(identity))
+    maced_id = PRF_HMAC_SHA2_512(sk_p.octets, identity.payload)
     return init_message + nonce + maced_id + int_auth
-
-
-def id_payload(identity: str) -> bytes:
-    """An ID payload without its generic header (RFC 7296, 3.5)."""
-    kind = ID_RFC822_ADDR if "@" in identity else ID_FQDN
-    return bytes([kind, 0, 0, 0]) + identity.encode()
 
 
 def sign(

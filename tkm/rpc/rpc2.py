@@ -196,7 +196,9 @@ class IsaSign(Request[SignatureReply], interface=RPC2, code=0x0902):
 class IsaAuth(Request[Empty], interface=RPC2, code=0x0903):
     """Authenticate the peer by its signature and a checked chain.
 
-    ``init_message`` is the peer's IKE_SA_INIT message of this IKE SA.
+    ``init_message`` is the peer's IKE_SA_INIT message of this IKE SA. ``identity`` is the body of
+    its Identification payload, for identities can be written in several ways, and AUTH covers the
+    one that was sent; empty: as the policy writes it.
     """
 
     isa: Id
@@ -204,6 +206,7 @@ class IsaAuth(Request[Empty], interface=RPC2, code=0x0903):
     init_message: Message
     method: Annotated[int, Unsigned(1)]
     signature: SignatureOctets
+    identity: Annotated[bytes, Octets(4096, low=0)] = b""
 
 
 class IsaCreateChild(Request[CipherReply], interface=RPC2, code=0x0904):

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ike.x509 import Certificate
 from lab.pki.keys import new_key
-from lab.pki.names import distinguished_name, general_name
+from lab.pki.names import distinguished_name, general_names
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -46,7 +46,7 @@ def issue(
         .add_extension(x509.BasicConstraints(ca=not identity, path_length=None), critical=True)
     )
     if identity:
-        names = x509.SubjectAlternativeName([general_name(identity)])
+        names = x509.SubjectAlternativeName(general_names(identity))
         builder = builder.add_extension(names, critical=False)
     if key_ids:
         subject_key = x509.SubjectKeyIdentifier.from_public_key(own.public_key())

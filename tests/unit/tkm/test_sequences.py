@@ -23,6 +23,7 @@ from tkm.core.handlers.ike_sa import _int_auth
 from tkm.core.kinds import IkeSa
 from tkm.crypto.key_exchange import group
 from tkm.crypto.signature import sign, signed_octets
+from tkm.identity import parse
 from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
 from tkm.rpc.record import Empty
@@ -212,7 +213,9 @@ class Sequences(RuleBasedStateMachine):
             return sign(pki().keys["bob"], b"", (2,))
         _, sk_p = isa.auth_keys
         init = self.init_message(number, peers=True)
-        octets = signed_octets(init, isa.ae.loc.nonce, sk_p, identity("bob"), _int_auth(isa.ae))
+        octets = signed_octets(
+            init, isa.ae.loc.nonce, sk_p, parse(identity("bob")), _int_auth(isa.ae)
+        )
         return sign(pki().keys["bob"], octets, (2,))
 
     @rule(isa=IDS)

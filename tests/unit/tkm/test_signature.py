@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from tests.unit.tkm.vectors import recorded, rsa_certificate
 from tests.unit.trusted import pki
 from tkm.crypto.secret import Secret
-from tkm.crypto.signature import Auth, id_payload, sign, signed_octets, verify
+from tkm.crypto.signature import Auth, sign, signed_octets, verify
 from tkm.errors import AuthenticationError, SigningError
+from tkm.identity import parse
 
 OCTETS = b"what is signed"
 # AlgorithmIdentifiers as RFC 7427, A.1 and A.4 print them.
@@ -47,7 +48,7 @@ def test_recorded_auth(row: Any) -> None:
         bytes.fromhex(row["init_message"]),
         bytes.fromhex(row["nonce"]),
         Secret(bytearray.fromhex(row["sk_p"])),
-        row["identity"],
+        parse(row["identity"]),
     )
     assert hashlib.sha256(octets).hexdigest() == row["octets_sha256"]
     peer: Any = rsa_certificate(row["signer"]).public_key()
@@ -65,13 +66,16 @@ def test_recorded_auth(row: Any) -> None:
     ],
 )
 def test_id_payload(identity: str, payload: bytes) -> None:
-    assert id_payload(identity) == payload
+    assert parse(identity).payload == payload
+
+
+ALICE = parse("alice")
 
 
 def test_int_auth_stands_at_the_end() -> None:
     sk_p = Secret(bytearray(b"p" * 64))
-    plain = signed_octets(b"message", b"nonce", sk_p, "alice")
-    assert signed_octets(b"message", b"nonce", sk_p, "alice", b"int auth") == plain + b"int auth"
+    plain = signed_octets(b"message", b"nonce", sk_p, ALICE)
+    assert signed_octets(b"message", b"nonce", sk_p, ALICE, b"int auth") == plain + b"int auth"
     assert plain.startswith(b"messagenonce")
     assert len(plain) == 12 + 64
 

@@ -28,6 +28,7 @@ from tkm.crypto.derivation import (
 from tkm.crypto.prf import PRF_HMAC_SHA2_512
 from tkm.crypto.signature import Auth, sign, signed_octets, verify
 from tkm.errors import AuthenticationError, InvalidId, InvalidParameter, InvalidState
+from tkm.identity import Identity, parse
 from tkm.rpc import rpc2
 from tkm.rpc.record import Empty
 from tkm.rpc.wipe import Buffer
@@ -168,7 +169,7 @@ class Authentication:
         key_loc, _ = isa.auth_keys
         check_init(request.init_message, ae.loc, ae.rem, by_initiator=ae.initiator)
         octets = signed_octets(
-            request.init_message, ae.rem.nonce, key_loc, identity.identity, _int_auth(ae)
+            request.init_message, ae.rem.nonce, key_loc, parse(identity.identity), _int_auth(ae)
         )
         check_one_meaning(octets)
         # Whom we sign for is not proven yet: the weakest policy of the identity decides.
@@ -200,9 +201,8 @@ class Authentication:
             check_init(request.init_message, ae.rem, ae.loc, by_initiator=not ae.initiator)
         except InvalidParameter as error:
             raise AuthenticationError(f"not the peer's IKE_SA_INIT: {error}") from error
-        octets = signed_octets(
-            request.init_message, ae.loc.nonce, key_rem, policy.remote.identity, _int_auth(ae)
-        )
+        identity = _identity(request.identity, policy)
+        octets = signed_octets(request.init_message, ae.loc.nonce, key_rem, identity, _int_auth(ae))
         auth = Auth(request.method, request.signature)
         verify(rsa_key(cc.peer), octets, auth, sha1=self.sha1 or policy.remote.allow_sha1)
         self._quotas.check(Endpoint, cc.ri)
@@ -244,6 +244,20 @@ def _int_auth(ae: Endpoint) -> bytes:
         return b""
     by_role = (done.loc, done.rem) if ae.initiator else (done.rem, done.loc)
     return b"".join(by_role) + struct.pack(">I", done.messages_loc + 1)
+
+
+def _identity(payload: bytes, policy: Policy) -> Identity:
+    """The peer's identity as it has sent it, or else as the policy has it.
+
+    :raises AuthenticationError: it is another one.
+    """
+    expected = parse(policy.remote.identity)
+    if not payload:
+        return expected
+    sent = Identity(payload[0], payload[4:])
+    if payload != sent.payload or not sent.matches(expected):
+        raise AuthenticationError(f"the peer is {sent}, not {expected}")
+    return sent
 
 
 def _cut(message: Buffer, aad_length: int) -> tuple[Buffer, Buffer]:

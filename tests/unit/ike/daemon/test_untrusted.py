@@ -14,7 +14,7 @@ from tests.unit.ike.daemons import ADDRESSES, Node, free_port, wait_for
 from tests.unit.tkm.keymanager_files import key_der
 from tkm.crypto.key_exchange import ModpGroup, ModpPrivateValue
 from tkm.crypto.secret import Secret
-from tkm.crypto.signature import id_payload
+from tkm.identity import parse
 from tkm.rpc.ees import EsaAcquire, EsaExpire
 
 NAMESPACE = ("unshare", "--user", "--map-root-user")
@@ -27,7 +27,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """Every secret that a Key Manager of this process has in its hands, from now on."""
     known: dict[str, bytes] = {}
     begin, wipe, generate = Secret.__init__, Secret.wipe, ModpPrivateValue.__init__
-    public = [id_payload(trusted.identity(name)) for name in ADDRESSES]
+    public = [parse(trusted.identity(name)).payload for name in ADDRESSES]
 
     def note(secret: Secret, *given: bytearray) -> None:
         if given:

@@ -119,7 +119,7 @@ def test_a_name_too_long_for_a_common_name_is_an_alternative_name_only(
     "name",
     [
         "",
-        "@tkm-lab.test",
+        "@@tkm-lab.test",
         "alice@",
         "alice@@tkm-lab.test",
         "al ice@tkm-lab.test",
@@ -130,8 +130,7 @@ def test_a_name_too_long_for_a_common_name_is_an_alternative_name_only(
         "alice.test.",
         "älice.test",
         "*.tkm-lab.test",
-        "192.168.0.1",
-        "fd00::1",
+        "192.168.0",
         "a" * 64,
         ".".join(["a" * 60] * 5),
     ],

@@ -64,7 +64,7 @@ BETWEEN = 'between = ["alice", "bob"]'
             'ca = "other"\nidentity =',
             "no authority 'other'; write [authorities.other]",
         ),
-        ("bob.example.org", "bob and co", "'bob and co' is not an identity"),
+        ("bob.example.org", "bob and co", "'bob and co' is not an identity of type FQDN; write"),
         ("[links.wire]", "[links.wire", "3: Expected ']' at the end of a table declaration"),
         (
             "hard = 60 }",
