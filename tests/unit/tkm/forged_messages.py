@@ -61,7 +61,12 @@ def case(chance: random.Random) -> Case:
 def _change(chance: random.Random, message: bytes) -> bytes:
     octets = bytearray(message)
     at = chance.randrange(len(octets)) if octets else 0
-    match chance.randrange(6):
+    match chance.randrange(8):
+        case 6 if len(octets) > 32:  # where the types of payloads are
+            at = chance.choice([16, *_heads(message)])
+            octets[at] = chance.choice((0, SA, KE, SK, 35, 49, 200))
+        case 7 if len(octets) > 32:  # and their critical bits
+            octets[chance.choice(_heads(message)) + 1] = chance.choice((0, 1, 0x80))
         case 0 if octets:
             octets[at] ^= 1 << chance.randrange(8)
         case 1 if octets:
@@ -77,6 +82,15 @@ def _change(chance: random.Random, message: bytes) -> bytes:
     if chance.random() < 0.5 and len(octets) >= 28:  # else nearly all fail at the length
         octets[24:28] = len(octets).to_bytes(4, "big")
     return bytes(octets)
+
+
+def _heads(message: bytes) -> list[int]:
+    """Where payloads begin, as far as they are there; at least one."""
+    heads, at = [28], 28
+    while 0 < (size := int.from_bytes(message[at + 2 : at + 4], "big")) < len(message) - at - 4:
+        at += size
+        heads.append(at)
+    return heads
 
 
 def is_taken(given: Case) -> bool:

@@ -327,3 +327,11 @@ def test_two_readers_agree_on_what_hypothesis_makes(data: Any) -> None:
         message = init_message(ours, peers.spi, by_initiator=by_initiator, payloads=payloads)
     made = forged_messages.Case(message, by_initiator, number)
     assert forged_messages.is_taken(made) == forged_messages.is_right(made)
+
+
+@ROLES
+def test_intermediate_messages_of_unknown_payloads_alone(by_initiator: Any) -> None:
+    body = chain([(NO_SUCH, b"future"), (NO_SUCH, b"")])
+    message = header(SPIS, NO_SUCH, 43, flags(by_initiator), 1, 28 + len(body)) + body
+    with pytest.raises(InvalidParameter):
+        check_intermediate(message, SPIS, 1, by_initiator=by_initiator)
