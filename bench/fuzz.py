@@ -3,6 +3,11 @@
 """Forged frames at a real tkm_keymanager, for long: no crash, no hang, no growth.
 
     .venv/bin/python bench/fuzz.py --frames 1000000 [--seed 1]
+    .venv/bin/python bench/fuzz.py --messages 1000000 [--seed 1]
+
+With ``--messages`` it is the reader of IKE messages, the one parser that the Key Manager has of its
+own, that gets as many, changed like frames (tests/unit/tkm/forged_messages.py): it takes what is
+right and refuses all else with one error.
 
 In generation 2 every twentieth frame has a certificate that the CA has signed, but that is odd, or
 an AUTH payload that goes with it (tests/attacks/odd.py).
@@ -43,6 +48,7 @@ from lab.cli import show
 from lab.cli.layout import Listing
 from tests.attacks import odd
 from tests.unit.frames import cut
+from tests.unit.tkm import forged_messages
 from tests.unit.tkm.charon import Charon
 from tests.unit.tkm.conversation import MODP_3072, Conversation
 from tests.unit.tkm.test_forged import GENERATIONS, recorded
@@ -275,12 +281,27 @@ def fuzz(number: int, frames: int, seed: int) -> tuple[Fuzzer, str]:
             return fuzzer, f"it has grown by {fuzzer.growth:.1f} MB" if grown else ""
 
 
+def fuzz_reader(count: int, seed: int) -> int:
+    """Have IKE messages read; a fault of the reader's ends it with the message that shows it."""
+    began = time.perf_counter()
+    outcomes = forged_messages.run(random.Random(seed), count)
+    table = Listing("WHAT", "MESSAGES", right=("MESSAGES",))
+    for outcome, number in sorted(outcomes.items()):
+        table.add_row(outcome, f"{number:,}")
+    table.add_row("messages a second", f"{count / (time.perf_counter() - began):,.0f}")
+    show.out.print(table)
+    return 0
+
+
 def main() -> int:
     """Fuzz, print and judge."""
     parser = argparse.ArgumentParser(description="Send forged frames to a real tkm_keymanager.")
     parser.add_argument("--frames", type=int, default=1_000_000, help="of both generations in sum")
+    parser.add_argument("--messages", type=int, help="at the reader of IKE messages instead")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
+    if arguments.messages:
+        return fuzz_reader(arguments.messages, arguments.seed)
     found = [fuzz(number, arguments.frames // 2, arguments.seed) for number in GENERATIONS]
     print_table([fuzzer for fuzzer, _ in found])
     for fuzzer, fault in found:

@@ -7,7 +7,7 @@ from typing import Self
 
 from ike.config import proposals
 from ike.config.model import ChildConfig
-from ike.engine import followup_ke, negotiation
+from ike.engine import followup_ke, negotiation, share
 from ike.engine.child_negotiation import ChildAnswer, ChildOffer
 from ike.engine.child_sa import ChildSa
 from ike.engine.events import ChildSaFailed
@@ -162,6 +162,7 @@ def answer(
         PeerError: It cannot be; nothing has changed.
     """
     check()
+    share.check_children(sa, is_rekeying=rekeyed is not None)
     reply = ChildAnswer(sa, message, configs)
     agreement, chosen = reply.agreement, reply.chosen
     with KeyExchangeState(sa.context.tkm, negotiation.group_of(chosen)) as key_state:
@@ -170,6 +171,7 @@ def answer(
 
         def finish() -> None:
             check()
+            share.check_children(sa, is_rekeying=rekeyed is not None)
             keys = ChildKeys.create(
                 sa.keys, agreement.config.reqid, key_inputs, agreement.esp_options
             )

@@ -12,7 +12,7 @@ What an exchange may read and do is written down in three protocols, which
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from enum import Enum
 from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
@@ -88,6 +88,10 @@ class ExchangeContext(Protocol):
     def keys(self) -> IkeKeys: ...
     @property
     def peer(self) -> Peer: ...
+    @property
+    def line(self) -> Collection[object]:
+        """The IKE SAs that have come of one authentication, itself included."""
+
     @property
     def route(self) -> Route: ...
     @property
@@ -187,6 +191,12 @@ class SetupContext(ExchangeContext, Protocol):
 
     def others(self) -> Sequence["SetupContext"]:
         """The other IKE SAs between the same two identities, in the same address family."""
+
+    def other_authentications(self) -> Sequence["SetupContext"]:
+        """One IKE SA for each other time that this peer was authenticated, the oldest first."""
+
+    def close_line(self, reason: str) -> None:
+        """Close it and the IKE SAs that it has succeeded or that have succeeded it."""
 
     def leave_work_to(self, other: "SetupContext") -> None:
         """Let another IKE SA do what waits here."""

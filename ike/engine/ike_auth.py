@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ike.config.model import ChildConfig, Connection
 from ike.config.proposals import without_key_exchange
-from ike.engine import authentication, uniqueness
+from ike.engine import authentication, share, uniqueness
 from ike.engine.child_negotiation import ChildAnswer, ChildOffer, find
 from ike.engine.child_sa import ChildSa
 from ike.engine.create_child_sa import report_failure, send_through
@@ -77,6 +77,7 @@ def _authenticate(sa: SetupContext, message: Message) -> None:
         raise AuthenticationFailed(f"the peer is {identity}, not {sa.connection.remote_id}")
     authentication.verify(sa, message, sa.peer.remote_id)
     sa.advance(Trigger.AUTHENTICATED)
+    share.make_room(sa)
     sa.establish()
 
 
@@ -114,6 +115,7 @@ def respond(sa: SetupContext, message: Message) -> Sequence[Payload]:
     sa.peer.note_first_contact(message.notify(NotifyType.INITIAL_CONTACT) is not None)
     if sa.peer.first_contact:
         uniqueness.close_older(sa)
+    share.make_room(sa)
     sa.establish()
     first_child = _first_child(sa, message)
     uniqueness.settle(sa)

@@ -33,6 +33,8 @@ from ike.tkm_client import ChildKeys, IkeKeys, KeyExchange, KeyInputs
 
 log = logging.getLogger("ike")
 
+_AUTHENTICATED = (State.ESTABLISHED, State.REKEYED, State.DELETING)
+"""The peer's authentication takes a context of the TKM."""
 _ENDING = (Trigger.REPLACED, Trigger.DELETE, Trigger.CLOSE)
 """After these it is not renewed any more."""
 
@@ -326,6 +328,28 @@ class IkeSa:
             and other.peer.connection.identities == identities
             and address.family(other.route.path.remote.host) == family
         ]
+
+    def other_authentications(self) -> "list[IkeSa]":
+        """Return one IKE SA for each other time that this peer was authenticated for its policy.
+
+        The oldest comes first. Those that are being deleted count until they are gone.
+        """
+        identities, remote_id = self.connection.identities, self.peer.remote_id
+        found = {
+            other.peer: other.newest
+            for other in self._registry.values()
+            if other.state in _AUTHENTICATED
+            and other.peer is not self.peer
+            and other.peer.remote_id == remote_id
+            and other.peer.connection
+            and other.peer.connection.identities == identities
+        }
+        return sorted(found.values(), key=lambda other: other.established_at)
+
+    def close_line(self, reason: str) -> None:
+        """Close it and the IKE SAs that share its peer."""
+        for sa in list(self.line):
+            sa.close(reason, wanted=True)
 
     # Child SAs
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 
 from ike.config import proposals
-from ike.engine import followup_ke, negotiation
+from ike.engine import followup_ke, negotiation, share
 from ike.engine.create_child_sa import begin_anew
 from ike.engine.exchange import Exchange, IkeSaContext, Request, Scope, Steps
 from ike.engine.followup_ke import conclude
@@ -96,6 +96,7 @@ class RekeyIkeSa(Exchange[IkeSaContext]):
 def respond(sa: IkeSaContext, message: Message) -> Sequence[Payload]:
     """Answer a request to rekey the IKE SA."""
     _check(sa)
+    share.check_line(sa)
     offered = message.need(SecurityAssociation)
     chosen = negotiation.choose(sa.connection.proposals, offered, Protocol.IKE, _SPI_SIZE)
     spi = sa.new_spi()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the reader takes for an IKE message that AUTH covers, and what it does not."""
 
+import random
 import struct
 from contextlib import suppress
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.tkm import forged_messages
 from tests.unit.tkm.charon import host1
 from tests.unit.tkm.conversation import MODP_3072, Conversation
 from tests.unit.tkm.messages import (
@@ -299,3 +301,37 @@ def test_any_beginning_is_read_to_an_end(beginning: Any) -> None:
     """A chain of payloads may begin with any type; the version ends what may be a long tag."""
     with suppress(InvalidParameter):
         check_one_meaning(beginning + b"\x20\x22\x08" + bytes(200))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_readers_agree(seed: int) -> None:
+    """On messages that are right, nearly right, and wrong."""
+    outcomes = forged_messages.run(random.Random(seed), 5000)
+    assert outcomes["taken"] > 500
+    assert outcomes["refused"] > 500
+
+
+@given(st.data())
+def test_two_readers_agree_on_what_hypothesis_makes(data: Any) -> None:
+    by_initiator, number = data.draw(st.booleans()), data.draw(st.integers(0, 2))
+    bodies = st.binary(max_size=30)
+    payloads = data.draw(st.lists(st.tuples(st.integers(1, 255), bodies), max_size=6))
+    for part in init_payloads(forged_messages.OURS):
+        payloads.insert(data.draw(st.integers(0, len(payloads))), part)
+    ours, peers = forged_messages.OURS, forged_messages.PEERS
+    if number:
+        message = intermediate_message(
+            forged_messages.SPIS, number, by_initiator=by_initiator, inside=payloads
+        )
+    else:
+        message = init_message(ours, peers.spi, by_initiator=by_initiator, payloads=payloads)
+    made = forged_messages.Case(message, by_initiator, number)
+    assert forged_messages.is_taken(made) == forged_messages.is_right(made)
+
+
+@ROLES
+def test_intermediate_messages_of_unknown_payloads_alone(by_initiator: Any) -> None:
+    body = chain([(NO_SUCH, b"future"), (NO_SUCH, b"")])
+    message = header(SPIS, NO_SUCH, 43, flags(by_initiator), 1, 28 + len(body)) + body
+    with pytest.raises(InvalidParameter):
+        check_intermediate(message, SPIS, 1, by_initiator=by_initiator)
