@@ -31,7 +31,7 @@ _NOBODY_HAS = 61200
 
 
 def warm(programs: Mapping[str, str]) -> dict[str, str]:
-    """Import the programs' modules and use them once, for what is set up at the first use.
+    """Import the programs' modules; use our own ones once, for what is set up at the first use.
 
     Returns:
         Why, for each program that cannot be imported.
@@ -46,8 +46,9 @@ def warm(programs: Mapping[str, str]) -> dict[str, str]:
         except ImportError as trouble:
             broken[name] = f"{name} cannot be loaded: {trouble}"
             continue
-        with contextlib.redirect_stdout(io.StringIO()):
-            call(target, [name, "--version"])
+        if name in BUILTIN:  # another may not know the option, and wait for its input
+            with contextlib.redirect_stdout(io.StringIO()):
+                call(target, [name, "--version"])
     gc.disable()
     with contextlib.suppress(KeyError):
         pwd.getpwuid(_NOBODY_HAS)

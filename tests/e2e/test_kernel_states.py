@@ -146,13 +146,13 @@ def check_state(
     assert limits(block.partition("lifetime config:")[2]) == pair.policy.lifetime.bounds
 
 
-def test_both_states_or_none(alice: Lab) -> None:
-    """The second one's SPI is taken: the first one is gone, and what was there has stayed."""
+def test_spis_that_are_taken(alice: Lab) -> None:
+    """A state in use is not replaced, in either direction."""
     refused = "KERNEL_FAILURE: the kernel does not add a state of policy 1: File exists"
     act(alice, f"states 1 {IN} {OUT}")
     assert act(alice, f"states 1 c0000002 {OUT}") == [refused]
     assert act(alice, f"states 1 {IN} c0000003") == [refused]
-    assert states(alice).keys() == {IN, OUT}
+    assert states(alice).keys() == {IN, OUT, "c0000002"}
 
 
 def test_a_policy_is_updated_in_place(alice: Lab) -> None:

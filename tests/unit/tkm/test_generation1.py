@@ -31,7 +31,7 @@ from tkm.core.kinds import IkeSa
 from tkm.core.manager import KeyManager
 from tkm.crypto import protection
 from tkm.crypto.secret import Secret
-from tkm.errors import ConfigError
+from tkm.errors import ConfigError, KernelError
 from tkm.generation1 import rpc1
 from tkm.generation1.translation import Generation1
 from tkm.rpc.client import Client
@@ -213,6 +213,25 @@ def test_a_wrong_signature_and_a_kernel_that_refuses() -> None:
         esa=1, isa=1, sp=1, ea=1, spi_loc=b"\xc0\0\0\1", spi_rem=b"\xc0\0\0\2"
     )
     assert refusal(alice.client.client, first) is Result.ABORTED
+
+
+def test_both_states_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel takes the inbound state and refuses the outbound one."""
+    alice, bob = host1("alice"), host1("bob")
+    talk = Conversation(alice, bob)
+    talk.ike_sa_init(MODP_3072)
+    talk.ike_auth(NO_HASH)
+
+    def refuse(*_: object) -> None:
+        assert alice.kernel.states
+        raise KernelError("such a state exists")
+
+    monkeypatch.setattr(alice.kernel, "add_outbound", refuse)
+    first = rpc1.EsaCreateFirst(
+        esa=1, isa=1, sp=1, ea=1, spi_loc=b"\xc0\0\0\1", spi_rem=b"\xc0\0\0\2"
+    )
+    assert refusal(alice.client.client, first) is Result.ABORTED
+    assert not alice.kernel.states
 
 
 def test_an_intermediate_ca_and_the_order_of_a_chain() -> None:

@@ -64,6 +64,7 @@ def test_ike_sas_without_end(connected: Network) -> None:
         assert newest.state is State.ESTABLISHED
         assert alice.ike_sas().count("ESTABLISHED") <= share.PEERS
         assert alice.in_tkm()["ae"] <= share.PEERS
+    connected.run(10)  # until alice sends through the newest one, too
     spis = {state.spi for state in alice.states()}
     assert {child.spi_local for child in newest.peer.children.values()} <= spis
     assert alice.contexts() == alice.in_tkm()
