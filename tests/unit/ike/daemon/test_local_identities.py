@@ -116,7 +116,7 @@ def test_two_policies_with_two_identities_to_two_peers(
 ) -> None:
     for number, peer in enumerate(PEERS, 1):
         ask(daemons["alice" if initiator == "alice" else peer], EsaAcquire(sp_id=number))
-        wait_for(lambda peer=peer: daemons[peer].tkm.kernel.states)  # type: ignore[misc]
+        wait_for(lambda peer=peer: len(daemons[peer].tkm.kernel.states) == 2)  # type: ignore[misc]
     both = daemons["bob"].tkm.kernel.states | daemons["carol"].tkm.kernel.states
     wait_for(lambda: daemons["alice"].tkm.kernel.states == both)
     assert len(both) == 4

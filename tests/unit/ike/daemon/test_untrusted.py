@@ -12,7 +12,7 @@ from tests.unit import trusted
 from tests.unit.ike.daemon.test_main import ask
 from tests.unit.ike.daemons import ADDRESSES, Node, free_port, wait_for
 from tests.unit.tkm.keymanager_files import key_der
-from tkm.crypto.key_exchange import ModpGroup, ModpPrivateValue
+from tkm.crypto.modp import ModpGroup, ModpPrivateValue
 from tkm.crypto.secret import Secret
 from tkm.identity import parse
 from tkm.rpc.ees import EsaAcquire, EsaExpire
@@ -75,7 +75,7 @@ def live(nodes: list[Node]) -> dict[str, bytes]:
     """Set up an IKE SA with a Child SA, and rekey that; all keys of ESP on the way."""
     alice, bob = nodes
     ask(alice, EsaAcquire(sp_id=1))
-    wait_for(lambda: alice.tkm.kernel.states and bob.tkm.kernel.states)
+    wait_for(lambda: alice.tkm.kernel.states == bob.tkm.kernel.states != set())
     keys = of_kernel(nodes)
     (outbound,) = (state for state in alice.tkm.kernel.states if state.source == "192.168.0.1")
     ask(alice, EsaExpire(sp_id=1, spi_rem=outbound.spi, protocol=50, hard=False))
