@@ -17,9 +17,11 @@ from collections.abc import Callable
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.unit.trusted import host
+from tkm.algorithms import ORIGINAL
 from tkm.crypto.derivation import Roles, ike_keys
 from tkm.crypto.secret import Secret
 from tkm.crypto.signature import sign
+from tkm.crypto.suite import IKE
 from tkm.daemon import logs
 from tkm.rpc.rpc2 import TkmLimits
 
@@ -99,7 +101,7 @@ def _log_line() -> Callable[[], object]:
 def _keys() -> Callable[[], object]:
     roles = Roles(os.urandom(32), os.urandom(32), os.urandom(8), os.urandom(8))
     shared = Secret(bytearray(os.urandom(512)))
-    return lambda: ike_keys(roles, shared)
+    return lambda: ike_keys(roles, shared, IKE[ORIGINAL])
 
 
 def _signature(bits: int) -> Callable[[], object]:

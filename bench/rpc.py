@@ -43,7 +43,7 @@ from tests.unit.tkm.conversation import MODP_4096, SHA2_256, Conversation
 from tests.unit.tkm.messages import init_message
 from tests.unit.trusted import NAMES, Host, Identities, RecordingKernel, host, identity
 from tkm.core.message import Half
-from tkm.crypto.key_exchange import group
+from tkm.crypto.key_exchange import method_of
 from tkm.rpc import rpc2
 from tkm.rpc.client import Client
 from tkm.rpc.interface import Request
@@ -159,7 +159,7 @@ def in_a_row(of: Host) -> dict[str, float]:
     client.call(rpc2.TkmReset())
     values: dict[int, bytes] = {}
     nonces: dict[int, bytes] = {}
-    peers = group(MODP_4096).generate().public_value()
+    peers = method_of(MODP_4096).generate().public_value()
     for number in range(1, LONG + 1):
         values[number] = client.call(rpc2.KeGet(ke=number, method=MODP_4096)).public_value
         client.call(rpc2.KeSet(ke=number, method=MODP_4096, public_value=peers))

@@ -11,28 +11,30 @@ from ike.message.numbers import (
     TransformType,
 )
 from ike.message.substructures import Transform
+from tkm.algorithms import ENCRYPTIONS, INTEGRITIES, METHODS, PRFS, number_of
 
 Suite = tuple[Transform, ...]
 """Algorithms, of which any of each transform type may be chosen, the first one rather."""
 
-_ENCRYPTION = {"aes256": Transform(TransformType.ENCR, Encryption.AES_CBC, 256)}
-_INTEGRITY = {"sha512": Transform(TransformType.INTEG, Integrity.HMAC_SHA2_512_256)}
-_PRF = {
-    "sha512": Transform(TransformType.PRF, Prf.HMAC_SHA2_512),
-    "prfsha512": Transform(TransformType.PRF, Prf.HMAC_SHA2_512),
+_ENCRYPTION = {
+    each.keyword: Transform(TransformType.ENCR, each.id, 8 * each.key if each.has_length else None)
+    for each in ENCRYPTIONS
 }
+_AEAD = {each.keyword for each in ENCRYPTIONS if each.icv}
+"""Ciphers that take no integrity algorithm."""
+_INTEGRITY = {each.keyword: Transform(TransformType.INTEG, each.id) for each in INTEGRITIES}
+_PRF = {each.keyword: Transform(TransformType.PRF, each.id) for each in PRFS}
+_PRF_OF = {each.keyword: Transform(TransformType.PRF, each.prf) for each in INTEGRITIES}
 """An integrity algorithm brings its PRF along, unless one is named."""
 _GROUPS = {
-    "modp3072": Transform(TransformType.KE, KeMethod.MODP_3072),
-    "modp4096": Transform(TransformType.KE, KeMethod.MODP_4096),
+    each.keyword: Transform(TransformType.KE, each.id) for each in METHODS if not each.is_kem
 }
 _ADDITIONAL = {
     f"ke{number}_{name}": Transform(TransformType.ADDKE1 + number - 1, method)
     for number in range(1, 8)
     for name, method in (
         ("none", KeMethod.NONE),
-        ("modp3072", KeMethod.MODP_3072),
-        ("modp4096", KeMethod.MODP_4096),
+        *((each.keyword, each.id) for each in METHODS),
     )
 }
 """Further key exchanges, which follow the first one in the order of their numbers (RFC 9370)."""
@@ -47,6 +49,16 @@ _TABLES = {
     Protocol.ESP: (_ENCRYPTION, _INTEGRITY, _GROUPS, _ADDITIONAL, _ESN),
 }
 
+
+_ALIASES = {
+    "aes": "aes128",
+    "curve25519": "x25519",
+    "curve448": "x448",
+    **{f"sha2_{bits}": f"sha{bits}" for bits in (256, 384, 512)},
+    **{f"aes{bits}gcm128": f"aes{bits}gcm16" for bits in (128, 256)},
+    **{f"aes{bits}ccm64": f"aes{bits}ccm8" for bits in (128, 256)},
+}
+"""Other spellings of strongSwan's."""
 
 _DEFAULT = {
     Protocol.IKE: "aes256-sha512-modp4096-modp3072",
@@ -68,7 +80,8 @@ def parse(text: str, protocol: Protocol) -> tuple[Suite, ...]:
 
 
 def _suite(text: str, protocol: Protocol) -> Suite:
-    tables, words = _TABLES[protocol], text.split("-")
+    tables = _TABLES[protocol]
+    words = [_ALIASES.get(word, word) for word in text.split("-")]
     for word in words:
         if not any(word in table for table in tables):
             raise ValueError(f"proposal {text}: {word!r} is not supported")
@@ -76,20 +89,39 @@ def _suite(text: str, protocol: Protocol) -> Suite:
         raise ValueError(f"proposal {text}: an algorithm is there twice")
     if protocol == Protocol.ESP and not _ESN.keys() & set(words):
         words.append("noesn")
-    suite = [
-        transform
-        for table in tables
-        for transform in dict.fromkeys(table[word] for word in words if word in table)
-    ]
+    suite = [table[word] for table in tables for word in words if word in table]
+    if protocol == Protocol.IKE and not _PRF.keys() & set(words):
+        at = sum(transform.kind < TransformType.KE for transform in suite)
+        suite[at:at] = [_PRF_OF[word] for word in words if word in _PRF_OF]
+    _check_types(text, protocol, suite, _AEAD & set(words))
+    return tuple(suite)
+
+
+def _check_types(text: str, protocol: Protocol, suite: list[Transform], aead: set[str]) -> None:
+    """Check that a suite has what it needs of each transform type.
+
+    Raises:
+        ValueError: An algorithm is missing, or goes with no other one there.
+    """
     kinds = {transform.kind for transform in suite}
-    needed = {TransformType.ENCR, TransformType.INTEG}
+    needed = {TransformType.ENCR}
+    if not aead:
+        needed.add(TransformType.INTEG)
+    elif TransformType.INTEG in kinds or aead != _ciphers(suite):
+        raise ValueError(
+            f"proposal {text}: {min(aead)} takes no integrity algorithm (RFC 5282, 8): "
+            "ciphers that need one make a proposal of their own"
+        )
     if protocol == Protocol.IKE:
         needed |= {TransformType.PRF, TransformType.KE}
     elif has_additional(tuple(suite)):
         needed.add(TransformType.KE)
     if missing := needed - kinds:
         raise ValueError(f"proposal {text}: no algorithm of type {min(missing).name}")
-    return tuple(suite)
+
+
+def _ciphers(suite: list[Transform]) -> set[str]:
+    return {keyword for keyword, transform in _ENCRYPTION.items() if transform in suite}
 
 
 def without_key_exchange(suite: Suite) -> Suite:
@@ -119,6 +151,16 @@ def has_esn(chosen: Suite) -> bool:
 def groups(suite: Suite) -> list[int]:
     """The key exchange methods of a suite, the preferred one first."""
     return [transform.id for transform in suite if transform.kind == TransformType.KE]
+
+
+def number(chosen: Suite) -> int:
+    """The number by which the TKM knows chosen transforms: encryption, integrity, PRF."""
+    by_kind = {transform.kind: transform for transform in chosen}
+    encryption = by_kind[TransformType.ENCR]
+    bits = encryption.key_length or 256
+    kinds = TransformType.INTEG, TransformType.PRF
+    integrity, prf = (by_kind[kind].id if kind in by_kind else 0 for kind in kinds)
+    return number_of(encryption.id, bits // 8, integrity, prf)
 
 
 def spell(transforms: Suite) -> str:

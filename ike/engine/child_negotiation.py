@@ -4,7 +4,7 @@
 from collections.abc import Callable, Sequence
 
 from ike.config.model import ChildConfig, Mode
-from ike.config.proposals import Suite, has_esn
+from ike.config.proposals import Suite, has_esn, number
 from ike.engine import negotiation, selectors
 from ike.engine.child_sa import Agreement
 from ike.engine.exchange import ExchangeContext
@@ -181,7 +181,7 @@ def _as_seen(
 
 
 def _esp_options(sa: ExchangeContext, chosen: Suite) -> EspOptions:
-    return EspOptions(has_esn(chosen), sa.route.encap)
+    return EspOptions(has_esn(chosen), sa.route.encap, number(chosen))
 
 
 def _mode(config: ChildConfig) -> Sequence[Payload]:

@@ -87,6 +87,5 @@ def respond(sa: ExchangeContext, message: Message) -> Sequence[Payload]:
         raise StateNotFound("IKE_FOLLOWUP_KE does not follow any request that we know")
     with pending.key_state as key_state:
         method, *rest = pending.methods
-        payload = key_state.begin(method)
-        key_state.take(message, method)
+        payload = key_state.answer(message, method)
         return (payload, *conclude(sa, key_state, rest, pending.finish))

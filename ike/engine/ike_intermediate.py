@@ -39,12 +39,13 @@ def respond(sa: SetupContext, message: Message) -> Sequence[Payload]:
     exchange = KeyExchange(sa.context.tkm, method)
     try:
         exchange.complete(negotiation.public_value(message, method))
+        payload = _payload(exchange)
     except PeerError:
         exchange.free()
         raise
     sa.key_exchange_done()
     sa.mix_after_response(exchange)
-    return (_payload(exchange),)
+    return (payload,)
 
 
 def _payload(exchange: KeyExchange) -> Payload:

@@ -12,7 +12,7 @@ from typing import Optional, cast
 from ike import address
 from ike.address import Path
 from ike.config.model import Connection
-from ike.config.proposals import Suite
+from ike.config.proposals import Suite, number
 from ike.engine import fragmentation
 from ike.engine.channel import Channel
 from ike.engine.child_sa import Agreement, ChildSa
@@ -413,7 +413,7 @@ class IkeSa:
         Raises:
             TrustedRefusal: The TKM does not derive its keys.
         """
-        keys = self.keys.successor(inputs)
+        keys = self.keys.successor(inputs, number(suite))
         successor = IkeSa(
             self.context,
             self._registry,

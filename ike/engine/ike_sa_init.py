@@ -157,7 +157,7 @@ def _take_keys(
     spi_remote = message.header.spi_r if sa.is_initiator else message.header.spi_i
     spis = sa.spi_local, spi_remote
     inputs = key_state.complete(chosen, message, initiator=sa.is_initiator, spis=spis)
-    keys = IkeKeys.create(sa.peer.create_endpoint(), inputs)
+    keys = IkeKeys.create(sa.peer.create_endpoint(), inputs, proposals.number(chosen.transforms))
     sa.set_remote_spi(spi_remote)
     sa.keyed(keys, chosen.transforms, negotiation.additional_of(chosen))
     log.info("selected proposal: IKE:%s", proposals.spell(chosen.transforms))

@@ -88,8 +88,18 @@ class KeyExchangeState:
         )
 
     def begin(self, method: int) -> Payload:
-        """A further key exchange: our KE payload."""
+        """A further key exchange, as initiator: our KE payload."""
         exchange = self._key_exchange = KeyExchange(self._tkm, method)
+        return KeyExchangePayload(exchange.method, exchange.public_value)
+
+    def answer(self, message: Message, method: int) -> Payload:
+        """A further key exchange, as responder: the peer's half is taken, this is ours.
+
+        Raises:
+            PeerError: The peer's is not acceptable.
+        """
+        exchange = self._key_exchange = KeyExchange(self._tkm, method)
+        self.take(message, method)
         return KeyExchangePayload(exchange.method, exchange.public_value)
 
     def take(self, message: Message, method: int) -> None:

@@ -63,6 +63,7 @@ def _sign(tkm: TkmClient, number: int) -> bytes:
         stack.callback(nonce.free)
         exchange = KeyExchange(tkm, KeMethod.MODP_3072)
         stack.callback(exchange.free)
+        public = payloads.KeyExchange(exchange.method, exchange.public_value)
         exchange.complete(os.urandom(_PUBLIC_VALUE - 1).rjust(_PUBLIC_VALUE, b"\0"))
         endpoint = AuthenticatedEndpoint(tkm)
         stack.callback(endpoint.free)
@@ -77,7 +78,6 @@ def _sign(tkm: TkmClient, number: int) -> bytes:
         keys = IkeKeys.create(endpoint, inputs)
         stack.callback(keys.free)
         header = Header(inputs.spi_local, NO_SPI, ExchangeType.IKE_SA_INIT, True, False, 0)
-        public = payloads.KeyExchange(exchange.method, exchange.public_value)
         message = Message(header, (_OFFER, public, payloads.Nonce(nonce.octets)))
         _method, data = keys.sign(number, message.encode(), [HashAlgorithm.SHA2_256])
     return data[1 + data[0] :]

@@ -66,17 +66,24 @@ class Encryption(IntEnum):
     """Transform ids of type ENCR."""
 
     AES_CBC = 12
+    AES_CCM_8 = 14
+    AES_GCM_16 = 20
+    CHACHA20_POLY1305 = 28
 
 
 class Prf(IntEnum):
     """Transform ids of type PRF."""
 
+    HMAC_SHA2_256 = 5
+    HMAC_SHA2_384 = 6
     HMAC_SHA2_512 = 7
 
 
 class Integrity(IntEnum):
     """Transform ids of type INTEG."""
 
+    HMAC_SHA2_256_128 = 12
+    HMAC_SHA2_384_192 = 13
     HMAC_SHA2_512_256 = 14
 
 
@@ -84,8 +91,18 @@ class KeMethod(IntEnum):
     """Transform ids of type KE."""
 
     NONE = 0
+    MODP_2048 = 14
     MODP_3072 = 15
     MODP_4096 = 16
+    MODP_6144 = 17
+    MODP_8192 = 18
+    ECP_256 = 19
+    ECP_384 = 20
+    ECP_521 = 21
+    CURVE_25519 = 31
+    CURVE_448 = 32
+    ML_KEM_768 = 36
+    ML_KEM_1024 = 37
 
 
 class Esn(IntEnum):

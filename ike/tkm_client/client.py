@@ -66,17 +66,11 @@ class Pool:
 class TkmClient:
     """The TKM at the other end of ``client``; all its contexts are reset first.
 
-    Args:
-        ike_algorithms: That of the algorithms of IKE SAs (``ia``).
-        esp_algorithms: That of the algorithms of Child SAs (``ea``).
-
     Raises:
         LocalError: It speaks another generation of the protocol.
     """
 
-    def __init__(self, client: Client, *, ike_algorithms: int = 1, esp_algorithms: int = 1) -> None:
-        self.ike_algorithms = ike_algorithms
-        self.esp_algorithms = esp_algorithms
+    def __init__(self, client: Client) -> None:
         self.attach(client)
 
     def attach(self, client: Client) -> None:

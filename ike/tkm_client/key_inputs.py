@@ -31,7 +31,6 @@ class KeyExchange(Context):
 
     Attributes:
         method: Its number in transform type 4.
-        public_value: What the peer needs.
     """
 
     kind = "ke"
@@ -39,7 +38,21 @@ class KeyExchange(Context):
     def __init__(self, tkm: TkmClient, method: int) -> None:
         super().__init__(tkm)
         self.method = method
-        self.public_value = self._made_by(rpc2.KeGet(ke=self.id, method=method)).public_value
+        self._public_value = b""
+
+    @property
+    def public_value(self) -> bytes:
+        """What the peer needs.
+
+        Of a KEM, the responder's is made of the peer's: it comes after :meth:`complete`.
+
+        Raises:
+            TrustedRefusal: The TKM does not know the method.
+        """
+        if not self._public_value:
+            reply = self.tkm.call(rpc2.KeGet(ke=self.id, method=self.method))
+            self._public_value = reply.public_value
+        return self._public_value
 
     def complete(self, public_value: bytes) -> None:
         """Take the peer's half.

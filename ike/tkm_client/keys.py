@@ -7,6 +7,7 @@ from typing import Any, Self
 from ike.tkm_client.client import Context
 from ike.tkm_client.key_inputs import KeyExchange, KeyInputs
 from ike.value import Value
+from tkm.algorithms import ORIGINAL
 from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
 
@@ -36,8 +37,13 @@ class IkeKeys(Context):
         return self
 
     @classmethod
-    def create(cls, endpoint: AuthenticatedEndpoint, key_inputs: KeyInputs) -> Self:
+    def create(
+        cls, endpoint: AuthenticatedEndpoint, key_inputs: KeyInputs, algorithms: int = ORIGINAL
+    ) -> Self:
         """Of IKE_SA_INIT (RFC 7296, 2.14).
+
+        Args:
+            algorithms: Number of those that were agreed on (``tkm.algorithms.number_of``).
 
         Raises:
             TrustedRefusal: The shares are as they were.
@@ -46,7 +52,7 @@ class IkeKeys(Context):
         request = rpc2.IsaCreate(
             isa=keys.id,
             ae=endpoint.id,
-            ia=keys.tkm.ike_algorithms,
+            ia=algorithms,
             ke=key_inputs.ke_ids[0],
             **key_inputs.fields(),
         )
@@ -54,8 +60,11 @@ class IkeKeys(Context):
         key_inputs.used_up()
         return keys
 
-    def successor(self, key_inputs: KeyInputs) -> Self:
+    def successor(self, key_inputs: KeyInputs, algorithms: int = ORIGINAL) -> Self:
         """Of an IKE SA that takes this one's place (RFC 7296, 2.18).
+
+        Args:
+            algorithms: Number of those that were agreed on.
 
         Raises:
             TrustedRefusal: The shares are as they were.
@@ -64,7 +73,7 @@ class IkeKeys(Context):
         request = rpc2.IsaCreateChild(
             isa=keys.id,
             parent=self.id,
-            ia=self.tkm.ike_algorithms,
+            ia=algorithms,
             ke=key_inputs.ke_ids,
             **key_inputs.fields(),
         )
@@ -193,15 +202,17 @@ class CertificateChain(Context):
 
 
 class EspOptions(Value):
-    """How the packets of a Child SA are framed.
+    """How the packets of a Child SA are framed and protected.
 
     Attributes:
         esn: With extended sequence numbers.
         encap: The UDP ports that they are in, ours and the peer's; none if in no UDP.
+        algorithms: Number of those that protect them (``tkm.algorithms.number_of``).
     """
 
     esn: bool = False
     encap: tuple[int, ...] = ()
+    algorithms: int = ORIGINAL
 
 
 class ChildKeys(Context):
@@ -225,7 +236,7 @@ class ChildKeys(Context):
                 esa=child.id,
                 isa=keys.id,
                 sp=policy,
-                ea=child.tkm.esp_algorithms,
+                ea=esp_options.algorithms,
                 spi_loc=spis[0],
                 spi_rem=spis[1],
                 esn=esp_options.esn,
@@ -248,7 +259,7 @@ class ChildKeys(Context):
             "esa": child.id,
             "isa": keys.id,
             "sp": policy,
-            "ea": child.tkm.esp_algorithms,
+            "ea": esp_options.algorithms,
             "esn": esp_options.esn,
             "encap": esp_options.encap,
             **key_inputs.fields(),

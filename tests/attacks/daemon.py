@@ -20,7 +20,7 @@ from tkm.config.policy import Config
 from tkm.core.handlers import ike_sa
 from tkm.core.kinds import EspSa, IkeSa
 from tkm.core.message import Half, check_init
-from tkm.crypto.key_exchange import group
+from tkm.crypto.key_exchange import method_of
 from tkm.crypto.signature import sign, signed_octets
 from tkm.generation1 import rpc1
 from tkm.identity import parse
@@ -54,7 +54,7 @@ RULES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 IDS: Final = (1, 1, 2, 2, 3)
-_PEER = group(15).generate()
+_PEER = method_of(15).generate()
 
 
 def two_policies() -> Config:
@@ -204,7 +204,8 @@ class Daemon:
             return os.urandom(256)
         int_auth = ike_sa._int_auth(isa.ae)
         nonce, sk_p = isa.ae.loc.nonce, isa.auth_keys[1]
-        octets = signed_octets(message, nonce, sk_p, parse(identity("bob")), int_auth)
+        maced_id = isa.suite.prf(sk_p.octets, parse(identity("bob")).payload)
+        octets = signed_octets(message, nonce, maced_id, int_auth)
         hashes = () if self.generation == 1 else (2,)
         return sign(pki().keys["bob"], octets, hashes, sha1=not hashes).data
 

@@ -8,10 +8,12 @@ from tkm.core.machine import Context
 from tkm.core.message import Half
 from tkm.core.states import AE, CC, ESA, ISA, KE, NC
 from tkm.crypto.derivation import IkeKeys, Roles
+from tkm.crypto.protection import PacketKeys
 from tkm.crypto.secret import Secret
+from tkm.crypto.suite import Suite
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from cryptography.x509 import Certificate
 
@@ -118,13 +120,18 @@ class Endpoint(Context):
 
 
 class IkeSa(Context):
-    """isa. Nobody asks for ``ae`` and ``roles`` before it has keys."""
+    """isa. Nobody asks for what follows before it has keys.
+
+    :ivar packets: numbers what it protects: none comes twice, whatever becomes of the request.
+    """
 
     table = ISA
     ae: Endpoint
     initiator: bool = False
     roles: Roles
+    suite: Suite
     keys: IkeKeys | None = None
+    packets: "Iterator[int]"
 
     @property
     def secret_keys(self) -> IkeKeys:
@@ -134,16 +141,16 @@ class IkeSa(Context):
         return self.keys
 
     @property
-    def outbound(self) -> tuple[Secret, Secret]:
+    def outbound(self) -> PacketKeys:
         """SK_e and SK_a of what we send."""
         keys = self.secret_keys
-        return (keys.ei, keys.ai) if self.initiator else (keys.er, keys.ar)
+        return PacketKeys(*((keys.ei, keys.ai) if self.initiator else (keys.er, keys.ar)))
 
     @property
-    def inbound(self) -> tuple[Secret, Secret]:
+    def inbound(self) -> PacketKeys:
         """SK_e and SK_a of what the peer sends."""
         keys = self.secret_keys
-        return (keys.er, keys.ar) if self.initiator else (keys.ei, keys.ai)
+        return PacketKeys(*((keys.er, keys.ar) if self.initiator else (keys.ei, keys.ai)))
 
     @property
     def auth_keys(self) -> tuple[Secret, Secret]:

@@ -2,16 +2,12 @@
 """Key derivation: SKEYSEED and SK_* (RFC 7296, 2.14 and 2.18; RFC 9370, 2.2), KEYMAT (2.17)."""
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from tkm.crypto.prf import PRF_HMAC_SHA2_512, Prf
+from tkm.crypto.prf import Prf
 from tkm.crypto.secret import Secret, wipe_bytes
+from tkm.crypto.suite import Protection, Suite
 from tkm.rpc.wipe import Buffer
-
-ENCRYPTION_KEY = 32
-"""Octets of a key of ENCR_AES_CBC with 256 bits."""
-INTEGRITY_KEY = 64
-"""Octets of a key of AUTH_HMAC_SHA2_512_256 (RFC 4868, 2.1.1)."""
 
 
 class Key:
@@ -54,10 +50,10 @@ class IkeKeys(Keys):
     d, ai, ar, ei, er, pi, pr = map(Key, range(7))
 
     @staticmethod
-    def lengths(prf: Prf) -> tuple[int, ...]:
+    def lengths(suite: Suite) -> tuple[int, ...]:
         """How many octets each of them has."""
-        mac = prf.length
-        return (mac, INTEGRITY_KEY, INTEGRITY_KEY, ENCRYPTION_KEY, ENCRYPTION_KEY, mac, mac)
+        mac, (integrity, encryption) = suite.prf.length, _lengths(suite.protection)
+        return (mac, integrity, integrity, encryption, encryption, mac, mac)
 
 
 class ChildKeys(Keys):
@@ -65,7 +61,15 @@ class ChildKeys(Keys):
 
     encryption_i, integrity_i, encryption_r, integrity_r = map(Key, range(4))
 
-    LENGTHS: Final = (ENCRYPTION_KEY, INTEGRITY_KEY) * 2
+    @staticmethod
+    def lengths(protection: Protection) -> tuple[int, ...]:
+        """How many octets each of them has."""
+        integrity, encryption = _lengths(protection)
+        return (encryption, integrity) * 2
+
+
+def _lengths(protection: Protection) -> tuple[int, int]:
+    return protection.integrity_key, protection.encryption_key
 
 
 class Roles(NamedTuple):
@@ -88,15 +92,17 @@ class Roles(NamedTuple):
         return self.nonce_i + self.nonce_r
 
 
-def ike_keys(roles: Roles, shared: Secret, prf: Prf = PRF_HMAC_SHA2_512) -> IkeKeys:
+def ike_keys(roles: Roles, shared: Secret, suite: Suite) -> IkeKeys:
     """Keys of a first IKE SA: SKEYSEED = prf(Ni | Nr, g^ir)."""
-    return _ike_keys(roles, roles.nonces, shared.octets, prf)
+    return _ike_keys(roles, roles.nonces, shared.octets, suite.prf, suite)
 
 
 def rekeyed_ike_keys(
-    roles: Roles, sk_d: Secret, shared: list[Secret], prf: Prf = PRF_HMAC_SHA2_512
+    roles: Roles, sk_d: Secret, shared: list[Secret], prf: Prf, suite: Suite
 ) -> IkeKeys:
     """Keys of an IKE SA that replaces another.
+
+    The old one's ``prf`` makes SKEYSEED, the new one's the keys (RFC 7296, 2.18).
 
     SKEYSEED = prf(SK_d (old), g^ir | Ni | Nr | SK(1) | … | SK(n)); SK(1) … are the secrets of
     additional key exchanges (RFC 9370, 2.2.4).
@@ -105,34 +111,37 @@ def rekeyed_ike_keys(
     key = bytes(sk_d.octets)
     try:
         with Secret(bytearray().join((first, roles.nonces, *further))) as data:
-            return _ike_keys(roles, key, data.octets, prf)
+            return _ike_keys(roles, key, data.octets, prf, suite)
     finally:
         wipe_bytes(key)
 
 
-def updated_ike_keys(roles: Roles, sk_d: Secret, shared: Secret) -> IkeKeys:
+def updated_ike_keys(roles: Roles, sk_d: Secret, shared: Secret, suite: Suite) -> IkeKeys:
     """Keys after a key exchange in IKE_INTERMEDIATE.
 
     SKEYSEED(n) = prf(SK_d(n-1), SK(n) | Ni | Nr) (RFC 9370, 2.2.2).
     """
-    return rekeyed_ike_keys(roles, sk_d, [shared])
+    return rekeyed_ike_keys(roles, sk_d, [shared], suite.prf, suite)
 
 
-def _ike_keys(roles: Roles, key: bytes, data: Buffer, prf: Prf) -> IkeKeys:
+def _ike_keys(roles: Roles, key: bytes, data: Buffer, prf: Prf, suite: Suite) -> IkeKeys:
     """SK_d | … | SK_pr = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr), where SKEYSEED = prf(key, data)."""
-    lengths = IkeKeys.lengths(prf)
-    return IkeKeys(prf.seeded(key, data, b"".join(roles), sum(lengths)), lengths)
+    lengths, seed = IkeKeys.lengths(suite), b"".join(roles)
+    if prf == suite.prf:
+        return IkeKeys(prf.seeded(key, data, seed, sum(lengths)), lengths)
+    with Secret.take(prf(key, data)) as skeyseed:
+        return IkeKeys(suite.prf.plus(skeyseed.octets, seed, sum(lengths)), lengths)
 
 
 def child_keys(
-    roles: Roles, sk_d: Secret, shared: list[Secret], prf: Prf = PRF_HMAC_SHA2_512
+    roles: Roles, sk_d: Secret, shared: list[Secret], prf: Prf, protection: Protection
 ) -> ChildKeys:
     """Keys of a Child SA.
 
     KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr [| SK(1) | …]); RFC 9370, 2.2.4 has the secrets of
     additional key exchanges behind the nonces.
     """
-    lengths = ChildKeys.LENGTHS
+    lengths = ChildKeys.lengths(protection)
     parts: list[Buffer] = [secret.octets for secret in shared]
     parts.insert(1, roles.nonces)
     seed = b"".join((*parts, b""))  # of two parts at least: never one of them, but ours to wipe

@@ -9,7 +9,7 @@ the buffer that we own.
 import hmac
 from typing import Final, NamedTuple
 
-from cryptography.hazmat.primitives.hashes import SHA512, HashAlgorithm
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from tkm.crypto.secret import Secret
@@ -23,6 +23,11 @@ class Prf(NamedTuple):
     """A pseudorandom function made of HMAC."""
 
     hash: HashAlgorithm
+
+    @classmethod
+    def of(cls, name: str) -> "Prf":
+        """That of the HMAC with a hash of this name (RFC 4868, 2.1.2)."""
+        return _PRFS[name]
 
     @property
     def length(self) -> int:
@@ -62,5 +67,4 @@ class Prf(NamedTuple):
         return Secret(bytearray(length + self.length))
 
 
-PRF_HMAC_SHA2_512: Final = Prf(SHA512())
-"""RFC 4868, 2.1.2"""
+_PRFS: Final = {each.name: Prf(each) for each in (SHA256(), SHA384(), SHA512())}

@@ -12,10 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v1
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, HashAlgorithm
 
-from tkm.crypto.prf import PRF_HMAC_SHA2_512
-from tkm.crypto.secret import Secret
 from tkm.errors import AuthenticationError, SigningError, refusing
-from tkm.identity import Identity
 
 RSA_DIGITAL_SIGNATURE: Final = 1
 """AUTH method of RFC 7296: PKCS #1 v1.5 with SHA-1."""
@@ -69,10 +66,9 @@ class Auth(NamedTuple):
 
 
 def signed_octets(
-    init_message: bytes, nonce: bytes, sk_p: Secret, identity: Identity, int_auth: bytes = b""
+    init_message: bytes, nonce: bytes, maced_id: bytes, int_auth: bytes = b""
 ) -> bytes:
     """What AUTH signs: the signer's first message, the other's nonce, prf(SK_p, ID payload)."""
-    maced_id = PRF_HMAC_SHA2_512(sk_p.octets, identity.payload)
     return init_message + nonce + maced_id + int_auth
 
 

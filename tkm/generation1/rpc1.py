@@ -34,6 +34,8 @@ Id = Annotated[int, Unsigned(8, "little", low=1, high=HIGHEST_ID, fault=Result.I
 """Number of a context or of something configured."""
 SpId = Annotated[int, Unsigned(4, "little", low=1, high=HIGHEST_ID, fault=Result.INVALID_ID)]
 """Number of a policy."""
+Algorithms = Annotated[int, Unsigned(8, "little", low=1, high=1, fault=Result.INVALID_ID)]
+"""Number of a set of algorithms: AES-CBC-256 with HMAC-SHA2-512, there is no other."""
 Count = Annotated[int, Unsigned(8, "little")]
 Initiator = Annotated[bool, Flag(8, "little")]
 """We are the initiator of this exchange."""
@@ -168,7 +170,7 @@ class IsaCreate(Request[KeysReply], interface=RPC1, code=0x0901):
 
     isa: Id
     ae: Id
-    ia: Id
+    ia: Algorithms
     dh: Id
     nc_loc: Id
     nonce_rem: NonceOctets
@@ -203,7 +205,7 @@ class IsaCreateChild(Request[KeysReply], interface=RPC1, code=0x0904):
 
     isa: Id
     parent: Id
-    ia: Id
+    ia: Algorithms
     dh: Id
     nc_loc: Id
     nonce_rem: NonceOctets
@@ -228,7 +230,7 @@ class EsaCreate(Request[Empty], interface=RPC1, code=0x0A01):
     esa: Id
     isa: Id
     sp: SpId
-    ea: Id
+    ea: Algorithms
     dh: Id
     nc_loc: Id
     nonce_rem: NonceOctets
@@ -243,7 +245,7 @@ class EsaCreateNoPfs(Request[Empty], interface=RPC1, code=0x0A02):
     esa: Id
     isa: Id
     sp: SpId
-    ea: Id
+    ea: Algorithms
     nc_loc: Id
     nonce_rem: NonceOctets
     initiator: Initiator
@@ -257,7 +259,7 @@ class EsaCreateFirst(Request[Empty], interface=RPC1, code=0x0A03):
     esa: Id
     isa: Id
     sp: SpId
-    ea: Id
+    ea: Algorithms
     spi_loc: EspSpi
     spi_rem: EspSpi
 

@@ -140,6 +140,12 @@ class TruncatedAlgorithm(nla):
     fields = (("name", "64s"), ("key_len", "I"), ("trunc_len", "I"), ("key", "64s"))
 
 
+class AeadAlgorithm(nla):
+    """struct xfrm_algo_aead: the key's length, with the salt, and the ICV's in bits."""
+
+    fields = (("name", "64s"), ("key_len", "I"), ("icv_len", "I"), ("key", "36s"))
+
+
 class Encapsulation(nla):
     """struct xfrm_encap_tmpl: ESP in UDP."""
 
@@ -167,10 +173,12 @@ class _Attributes:
         (2, "XFRMA_ALG_CRYPT", "algorithm"),
         (4, "XFRMA_ENCAP", "encapsulation"),
         (5, "XFRMA_TMPL", "template"),
+        (18, "XFRMA_ALG_AEAD", "aead_algorithm"),
         (20, "XFRMA_ALG_AUTH_TRUNC", "truncated_algorithm"),
         (23, "XFRMA_REPLAY_ESN_VAL", "replay_state"),
     )
     algorithm = Algorithm
+    aead_algorithm = AeadAlgorithm
     truncated_algorithm = TruncatedAlgorithm
     template = Template
     encapsulation = Encapsulation

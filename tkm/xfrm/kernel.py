@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from tkm.config.policy import Address, Lifetime, Mode, Network, Policy
 from tkm.config.traffic import PRIORITY, Selectors, priorities
 from tkm.crypto.secret import Secret
+from tkm.crypto.suite import Protection
 from tkm.errors import KernelError
 from tkm.rpc.listener import claim
 from tkm.xfrm import abi
@@ -210,18 +211,27 @@ class XfrmKernel:
             raise error(f"the kernel does not {what}: {refusal}") from refusal
 
 
+_CIPHERS: Final = {
+    12: b"cbc(aes)",
+    14: b"rfc4309(ccm(aes))",
+    20: b"rfc4106(gcm(aes))",
+    28: b"rfc7539esp(chacha20,poly1305)",
+}
+"""The kernel's names, by transform id."""
+
+
 class _Missing(KernelError):
     """There is no such state or policy."""
 
 
-_ENCRYPTION_PLACE: Final = os.urandom(32)
+_ENCRYPTION_PLACE: Final = os.urandom(64)
 _INTEGRITY_PLACE: Final = os.urandom(64)
-"""What stands in a message in the place of a key until the key is filled in."""
+"""What stands in a message in the place of a key, as far as it goes, until the key is filled in."""
 
 
 def _fill_in(octets: bytearray, place: bytes, key: Secret) -> None:
-    at = octets.index(place)
-    octets[at : at + len(place)] = key.octets
+    at = octets.index(place[: len(key)])
+    octets[at : at + len(key)] = key.octets
 
 
 _ALL_DIRECTIONS: Final = (abi.IN, abi.OUT, abi.FWD)
@@ -362,9 +372,7 @@ def _flags(pair: StatePair) -> int:
 
 
 def _attributes(pair: StatePair, *, is_outbound: bool) -> Iterator[tuple[str, dict[str, object]]]:
-    yield "XFRMA_ALG_CRYPT", {"name": b"cbc(aes)", "key_len": 256, "key": _ENCRYPTION_PLACE}
-    integrity = {"name": b"hmac(sha512)", "key_len": 512, "trunc_len": 256}
-    yield "XFRMA_ALG_AUTH_TRUNC", integrity | {"key": _INTEGRITY_PLACE}
+    yield from _algorithms(pair.protection)
     if pair.esn:
         counters = dict.fromkeys(("oseq", "seq", "oseq_hi", "seq_hi"), 0)
         window = {"bmp_len": _ESN_WINDOW // 32, "replay_window": _ESN_WINDOW, "bmp": b""}
@@ -375,6 +383,22 @@ def _attributes(pair: StatePair, *, is_outbound: bool) -> Iterator[tuple[str, di
         names = ("encap_type", "encap_sport", "encap_dport")
         udp = dict(zip(names, (abi.ESP_IN_UDP, *ports), strict=True))
         yield "XFRMA_ENCAP", udp | {"pad": b"", "encap_oa": b""}
+
+
+def _algorithms(protection: Protection) -> Iterator[tuple[str, dict[str, object]]]:
+    encryption, integrity = protection
+    key = _place(_ENCRYPTION_PLACE, protection.encryption_key)
+    cipher = {"name": _CIPHERS[encryption.id], **key}
+    if integrity is None:
+        yield "XFRMA_ALG_AEAD", cipher | {"icv_len": 8 * protection.icv}
+        return
+    yield "XFRMA_ALG_CRYPT", cipher
+    mac = {"name": b"hmac(%s)" % integrity.hash.encode(), "trunc_len": 8 * protection.icv}
+    yield "XFRMA_ALG_AUTH_TRUNC", mac | _place(_INTEGRITY_PLACE, protection.integrity_key)
+
+
+def _place(place: bytes, octets: int) -> dict[str, object]:
+    return {"key_len": 8 * octets, "key": place[:octets]}
 
 
 def _lifetime(lifetime: Lifetime) -> dict[str, int]:

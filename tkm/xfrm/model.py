@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from tkm.algorithms import ORIGINAL
 from tkm.config.policy import Policy
 from tkm.crypto.secret import Secret
+from tkm.crypto.suite import ESP, Protection
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class StatePair:
     :ivar spi_out: SPI of what we send.
     :ivar esn: with extended sequence numbers.
     :ivar encap: in UDP, between these ports, ours and the peer's (RFC 3948).
+    :ivar protection: the algorithms.
     """
 
     policy: Policy
@@ -24,6 +27,7 @@ class StatePair:
     spi_out: bytes
     esn: bool = False
     encap: tuple[int, int] | None = None
+    protection: Protection = ESP[ORIGINAL]
 
     @property
     def spis(self) -> str:
@@ -37,7 +41,7 @@ def hexadecimal(spi: bytes) -> str:
 
 
 class StateKeys(NamedTuple):
-    """Keys of one direction: AES-CBC-256, HMAC-SHA2-512-256."""
+    """Keys of one direction; that of the encryption with its salt, if it has one."""
 
     encryption: Secret
     integrity: Secret

@@ -8,7 +8,7 @@ import pytest
 
 from tests.attacks.process.attacker import Attacker
 from tests.unit.tkm.conversation import MODP_3072, End
-from tkm.crypto.key_exchange import group
+from tkm.crypto.key_exchange import method_of
 from tkm.rpc import rpc2
 
 GENERATION_2 = pytest.mark.parametrize("running", [2], indirect=True, ids=["2"])
@@ -48,7 +48,7 @@ def child(**instead: Any) -> rpc2.IsaCreateChild:
 def complete(on: Attacker, ke: int = 1) -> bytes:
     """A key exchange that is ready; our public value."""
     value: bytes = on.client.call(rpc2.KeGet(ke=ke, method=MODP_3072)).public_value
-    peers = group(MODP_3072).generate().public_value()
+    peers = method_of(MODP_3072).generate().public_value()
     on.client.call(rpc2.KeSet(ke=ke, method=MODP_3072, public_value=peers))
     return value
 

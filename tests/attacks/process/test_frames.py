@@ -15,7 +15,7 @@ from tests.attacks.process.requests import (
     nonce,
 )
 from tests.unit.tkm.conversation import MODP_3072
-from tkm.crypto.key_exchange import group
+from tkm.crypto.key_exchange import method_of
 from tkm.rpc import rpc2
 from tkm.rpc.interface import Header
 from tkm.rpc.result import Disconnected, Refused, Result
@@ -157,7 +157,7 @@ def test_clients_crosswise(on: Attacker) -> None:
         one.call(rpc2.NcCreate(nc=1, length=32))
         on.refused(rpc2.NcCreate(nc=1, length=32), Result.INVALID_STATE, client=two)
         two.call(rpc2.KeGet(ke=1, method=MODP_3072))
-        peers = group(MODP_3072).generate().public_value()
+        peers = method_of(MODP_3072).generate().public_value()
         one.call(rpc2.KeSet(ke=1, method=MODP_3072, public_value=peers))
         two.call(isa_create())
         for client in (one, two):

@@ -18,7 +18,8 @@ from ike.engine.states import State
 from ike.errors import UnknownName
 from tests.unit.ike.network import FINE, STORM, Network, Side
 from tkm.core.handlers import key_exchange
-from tkm.crypto.key_exchange import METHODS, ModpGroup
+from tkm.crypto.key_exchange import METHODS
+from tkm.crypto.modp import ModpGroup
 
 IKE = ("aes256-sha512-modp3072", "aes256-sha512-modp3072-ke1_modp4096")
 ESP = ("aes256-sha512", "aes256-sha512-modp3072", "aes256-sha512-modp3072-ke3_modp4096")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Configurations, all of which are valid."""
 
+import re
 from ipaddress import ip_address, ip_network
 from itertools import chain
 from typing import Any, Literal
@@ -24,7 +25,7 @@ from tkm.config.policy import (
 NAMES = st.from_regex(
     r"([A-Za-z0-9_/+-]{1,9}(\.[A-Za-z0-9_/+-]{1,9})?@)?[A-Za-z0-9_-]{1,9}(\.[A-Za-z0-9_-]{1,9})?",
     fullmatch=True,
-)
+).filter(lambda name: not re.fullmatch(r"[0-9.]+", name))  # that would be an address
 FILES = st.from_regex(r"([A-Za-z0-9._@/+-]{0,20}/)?[A-Za-z0-9_@+-]{1,20}", fullmatch=True)
 IDS = st.integers(1, 1 << 31)
 OFFER = "aes256-sha512-modp4096"

@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384
 
 from tests.unit.tkm.vectors import nist, recorded
+from tkm.algorithms import ORIGINAL
 from tkm.crypto import derivation
 from tkm.crypto.derivation import (
     ChildKeys,
@@ -18,9 +19,12 @@ from tkm.crypto.derivation import (
     rekeyed_ike_keys,
     updated_ike_keys,
 )
-from tkm.crypto.prf import PRF_HMAC_SHA2_512, Prf
+from tkm.crypto.prf import Prf
 from tkm.crypto.secret import Secret, wipe_bytes
+from tkm.crypto.suite import IKE
 
+SUITE = IKE[ORIGINAL]
+PROTECTION, PRF_HMAC_SHA2_512 = SUITE
 PRFS = {
     "HMAC-SHA-1": Prf(SHA1()),
     "HMAC-SHA-256": Prf(SHA256()),
@@ -56,6 +60,7 @@ class Case:
     def __init__(self, number: int) -> None:
         case = nist()[number]
         self.prf = PRFS[case["prf"]]
+        self.suite = SUITE._replace(prf=self.prf)
         self.values = {name: bytes.fromhex(value) for name, value in case.items() if name != "prf"}
         self.roles = Roles(*(self.values[name] for name in ("ni", "nr", "spi_i", "spi_r")))
         self.sk_d = self.values["keymat"][: self.prf.length]
@@ -77,14 +82,16 @@ def test_all_cases_are_here() -> None:
 @pytest.mark.parametrize("number", range(180))
 def test_nist(number: int) -> None:
     case = Case(number)
-    first = ike_keys(case.roles, secret(case["shared_secret"]), case.prf)
+    first = ike_keys(case.roles, secret(case["shared_secret"]), case.suite)
     assert case.agrees("keymat", joined(first))
-    plain = child_keys(case.roles, secret(case.sk_d), [], case.prf)
+    plain = child_keys(case.roles, secret(case.sk_d), [], case.prf, PROTECTION)
     assert case.agrees("child_keymat", joined(plain))
     new = case["shared_secret_new"]
-    with_pfs = child_keys(case.roles, secret(case.sk_d), [secret(new)], case.prf)
+    with_pfs = child_keys(case.roles, secret(case.sk_d), [secret(new)], case.prf, PROTECTION)
     assert case.agrees("child_keymat_pfs", joined(with_pfs))
-    rekeyed = joined(rekeyed_ike_keys(case.roles, secret(case.sk_d), [secret(new)], case.prf))
+    rekeyed = joined(
+        rekeyed_ike_keys(case.roles, secret(case.sk_d), [secret(new)], case.prf, case.suite)
+    )
     seed = b"".join(case.roles)
     assert rekeyed == expand(case.prf.hash.name, case["skeyseed_rekey"], seed, len(rekeyed))
 
@@ -92,7 +99,7 @@ def test_nist(number: int) -> None:
 @pytest.mark.parametrize("row", recorded()["ike"], ids=lambda row: row["run"])
 def test_recorded_ike_keys(row: Any) -> None:
     skeyseed, seed = bytes.fromhex(row["skeyseed"]), bytes.fromhex(row["seed"])
-    lengths = IkeKeys.lengths(PRF_HMAC_SHA2_512)
+    lengths = IkeKeys.lengths(SUITE)
     found = IkeKeys(PRF_HMAC_SHA2_512.plus(skeyseed, seed, sum(lengths)), lengths)
     # The original makes no SK_p* for an IKE SA that replaces another.
     names = [name for name in ("d", "ai", "ar", "ei", "er", "pi", "pr") if name in row]
@@ -108,7 +115,8 @@ def test_recorded_child_keys(row: Any) -> None:
     shared, nonces = seed[:-64], seed[-64:]
     assert len(shared) in (0, 512)
     secrets = [secret(shared)] if shared else []
-    keys = child_keys(Roles(nonces[:32], nonces[32:]), secret(row["sk_d"]), secrets)
+    roles = Roles(nonces[:32], nonces[32:])
+    keys = child_keys(roles, secret(row["sk_d"]), secrets, PRF_HMAC_SHA2_512, PROTECTION)
     found = {name: value for name, value in row.items() if name not in ("run", "sk_d", "seed")}
     assert len(found) == 4
     assert {name: bytes(getattr(keys, name).octets).hex() for name in found} == found
@@ -122,24 +130,24 @@ def test_further_key_exchanges_follow_the_nonces() -> None:
     roles, sk_d = Roles(b"i" * 32, b"r" * 32, b"I" * 8, b"R" * 8), b"d" * 64
     shared = [secret(b"0" * 384), secret(b"1" * 512), secret(b"2" * 384)]
     parts = (b"0" * 384, roles.nonces, b"1" * 512, b"2" * 384)
-    child = joined(child_keys(roles, secret(sk_d), shared))
+    child = joined(child_keys(roles, secret(sk_d), shared, PRF_HMAC_SHA2_512, PROTECTION))
     assert child == expand("sha512", sk_d, b"".join(parts), 192)
     skeyseed = prf("sha512", sk_d, *parts)
-    rekeyed = joined(rekeyed_ike_keys(roles, secret(sk_d), shared))
+    rekeyed = joined(rekeyed_ike_keys(roles, secret(sk_d), shared, PRF_HMAC_SHA2_512, SUITE))
     assert rekeyed == expand("sha512", skeyseed, b"".join(roles), 384)
 
 
 def test_a_key_exchange_in_ike_intermediate() -> None:
     roles, sk_d = Roles(b"i" * 32, b"r" * 32, b"I" * 8, b"R" * 8), b"d" * 64
     skeyseed = prf("sha512", sk_d, b"1" * 512, roles.nonces)
-    updated = joined(updated_ike_keys(roles, secret(sk_d), secret(b"1" * 512)))
+    updated = joined(updated_ike_keys(roles, secret(sk_d), secret(b"1" * 512), SUITE))
     assert updated == expand("sha512", skeyseed, b"".join(roles), 384)
 
 
 def test_a_shared_secret_of_384_octets_is_hashed_as_such() -> None:
     roles = Roles(b"i" * 32, b"r" * 32, b"I" * 8, b"R" * 8)
     skeyseed = prf("sha512", roles.nonces, b"s" * 384)
-    keys = joined(ike_keys(roles, secret(b"s" * 384)))
+    keys = joined(ike_keys(roles, secret(b"s" * 384), SUITE))
     assert keys == expand("sha512", skeyseed, b"".join(roles), 384)
 
 
@@ -153,8 +161,8 @@ def test_no_copy_of_a_secret_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(derivation, "wipe_bytes", wipe)
     roles, sk_d, new = Roles(b"i" * 32, b"r" * 32), b"d" * 64, b"s" * 384
-    rekeyed_ike_keys(roles, secret(sk_d), [secret(new)])
-    child_keys(roles, secret(sk_d), [secret(new)])
+    rekeyed_ike_keys(roles, secret(sk_d), [secret(new)], PRF_HMAC_SHA2_512, SUITE)
+    child_keys(roles, secret(sk_d), [secret(new)], PRF_HMAC_SHA2_512, PROTECTION)
     assert copies == {sk_d: bytes(64), new + roles.nonces: bytes(384 + 64)}
 
 

@@ -26,11 +26,13 @@ from tests.unit.trusted import (
     sha1_host,
     transport_to,
 )
+from tkm.algorithms import ORIGINAL
 from tkm.certs.path import load
 from tkm.core.kinds import IkeSa
 from tkm.core.manager import KeyManager
-from tkm.crypto import protection
+from tkm.crypto.protection import PacketKeys, protect, unprotect
 from tkm.crypto.secret import Secret
+from tkm.crypto.suite import ESP
 from tkm.errors import ConfigError, KernelError
 from tkm.generation1 import rpc1
 from tkm.generation1.translation import Generation1
@@ -118,9 +120,9 @@ def test_the_keys_of_ike_messages_are_handed_out_and_no_others() -> None:
     keys = alice.manager.contexts.store(IkeSa)[1].keys
     assert vars(reply) == {f"sk_{name}": bytes(getattr(keys, name).octets) for name in _SENT}
     assert keys is not None
-    sealed = protection.protect(keys.ei, keys.ai, b"aad", bytes(16))
-    secrets = (Secret(bytearray(reply.sk_ei)), Secret(bytearray(reply.sk_ai)))
-    assert protection.unprotect(*secrets, b"aad", sealed) == bytes(16)
+    handed_out = PacketKeys(Secret(bytearray(reply.sk_ei)), Secret(bytearray(reply.sk_ai)))
+    sealed = protect(ESP[ORIGINAL], PacketKeys(keys.ei, keys.ai), 1, b"aad", bytes(16))
+    assert unprotect(ESP[ORIGINAL], handed_out, b"aad", sealed) == bytes(16)
 
 
 _SENT = ("ai", "ar", "ei", "er")
@@ -173,7 +175,7 @@ def test_each_failure_has_its_code(charon: Any) -> None:
         (rpc1.DhGenerateKey(dh=1, public_value=one), Result.MATH_ERROR),
         (rpc1.DhGenerateKey(dh=1, public_value=b"\2"), Result.MATH_ERROR),
         (isa_create(), Result.INVALID_STATE),
-        (isa_create(ia=2, dh=3, nc_loc=3), Result.INVALID_STATE),
+        (isa_create(dh=3, nc_loc=3), Result.INVALID_STATE),
         (rpc1.CcCheckCa(cc=1, ca=1), Result.INVALID_STATE),
         (rpc1.CcAddCertificate(**add, certificate=ca), Result.INVALID_STATE),
         (rpc1.CcSetUserCertificate(cc=1, ri=2, autha=1, certificate=bob), Result.INVALID_ID),

@@ -11,11 +11,11 @@ import pytest
 from tests.unit.tkm.conversation import MODP_3072, Conversation, End, established, states
 from tests.unit.trusted import config_of, host, hosts, pki
 from tkm.config.policy import LocalIdentity
-from tkm.crypto.key_exchange import group
+from tkm.crypto.key_exchange import method_of
 from tkm.rpc import rpc2
 from tkm.rpc.result import Refused, Result
 
-PUBLIC_VALUE = group(15).generate().public_value()
+PUBLIC_VALUE = method_of(15).generate().public_value()
 SPI_LOC, SPI_REM = b"\xc0\0\0\1", b"\xc0\0\0\2"
 REST: dict[str, Any] = {"ea": 1, "spi_loc": SPI_LOC, "spi_rem": SPI_REM}
 

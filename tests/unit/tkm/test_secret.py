@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from tkm.algorithms import ORIGINAL
 from tkm.crypto.derivation import Roles, ike_keys
 from tkm.crypto.secret import Secret, wipe_bytes
+from tkm.crypto.suite import IKE
 
 
 def address(buffer: bytearray | memoryview) -> int:
@@ -62,7 +64,7 @@ def test_a_part_is_the_same_memory() -> None:
 
 
 def test_keys_are_wiped_together() -> None:
-    keys = ike_keys(Roles(b"i" * 32, b"r" * 32), Secret(bytearray(b"shared")))
+    keys = ike_keys(Roles(b"i" * 32, b"r" * 32), Secret(bytearray(b"shared")), IKE[ORIGINAL])
     octets = [key.octets for key in keys]
     assert sum(map(len, octets)) == 384
     assert all(any(key) for key in octets)

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from tests.unit.tkm.vectors import recorded, rsa_certificate
 from tests.unit.trusted import pki
-from tkm.crypto.secret import Secret
+from tkm.algorithms import ORIGINAL
 from tkm.crypto.signature import Auth, sign, signed_octets, verify
+from tkm.crypto.suite import IKE
 from tkm.errors import AuthenticationError, SigningError
 from tkm.identity import parse
 
@@ -47,8 +48,7 @@ def test_recorded_auth(row: Any) -> None:
     octets = signed_octets(
         bytes.fromhex(row["init_message"]),
         bytes.fromhex(row["nonce"]),
-        Secret(bytearray.fromhex(row["sk_p"])),
-        parse(row["identity"]),
+        IKE[ORIGINAL].prf(bytes.fromhex(row["sk_p"]), parse(row["identity"]).payload),
     )
     assert hashlib.sha256(octets).hexdigest() == row["octets_sha256"]
     peer: Any = rsa_certificate(row["signer"]).public_key()
@@ -73,11 +73,9 @@ ALICE = parse("alice")
 
 
 def test_int_auth_stands_at_the_end() -> None:
-    sk_p = Secret(bytearray(b"p" * 64))
-    plain = signed_octets(b"message", b"nonce", sk_p, ALICE)
-    assert signed_octets(b"message", b"nonce", sk_p, ALICE, b"int auth") == plain + b"int auth"
-    assert plain.startswith(b"messagenonce")
-    assert len(plain) == 12 + 64
+    plain = signed_octets(b"message", b"nonce", b"maced id")
+    assert plain == b"messagenoncemaced id"
+    assert signed_octets(b"message", b"nonce", b"maced id", b"int auth") == plain + b"int auth"
 
 
 @pytest.mark.parametrize(

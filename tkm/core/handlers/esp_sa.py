@@ -10,12 +10,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from tkm.config.policy import Policy
-from tkm.core.handlers.common import check_algorithms, secrets_of
+from tkm.core.handlers.common import secrets_of
 from tkm.core.handlers.derive import Derivations, check_spis
 from tkm.core.kinds import Endpoint, EspSa, IkeSa, KeyExchange, Nonce
 from tkm.core.quota import Quotas
 from tkm.core.rules import Rules
 from tkm.crypto.derivation import ChildKeys, child_keys
+from tkm.crypto.suite import esp_protection
 from tkm.errors import AuthenticationError, InvalidId, InvalidParameter, KernelError
 from tkm.rpc import rpc2
 from tkm.rpc.record import Empty
@@ -69,7 +70,7 @@ class EspSas:
         )
         pair = self._check(request, ae)
         roles = self._derivations.begin(request, nc_loc, ke)
-        keys = child_keys(roles, isa.secret_keys.d, secrets_of(*ke))
+        keys = child_keys(roles, isa.secret_keys.d, secrets_of(*ke), isa.suite.prf, pair.protection)
         return self._install(request, esa, pair, keys, ae, initiator=request.initiator)
 
     def create_no_pfs(
@@ -89,7 +90,7 @@ class EspSas:
         )
         pair = self._check(request, ae)
         roles = self._derivations.begin(request, nc_loc, [])
-        keys = child_keys(roles, isa.secret_keys.d, [])
+        keys = child_keys(roles, isa.secret_keys.d, [], isa.suite.prf, pair.protection)
         return self._install(request, esa, pair, keys, ae, initiator=request.initiator)
 
     def create_first(
@@ -104,7 +105,7 @@ class EspSas:
         )
         pair = self._check(request, ae)
         self._derivations.begin_first(ae)
-        keys = child_keys(isa.roles, isa.secret_keys.d, [])
+        keys = child_keys(isa.roles, isa.secret_keys.d, [], isa.suite.prf, pair.protection)
         return self._install(request, esa, pair, keys, ae, initiator=isa.initiator)
 
     def select(self, _request: rpc2.EsaSelect, esa: EspSa) -> Empty:
@@ -128,12 +129,13 @@ class EspSas:
 
     def _check(self, request: Create, ae: Endpoint) -> StatePair:
         """All that can be checked before anything is used up; the states to be installed."""
-        check_algorithms(request.ea)
+        protection = esp_protection(request.ea)
         policy = self._policy(request.sp, ae)
         check_spis(request.spi_loc, request.spi_rem, _LOWEST_SPI)
         encap = _encap(request.encap)
         self._quotas.check(EspSa, policy.id)
-        return StatePair(policy, request.spi_loc, request.spi_rem, request.esn, encap)
+        spis = request.spi_loc, request.spi_rem
+        return StatePair(policy, *spis, request.esn, encap, protection)
 
     def _install(
         self,

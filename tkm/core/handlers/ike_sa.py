@@ -5,13 +5,14 @@ import logging
 import struct
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import count
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from tkm.certs.path import rsa_key
 from tkm.config.keys import ANY_IDENTITY
 from tkm.config.policy import Policy
-from tkm.core.handlers.common import check_algorithms, secrets_of
+from tkm.core.handlers.common import secrets_of
 from tkm.core.handlers.derive import Derivations, check_spis
 from tkm.core.kinds import Chain, Endpoint, IkeSa, KeyExchange, Nonce
 from tkm.core.message import Half, check_init, check_intermediate, check_one_meaning
@@ -19,14 +20,13 @@ from tkm.core.quota import Quotas
 from tkm.core.rules import Rules
 from tkm.crypto import protection
 from tkm.crypto.derivation import (
-    IkeKeys,
     Roles,
     ike_keys,
     rekeyed_ike_keys,
     updated_ike_keys,
 )
-from tkm.crypto.prf import PRF_HMAC_SHA2_512
 from tkm.crypto.signature import Auth, sign, signed_octets, verify
+from tkm.crypto.suite import Suite, ike_suite
 from tkm.errors import AuthenticationError, InvalidId, InvalidParameter, InvalidState
 from tkm.identity import Identity, parse
 from tkm.rpc import rpc2
@@ -35,8 +35,6 @@ from tkm.rpc.wipe import Buffer
 from tkm.xfrm.model import hexadecimal
 
 log = logging.getLogger(__name__)
-
-_CIPHER = rpc2.CipherReply(block=protection.BLOCK, iv=protection.IV, icv=protection.ICV)
 
 
 class IkeSas:
@@ -53,19 +51,20 @@ class IkeSas:
         self, request: rpc2.IsaCreate, isa: IkeSa, ae: Endpoint, ke: KeyExchange, nc_loc: Nonce
     ) -> rpc2.CipherReply:
         """A first IKE SA, and the endpoint that it is to authenticate."""
-        spis = _check(request)
+        suite, spis = _check(request)
         log.info(
             "Creating new ISA context with ID %d (KE %d, nonce %d, spi_loc %s, spi_rem %s)",
             *(isa.number, ke.number, nc_loc.number, *map(hexadecimal, spis)),
         )
         roles = self._derivations.begin(request, nc_loc, [ke], spis)
         (shared,) = secrets_of(ke)
-        _activate(isa, ae, roles, ike_keys(roles, shared), initiator=request.initiator)
+        isa.suite, isa.keys = suite, ike_keys(roles, shared, suite)
+        _activate(isa, ae, roles, initiator=request.initiator)
         ae.initiator = request.initiator
         ae.loc = Half(request.spi_loc, ke.method, ke.public_loc, nc_loc.octets)
         ae.rem = Half(request.spi_rem, ke.method, ke.public_rem, request.nonce_rem)
         log.info("Creating new AE context with ID %d", ae.number)
-        return _CIPHER
+        return _layout(suite)
 
     def create_child(
         self,
@@ -77,7 +76,7 @@ class IkeSas:
         nc_loc: Nonce,
     ) -> rpc2.CipherReply:
         """An IKE SA that takes the place of its parent, with the same authenticated endpoint."""
-        spis = _check(request)
+        suite, spis = _check(request)
         log.info(
             "Creating new child ISA context with ID %d "
             "(Parent Isa %d, KE %d #1 / %d, nonce %d, spi_loc %s, spi_rem %s)",
@@ -86,15 +85,17 @@ class IkeSas:
         )
         self._quotas.check(IkeSa, ae.ri)
         roles = self._derivations.begin(request, nc_loc, ke, spis)
-        keys = rekeyed_ike_keys(roles, parent.secret_keys.d, secrets_of(*ke))
-        _activate(isa, ae, roles, keys, initiator=request.initiator)
-        return _CIPHER
+        old, secrets = parent.secret_keys.d, secrets_of(*ke)
+        isa.suite, isa.keys = suite, rekeyed_ike_keys(roles, old, secrets, parent.suite.prf, suite)
+        _activate(isa, ae, roles, initiator=request.initiator)
+        return _layout(suite)
 
     def update(self, request: rpc2.IsaUpdate, isa: IkeSa, ae: Endpoint, ke: KeyExchange) -> Empty:
         """Mix another key exchange into the keys."""
         log.info("Updating ISA context with ID %d (KE %d)", isa.number, request.ke)
         self._derivations.begin_update(ke)
-        keys = updated_ike_keys(isa.roles, isa.secret_keys.d, *secrets_of(ke))
+        (shared,) = secrets_of(ke)
+        keys = updated_ike_keys(isa.roles, isa.secret_keys.d, shared, isa.suite)
         isa.secret_keys.wipe()
         isa.keys = keys
         return Empty()
@@ -109,10 +110,10 @@ def int_auth(request: rpc2.IsaIntAuth, isa: IkeSa, ae: Endpoint) -> Empty:
     by_initiator = ae.initiator != request.verify
     check_intermediate(request.message, spis, number, by_initiator=by_initiator)
     if request.verify:
-        rem = PRF_HMAC_SHA2_512(key_rem.octets, done.rem, request.message)
+        rem = isa.suite.prf(key_rem.octets, done.rem, request.message)
         ae.int_auth = done._replace(rem=rem, messages_rem=number)
     else:
-        loc = PRF_HMAC_SHA2_512(key_loc.octets, done.loc, request.message)
+        loc = isa.suite.prf(key_loc.octets, done.loc, request.message)
         ae.int_auth = done._replace(loc=loc, messages_loc=number)
     return Empty()
 
@@ -120,13 +121,16 @@ def int_auth(request: rpc2.IsaIntAuth, isa: IkeSa, ae: Endpoint) -> Empty:
 def encrypt(request: rpc2.IsaEncrypt, isa: IkeSa) -> rpc2.EncryptReply:
     """Protect a message that we send."""
     aad, plain = _cut(request.message, request.aad_length)
-    return rpc2.EncryptReply(protected=protection.protect(*isa.outbound, aad, plain))
+    number = next(isa.packets)
+    sealed = protection.protect(isa.suite.protection, isa.outbound, number, aad, plain)
+    return rpc2.EncryptReply(protected=sealed)
 
 
 def decrypt(request: rpc2.IsaDecrypt, isa: IkeSa) -> rpc2.DecryptReply:
     """Check and open a message that we have got."""
     aad, sealed = _cut(request.message, request.aad_length)
-    return rpc2.DecryptReply(plain=protection.unprotect(*isa.inbound, aad, sealed))
+    plain = protection.unprotect(isa.suite.protection, isa.inbound, aad, sealed)
+    return rpc2.DecryptReply(plain=plain)
 
 
 def skip_create_first(_request: rpc2.IsaSkipCreateFirst, isa: IkeSa, ae: Endpoint) -> Empty:
@@ -168,9 +172,8 @@ class Authentication:
         log.info("Generating local signature for ISA context %d", isa.number)
         key_loc, _ = isa.auth_keys
         check_init(request.init_message, ae.loc, ae.rem, by_initiator=ae.initiator)
-        octets = signed_octets(
-            request.init_message, ae.rem.nonce, key_loc, parse(identity.identity), _int_auth(ae)
-        )
+        maced_id = isa.suite.prf(key_loc.octets, parse(identity.identity).payload)
+        octets = signed_octets(request.init_message, ae.rem.nonce, maced_id, _int_auth(ae))
         check_one_meaning(octets)
         # Whom we sign for is not proven yet: the weakest policy of the identity decides.
         sha1 = self.sha1 or any(policy.remote.allow_sha1 for policy in policies)
@@ -201,8 +204,8 @@ class Authentication:
             check_init(request.init_message, ae.rem, ae.loc, by_initiator=not ae.initiator)
         except InvalidParameter as error:
             raise AuthenticationError(f"not the peer's IKE_SA_INIT: {error}") from error
-        identity = _identity(request.identity, policy)
-        octets = signed_octets(request.init_message, ae.loc.nonce, key_rem, identity, _int_auth(ae))
+        maced_id = isa.suite.prf(key_rem.octets, _identity(request.identity, policy).payload)
+        octets = signed_octets(request.init_message, ae.loc.nonce, maced_id, _int_auth(ae))
         auth = Auth(request.method, request.signature)
         verify(rsa_key(cc.peer), octets, auth, sha1=self.sha1 or policy.remote.allow_sha1)
         self._quotas.check(Endpoint, cc.ri)
@@ -218,15 +221,21 @@ class Authentication:
         return min(cc.expires, self._now() + timedelta(seconds=longest))
 
 
-def _check(request: rpc2.IsaCreate | rpc2.IsaCreateChild) -> tuple[bytes, bytes]:
-    """What can be checked before anything is used up; the SPIs, ours and the peer's."""
-    check_algorithms(request.ia)
+def _check(request: rpc2.IsaCreate | rpc2.IsaCreateChild) -> tuple[Suite, tuple[bytes, bytes]]:
+    """What can be checked before anything is used up; the algorithms; the SPIs, ours first."""
+    suite = ike_suite(request.ia)
     check_spis(request.spi_loc, request.spi_rem)
-    return request.spi_loc, request.spi_rem
+    return suite, (request.spi_loc, request.spi_rem)
 
 
-def _activate(isa: IkeSa, ae: Endpoint, roles: Roles, keys: IkeKeys, *, initiator: bool) -> None:
-    isa.ae, isa.roles, isa.keys, isa.initiator = ae, roles, keys, initiator
+def _activate(isa: IkeSa, ae: Endpoint, roles: Roles, *, initiator: bool) -> None:
+    isa.ae, isa.roles, isa.initiator, isa.packets = ae, roles, initiator, count(1)
+
+
+def _layout(suite: Suite) -> rpc2.CipherReply:
+    """What the client needs to lay out an Encrypted payload."""
+    encryption, _ = suite.protection
+    return rpc2.CipherReply(block=encryption.block, iv=encryption.iv, icv=suite.protection.icv)
 
 
 def _int_auth(ae: Endpoint) -> bytes:

@@ -6,7 +6,7 @@ import os
 
 from tkm.core.kinds import KeyExchange, Nonce
 from tkm.core.own import OwnValues
-from tkm.crypto.key_exchange import PrivateValue, group
+from tkm.crypto.key_exchange import PrivateValue, method_of
 from tkm.errors import InvalidParameter
 from tkm.rpc import rpc2
 from tkm.rpc.record import Empty
@@ -48,9 +48,9 @@ class KeyInputs:
         return Empty()
 
 
-def _private(ke: KeyExchange, method: int) -> PrivateValue:
+def _private(ke: KeyExchange, number: int) -> PrivateValue:
     if ke.private is None:
-        return group(method).generate()
-    if ke.method != method:
-        raise InvalidParameter(f"{ke} was begun with method {ke.method}, not {method}")
+        return method_of(number).generate()
+    if ke.method != number:
+        raise InvalidParameter(f"{ke} was begun with method {ke.method}, not {number}")
     return ke.private

@@ -157,7 +157,7 @@ def test_certificates_as_pem_and_numbered_authorities(folder: Path) -> None:
         ("version = 2", "version = 2\n version = 2", "4: version is there twice"),
         ("192.168.0.1", "alice", "4: local_addrs: alice: not an address"),
         ("remote_addrs = 192.168.0.2\n", "\n", "2: conn1 has no remote_addrs"),
-        ("aes256-sha512-modp4096", "aes128-sha512-modp4096", "6: proposals: .*'aes128'"),
+        ("aes256-sha512-modp4096", "aes192-sha512-modp4096", "6: proposals: .*'aes192'"),
         ("aes256-sha512-modp4096\n", "aes256-sha512\n", "6: proposals: .*type KE"),
         ("auth = pubkey", "auth = psk", "7: auth: 'psk' is not supported"),
         ("aliceCert.der", "nobody.der", "nobody.der: No such file"),

@@ -36,6 +36,7 @@ def peers_public_value() -> bytes:
 
 def key_inputs(tkm: TkmClient) -> KeyInputs:
     exchange = KeyExchange(tkm, MODP_3072)
+    assert exchange.public_value
     exchange.complete(peers_public_value())
     return KeyInputs(
         nonce=Nonce(tkm),
@@ -73,7 +74,15 @@ def test_a_nonce_is_freed_once(tkm: TkmClient) -> None:
 
 def test_what_cannot_be_made_takes_nothing(tkm: TkmClient) -> None:
     with pytest.raises(TrustedRefusal):
-        KeyExchange(tkm, 14)
+        Nonce(tkm, 1)
+    assert tkm.contexts_in_use["nc"] == 0
+
+
+def test_an_unknown_key_exchange_is_refused(tkm: TkmClient) -> None:
+    exchange = KeyExchange(tkm, 13)
+    with pytest.raises(TrustedRefusal):
+        _ = exchange.public_value
+    exchange.free()
     assert tkm.contexts_in_use["ke"] == 0
 
 
@@ -101,9 +110,8 @@ def test_keys_use_up_their_shares(tkm: TkmClient, alice: Host) -> None:
 
 def test_refused_keys_leave_their_shares(tkm: TkmClient) -> None:
     taken = key_inputs(tkm)
-    tkm.ike_algorithms = 9
     with pytest.raises(TrustedRefusal) as refused:
-        IkeKeys.create(AuthenticatedEndpoint(tkm), taken)
+        IkeKeys.create(AuthenticatedEndpoint(tkm), taken, 9)
     assert refused.value.result == Result.INVALID_ID
     assert tkm.contexts_in_use["isa"] == 0
     assert tkm.contexts_in_use["nc"] == 1
