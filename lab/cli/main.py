@@ -13,7 +13,20 @@ from typing import Any, NoReturn
 
 import click
 
-from lab.cli import capture, check, copy, graph, inside, life, link, logs, run, status, topologies
+from lab.cli import (
+    capture,
+    check,
+    copy,
+    graph,
+    inside,
+    life,
+    link,
+    logs,
+    report,
+    run,
+    status,
+    topologies,
+)
 from lab.cli.streams import Streams
 from lab.errors import LabError
 
@@ -23,7 +36,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "A lab": (life.up, life.down, life.doctor),
     "Its hosts": (inside.exec_, inside.shell, inside.ping, copy.cp),
     "Its links": (link.link,),
-    "Seeing": (status.status, logs.logs, capture.capture, graph.graph),
+    "Seeing": (status.status, logs.logs, capture.capture, graph.graph, report.report),
     "Proof": (check.check, run.run),
     "Topologies": (topologies.topologies, topologies.new),
 }
