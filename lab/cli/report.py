@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from lab.cli.common import lab_option, the_lab
-from lab.errors import UsageError
 
 
 @click.command(short_help="What happened, as one HTML page.")
@@ -33,13 +32,8 @@ def report(name: str | None, output: Path) -> None:
       tkm-lab report -o run.html && xdg-open run.html
     """
     from lab.cli import show
-    from lab.observe.report.html import render
-    from lab.observe.report.page import page_of
     from lab.observe.report.record import record
+    from lab.observe.report.write import write_page
 
-    written = render(page_of(record(the_lab(name))))
-    try:
-        output.write_text(written, encoding="utf-8")
-    except OSError as trouble:
-        raise UsageError(f"{output}: {trouble.strerror}") from trouble
+    write_page(record(the_lab(name)), output)
     show.hint(f"open {output} in a browser")

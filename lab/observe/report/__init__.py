@@ -3,7 +3,7 @@
 
 ======== ====================================================================================
 run      what is known of a run: captures, logs, SAs, keys; kept as a file, too
-record   a run of a lab that is up (the only module here with I/O)
+record   a run of a lab that is up
 wire     IKE messages in captures
 ike_keys the Encrypted payload opened, where the lab exposes the keys of IKE
 fields   the fields of a payload, each with its section of an RFC
@@ -13,5 +13,6 @@ sas      ESP SAs over time, and each ESP packet with its verdict
 scale    time to a place on the page
 page     the model of the page
 html     the page
+write    the page in a file; this and `record` are the only modules with I/O
 ======== ====================================================================================
 """

@@ -12,7 +12,7 @@ from lab.client.status import CaptureFile, LogLine
 from lab.observe.report.ike_keys import Opener
 from lab.observe.report.ladder import MessageView, ladder
 from lab.observe.report.lanes import Event, Lane, lane_of, log_events, wire_events
-from lab.observe.report.run import Run
+from lab.observe.report.run import Expectation, Run
 from lab.observe.report.sas import SaView, sa_views
 from lab.observe.report.scale import Scale
 from lab.observe.report.wire import ike_packets
@@ -78,6 +78,7 @@ class Page:
     """What the page does not show, and why."""
     has_keys: bool
     """The keys of IKE are exposed."""
+    expectations: tuple[Expectation, ...]
 
 
 def page_of(run: Run) -> Page:
@@ -110,6 +111,7 @@ def page_of(run: Run) -> Page:
         lines=tuple(map(_line, shown_lines)),
         remarks=tuple(_remarks(run, faults, left_out)),
         has_keys=bool(run.ike_keys),
+        expectations=run.expectations,
     )
 
 

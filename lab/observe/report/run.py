@@ -19,6 +19,18 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
+class Expectation:
+    """A step of a scenario: what was done or expected, and what was seen."""
+
+    step: str
+    state: str
+    """"passed", "failed" or "skipped"."""
+    seconds: float
+    """How long it took."""
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """A lab from its start to the moment of the report."""
 
@@ -41,6 +53,8 @@ class Run:
     """What is wrong with a link at the moment of the report, in words."""
     lost: str = ""
     """What the lab has forgotten, in words."""
+    expectations: tuple[Expectation, ...] = ()
+    """The steps of the scenario, if it was one."""
 
 
 def dump(run: Run) -> str:
@@ -68,6 +82,7 @@ def dump(run: Run) -> str:
             "red_links": sorted(run.red_links),
             "impairments": list(run.impairments),
             "lost": run.lost,
+            "expectations": [document.encode(each) for each in run.expectations],
         }
     )
 
@@ -113,6 +128,7 @@ def _run(kept: Mapping[str, Any]) -> Run:
         red_links=frozenset(kept["red_links"]),
         impairments=tuple(kept["impairments"]),
         lost=kept["lost"],
+        expectations=tuple(document.decode(Expectation, one) for one in kept["expectations"]),
     )
 
 

@@ -17,6 +17,7 @@ import pytest
 from lab.client.status import LogLine
 from lab.observe.report.html import render
 from lab.observe.report.page import page_of
+from lab.observe.report.run import Expectation
 from tests.unit.lab.observe.report.recorded import two_hosts
 
 HTML = render(page_of(two_hosts()))
@@ -96,6 +97,21 @@ def test_host_names_and_log_lines_are_escaped() -> None:
     assert {tag for tag, _ in found} <= {tag for tag, _ in _Elements(HTML).found} | {"ul", "li"}
     assert ATTACK not in written
     assert "&lt;script&gt;alert(" in written
+
+
+def test_the_steps_of_a_scenario_are_shown() -> None:
+    steps = (
+        Expectation("alice reaches bob", "passed", 0.25, "3 replies"),
+        Expectation(ATTACK, "failed", 10.0, f"not in 10 s: {ATTACK}"),
+        Expectation("no plain text", "skipped", 0.0, ""),
+    )
+    written = render(page_of(replace(two_hosts(), expectations=steps)))
+    _Elements(written)
+    assert '<td class="good">passed, 0.2 s</td>' in written
+    assert '<td class="bad">failed, 10.0 s</td>' in written
+    assert '<td class="quiet">skipped</td>' in written
+    assert "not in 10 s: &lt;script&gt;" in written
+    assert 'id="steps"' not in HTML
 
 
 def test_no_key_is_on_the_page() -> None:
