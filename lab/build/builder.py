@@ -109,8 +109,14 @@ def _connect(lab: Lab, topology: Topology, record: Mapping[str, Any]) -> None:
         if netem := link.impairment.netem:
             lab.disturb(name, topology.nodes_on(name), netem=netem)
     hosts = network.names(topology)
-    for node in topology.nodes:
-        lab.put_files(node, {"/run/hosts": (hosts, 0o644)})
+    for node in topology.nodes.values():
+        own = {path: (text.encode(), _mode(text)) for path, text in node.files.items()}
+        lab.put_files(node.name, {"/run/hosts": (hosts, 0o644), **own})
+
+
+def _mode(text: str) -> int:
+    """The mode of a file: a script can be executed."""
+    return 0o755 if text.startswith("#!") else 0o644
 
 
 @contextmanager
@@ -162,3 +168,6 @@ def _start(lab: Lab, topology: Topology, files: Files, expose_ike_keys: bool) ->
     for node, backend in busy.items():
         running.prepare(lab, node, backend, files[node])
     running.start_all(lab, busy)
+    for host in topology.nodes.values():
+        for program in host.run:
+            lab.spawn(host.name, program.argv, program.name)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
-from lab.topology import repeat, rules
+from lab.topology import own, repeat, rules
 from lab.topology.impairment import Impairment
 from lab.topology.model import (
     IKE,
@@ -59,6 +59,8 @@ _NODE = {
     "forward": Key(FLAG, False),
     "nat": Key(TEXT, ""),
     "ca": Key(TEXT, ROOT),
+    "run": Key(LIST, []),
+    "files": Key(TABLE, {}),
 }
 _AUTHORITY = {"issuer": Key(TEXT, ROOT)}
 _POLICY = {
@@ -159,6 +161,8 @@ def _node(name: str, table: Table, links: Collection[str]) -> Node:
         values["forward"],
         values["nat"],
         values["ca"],
+        own.programs(table),
+        own.files(table),
     )
 
 

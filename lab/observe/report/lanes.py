@@ -20,6 +20,7 @@ class Lane(StrEnum):
     IKE = "IKE daemon"
     TKM = "TKM"
     PROXY = "xfrm_proxy"
+    OTHER = "programs"
     KERNEL = "kernel"
 
 
@@ -36,8 +37,9 @@ class Event(NamedTuple):
     """The id of what it leads to on the page."""
 
 
-_DAEMONS = {"tkm_keymanager": Lane.TKM, "xfrm_proxy": Lane.PROXY}
-"""Daemon -> lane; all others do IKE."""
+_DAEMONS = {"tkm_keymanager": Lane.TKM, "xfrm_proxy": Lane.PROXY, "tkm_iked": Lane.IKE}
+_FOREIGN_IKE = "charon"
+"""How the names of strongSwan's IKE daemons begin."""
 _KERNEL_EVENT = re.compile(r"type (XFRM_MSG_\w+)")
 _KERNEL_CHANGES = re.compile(r"(Adding|Removing) policy|(Adding|Deleting) ESA|Flushing S[AP]D")
 _REFUSED = re.compile(r"\b(refused|failed|error)\b|\bABORTED\b", re.IGNORECASE)
@@ -45,7 +47,8 @@ _REFUSED = re.compile(r"\b(refused|failed|error)\b|\bABORTED\b", re.IGNORECASE)
 
 def lane_of(daemon: str) -> Lane:
     """The lane in which a daemon's log lines stand."""
-    return _DAEMONS.get(daemon, Lane.IKE)
+    default = Lane.IKE if daemon.startswith(_FOREIGN_IKE) else Lane.OTHER
+    return _DAEMONS.get(daemon, default)
 
 
 def log_events(lines: Iterable[LogLine]) -> Iterator[Event]:

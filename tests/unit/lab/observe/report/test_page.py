@@ -10,7 +10,7 @@ import pytest
 from lab.client.status import CaptureFile
 from lab.observe.report import page as pages
 from lab.observe.report.ladder import CLOSED, OPENED, MessageView
-from lab.observe.report.lanes import Lane
+from lab.observe.report.lanes import Lane, lane_of
 from lab.observe.report.page import page_of
 from tests.unit.lab.observe.report.recorded import two_hosts
 
@@ -92,11 +92,27 @@ def test_a_packet_that_was_altered_is_refused() -> None:
 
 def test_each_host_has_its_lanes() -> None:
     lanes = {(row.host, row.lane) for row in PAGE.rows}
-    assert lanes == {(host, lane) for host in ("alice", "bob") for lane in Lane}
+    daemons = set(Lane) - {Lane.OTHER}
+    assert lanes == {(host, lane) for host in ("alice", "bob") for lane in daemons}
     kernel = next(row for row in PAGE.rows if (row.host, row.lane) == ("alice", Lane.KERNEL))
     texts = [event.text for _, event in kernel.marks]
     assert "XFRM_MSG_ACQUIRE" in texts
     assert any(text.startswith("Deleting ESA") for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("daemon", "lane"),
+    [
+        ("tkm_iked", Lane.IKE),
+        ("charon-systemd", Lane.IKE),
+        ("charon-tkm", Lane.IKE),
+        ("tkm_keymanager", Lane.TKM),
+        ("xfrm_proxy", Lane.PROXY),
+        ("python3", Lane.OTHER),
+    ],
+)
+def test_a_program_has_its_lane(daemon: str, lane: Lane) -> None:
+    assert lane_of(daemon) is lane
 
 
 def test_places_are_in_the_order_of_time_and_on_the_axis() -> None:
