@@ -24,6 +24,7 @@ from lab.cli import (
     logs,
     report,
     run,
+    schema,
     status,
     topologies,
 )
@@ -38,7 +39,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Its links": (link.link,),
     "Seeing": (status.status, logs.logs, capture.capture, graph.graph, report.report),
     "Proof": (check.check, run.run),
-    "Topologies": (topologies.topologies, topologies.new),
+    "Topologies": (topologies.topologies, topologies.new, schema.schema),
 }
 """Every command, by the heading in the help under which it stands."""
 
