@@ -34,7 +34,7 @@ from lab.errors import LabError
 _EPILOG = "Exit codes: 0 success, 1 failure, 2 wrong use."
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "A lab": (life.up, life.down, life.doctor),
+    "A lab": (life.up, life.down, life.save, life.doctor),
     "Its hosts": (inside.exec_, inside.shell, inside.ping, copy.cp),
     "Its links": (link.link,),
     "Seeing": (status.status, logs.logs, capture.capture, graph.graph, report.report),
