@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -68,9 +68,12 @@ def _in_kernel(lane: Lane, message: str) -> str:
 
 
 def wire_events(
-    messages: Sequence[MessageView], packets: Iterable[EspPacket], hosts: frozenset[str]
+    messages: Sequence[MessageView],
+    packets: Iterable[EspPacket],
+    hosts: frozenset[str],
+    target: Callable[[EspPacket], str],
 ) -> Iterator[Event]:
-    """What each host put on the wire."""
+    """What each host put on the wire; `target` is the id of an ESP packet's SA on the page."""
     for number, view in enumerate(messages):
         if view.source in hosts:
             text = f"{view.title} to {view.destination}"
@@ -79,5 +82,4 @@ def wire_events(
         if packet.sender in hosts:
             kind = "refused" if packet.failure else "esp"
             text = f"ESP to {packet.dst}, SPI {packet.spi:08x}, number {packet.sequence}"
-            target = f"sa-{packet.dst}-{packet.spi:08x}"
-            yield Event(packet.time, packet.sender, Lane.WIRE, kind, text, target)
+            yield Event(packet.time, packet.sender, Lane.WIRE, kind, text, target(packet))

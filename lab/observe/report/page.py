@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lab.check.proof import CaptureError, EspPacket, Verdict, iter_pcap
+from lab.check.proof import CaptureError, Verdict, iter_pcap
 from lab.client.status import CaptureFile, LogLine
 from lab.observe.report.ike_keys import Opener
 from lab.observe.report.ladder import MessageView, ladder
 from lab.observe.report.lanes import Event, Lane, lane_of, log_events, wire_events
 from lab.observe.report.run import Expectation, Run
-from lab.observe.report.sas import SaView, sa_views
+from lab.observe.report.sas import Database, SaView, sa_views
 from lab.observe.report.scale import Scale
 from lab.observe.report.wire import ike_packets
 
@@ -88,9 +88,12 @@ def page_of(run: Run) -> Page:
     verdicts = {link: _verdict(run, link, capture) for link, capture in run.captures.items()}
     packets = {link: verdict.esp[:MOST_PACKETS] for link, verdict in verdicts.items()}
     shown_lines = run.logs[:MOST_LINES]
-    events = [*log_events(shown_lines), *_on_the_wire(run, messages, packets.values())]
+    database = Database(run.sas)
+    sent = (packet for each in packets.values() for packet in each)
+    on_the_wire = wire_events(messages, sent, frozenset(run.hosts), database.target)
+    events = [*log_events(shown_lines), *on_the_wire]
     scale = Scale((event.time for event in events), WIDTH)
-    sas = sa_views(run.sas, packets, run.logs, run.addresses)
+    sas = sa_views(database, packets, run.logs, run.addresses)
     left_out = (
         ("IKE messages", len(found) - MOST_MESSAGES),
         ("log lines", len(run.logs) - MOST_LINES),
@@ -123,13 +126,6 @@ def _verdict(run: Run, link: str, capture: CaptureFile) -> Verdict:
     except CaptureError:  # `ike_packets` reports it
         return Verdict(0, (), (), {}, ())
     return verify(frames, run.sas, (), red=link in run.red_links)
-
-
-def _on_the_wire(
-    run: Run, messages: Sequence[MessageView], packets: Iterable[Sequence[EspPacket]]
-) -> Iterator[Event]:
-    hosts = frozenset(run.hosts)
-    return wire_events(messages, (one for each in packets for one in each), hosts)
 
 
 def _link(run: Run, link: str, verdict: Verdict) -> LinkView:

@@ -47,8 +47,35 @@ class SaView(NamedTuple):
     packets: tuple[PacketView, ...]
 
 
+Key = tuple[str, int]
+"""Destination and SPI: what an SA is found by (RFC 4301, section 4.1)."""
+
+
+class Database:
+    """The SAs that kernels report, each once though both of its ends do."""
+
+    def __init__(self, sas: Iterable[Sa]) -> None:
+        self.known: dict[Key, Sa] = {(sa.dst, sa.spi): sa for sa in sas}
+        self._in_udp: dict[int, Key] = {
+            spi: (dst, spi) for (dst, spi), sa in self.known.items() if sa.in_udp
+        }
+
+    def key(self, packet: EspPacket) -> Key:
+        """The SA of a packet; a NAT gateway may have given it another destination."""
+        key = (packet.dst, packet.spi)
+        return key if key in self.known else self._in_udp.get(packet.spi, key)
+
+    def target(self, packet: EspPacket) -> str:
+        """The id of its SA on the page."""
+        return _target(self.key(packet))
+
+
+def _target(key: Key) -> str:
+    return f"sa-{key[0]}-{key[1]:08x}"
+
+
 def sa_views(
-    sas: Iterable[Sa],
+    database: Database,
     packets: Mapping[str, Sequence[EspPacket]],
     logs: Iterable[LogLine],
     addresses: Mapping[str, str],
@@ -56,28 +83,28 @@ def sa_views(
     """The SAs by time, with their packets; packets of unknown SAs come with an SA of their own.
 
     Args:
-        sas: as the kernels report them, both ends or one.
+        database: the SAs.
         packets: by link.
         logs: of the Key Managers, which report when an SA begins and ends.
         addresses: address -> host.
     """
     lives = _lives(logs)
-    carried: dict[tuple[str, int], list[PacketView]] = defaultdict(list)
-    sources: dict[tuple[str, int], str] = {}
+    carried: dict[Key, list[PacketView]] = defaultdict(list)
+    sources: dict[Key, str] = {}
     for link, its in packets.items():
         for packet in its:
-            carried[packet.dst, packet.spi].append(_packet(link, packet))
-            sources.setdefault((packet.dst, packet.spi), packet.src)
-    known = {(sa.dst, sa.spi): sa for sa in sas}
+            key = database.key(packet)
+            carried[key].append(_packet(link, packet))
+            sources.setdefault(key, packet.src)
     views = []
-    for dst, spi in dict.fromkeys((*known, *carried)):
-        sa = known.get((dst, spi))
+    for dst, spi in dict.fromkeys((*database.known, *carried)):
+        sa = database.known.get((dst, spi))
         seen = sorted(carried[dst, spi])
         begin, end = lives.get(f"{spi:08x}", (None, None))
         source = sa.src if sa else sources[dst, spi]
         views.append(
             SaView(
-                target=f"sa-{dst}-{spi:08x}",
+                target=_target((dst, spi)),
                 source=addresses.get(source, source),
                 destination=addresses.get(dst, dst),
                 spi=f"{spi:08x}",

@@ -134,14 +134,36 @@ def test_an_empty_run_has_a_page() -> None:
     assert "No IKE message was on any link." in written
 
 
-@pytest.mark.skipif(_CHROMIUM is None, reason="chromium is not installed: apt-get install chromium")
-def test_a_browser_has_nothing_to_complain_about(tmp_path: Path) -> None:
-    page = tmp_path / "run.html"
+needs_browser = pytest.mark.skipif(
+    _CHROMIUM is None, reason="chromium is not installed: apt-get install chromium"
+)
+
+
+def _browsed(folder: Path, place: str) -> tuple[str, str]:
+    """The document as a browser has it once it went to a place, and what it logged."""
+    page = folder / "run.html"
     page.write_text(HTML, encoding="utf-8")
     options = ("--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr")
-    command = [str(_CHROMIUM), *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    command = [str(_CHROMIUM), *options, f"--user-data-dir={folder / 'profile'}", "--dump-dom"]
     done = subprocess.run(
-        [*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=True
+        [*command, f"{page.as_uri()}{place}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
     )
-    assert "CONSOLE" not in done.stderr
-    assert done.stdout.count('<details class="step"') == len(page_of(two_hosts()).messages)
+    return done.stdout, done.stderr
+
+
+@needs_browser
+def test_a_browser_has_nothing_to_complain_about(tmp_path: Path) -> None:
+    document, logged = _browsed(tmp_path, "")
+    assert "CONSOLE" not in logged
+    assert document.count('<details class="step">') == len(page_of(two_hosts()).messages)
+
+
+@needs_browser
+def test_a_mark_opens_what_it_leads_to(tmp_path: Path) -> None:
+    document, _ = _browsed(tmp_path, "#ike-3")
+    opened = re.findall('<details class="step" open="">.*?<p id="([^"]*)"', document, re.DOTALL)
+    assert opened == ["ike-3"]

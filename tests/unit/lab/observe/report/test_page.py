@@ -79,6 +79,26 @@ def test_sas_begin_and_end_when_the_key_manager_logs_it() -> None:
     assert all(sa.begin is not None and sa.end and sa.begin < sa.end for sa in ended)
 
 
+def test_packets_of_an_sa_in_udp_are_found_by_its_spi() -> None:
+    run = two_hosts()
+    behind = tuple(replace(sa, dst="10.9.9.9", in_udp=True) for sa in run.sas)
+    page = page_of(replace(run, sas=behind))
+    assert {sa.destination for sa in page.sas} == {"10.9.9.9"}
+    assert sum(len(sa.packets) for sa in page.sas) == page.links[0].esp
+    targets = {event.target for row in page.rows for _, event in row.marks}
+    led_to = {target for target in targets if target.startswith("sa-")}
+    assert led_to
+    assert led_to <= {sa.target for sa in page.sas}
+
+
+def test_packets_of_an_sa_that_no_kernel_reports_are_shown() -> None:
+    page = page_of(replace(two_hosts(), sas=()))
+    assert {sa.suite for sa in page.sas} == {"no kernel has reported this SA"}
+    assert {packet.verdict.partition(":")[0] for sa in page.sas for packet in sa.packets} == {
+        "unknown SPI"
+    }
+
+
 def test_a_packet_that_was_altered_is_refused() -> None:
     run = two_hosts()
     capture = run.captures["wire"]
