@@ -51,7 +51,7 @@ RUNS = Path("tkm-lab-runs")
     "pages",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Leave a page of every run there, see tkm-lab report.",
+    help="Leave the page of every run there, as HTML.",
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="A JUnit file.")

@@ -16,7 +16,7 @@ def schema(kind: str) -> None:
     For those that use Taplo, the first line of a file names it: #:schema ./topology.json
 
     \b
-      tkm-lab schema topology > topology.json
+      tkm-lab schema topology | tee topology.json
     """
     from lab.scenario.schema import schema as scenario
     from lab.topology.schema import schema as topology
