@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Write the reference pages that follow from tables: docs/rpc1.md, docs/rpc2.md, docs/contexts.md,
-and the part of docs/scenarios.md about steps.
+the JSON schemas in docs/schemas, and the part of docs/scenarios.md about steps.
 
 Run it after a change of the tables; a test fails while a page is not current.
 """
 
 import dataclasses
+import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from inspect import cleandoc, getdoc
 from pathlib import Path
 from typing import Any
 
+from lab.scenario.schema import schema as scenario_schema
 from lab.scenario.step import Step, keys
 from lab.scenario.steps import STEPS
+from lab.topology.schema import schema as topology_schema
 from tkm.core.machine import CLEAN, Operation, Table
 from tkm.core.operations import OPERATIONS
 from tkm.core.states import TABLES
@@ -52,8 +55,15 @@ def pages() -> dict[str, str]:
         "rpc1.md": _interface(rpc1.RPC1, rpc1.__doc__, "--rpc 1"),
         "rpc2.md": _interface(rpc2.RPC2, rpc2.__doc__, "--rpc 2, the default"),
         "contexts.md": _contexts(),
+        "schemas/topology.json": _json(topology_schema()),
+        "schemas/scenario.json": _json(scenario_schema()),
         "scenarios.md": _scenarios((DOCS / "scenarios.md").read_text(encoding="utf-8")),
     }
+
+
+def _json(schema: Mapping[str, Any]) -> str:
+    comment = {"$comment": "Written by scripts/describe.py. Do not edit."}
+    return json.dumps({**schema, **comment}, indent=2, ensure_ascii=False) + "\n"
 
 
 def _interface(interface: Interface, words: str | None, option: str) -> str:

@@ -51,6 +51,7 @@ def up(
     *,
     keep: bool = True,
     expose_ike_keys: bool = False,
+    as_saved: bool = False,
     image: str = "",
     modules: str = "",
     memory: str = "",
@@ -60,9 +61,10 @@ def up(
 
     `identities` says who everybody is, if not who the topology says, under one root CA. With
     `expose_ike_keys` the Key Managers write what Wireshark needs to open IKE (`tkm.daemon.expose`).
-    `image` and `modules` are of the kernel that QEMU boots, see `Lab.start`. `memory` is a guest's,
-    such as `2G`; empty: as much as its hosts and the capture need. `capture` is how many octets of
-    memory the captured frames may take.
+    `as_saved`: what `identities` returns is all that a host had, configurations that were made from
+    the rest included. `image` and `modules` are of the kernel that QEMU boots, see `Lab.start`.
+    `memory` is a guest's, such as `2G`; empty: as much as its hosts and the capture need. `capture`
+    is how many octets of memory the captured frames may take.
 
     Raises LabError: it could not be built, and why.
     """
@@ -88,7 +90,7 @@ def up(
             with _step(report, "pki", f"root CA, {_some(list(topology.nodes), ', ')}"):
                 files = (identities or _identities)(topology, stock)
             with _step(report, "daemons", _daemons(topology)):
-                _start(lab, topology, files, expose_ike_keys)
+                _start(lab, topology, files, expose_ike_keys=expose_ike_keys, as_saved=as_saved)
             if keep:
                 lab.keep()
         except Hangup as ended:
@@ -109,8 +111,14 @@ def _connect(lab: Lab, topology: Topology, record: Mapping[str, Any]) -> None:
         if netem := link.impairment.netem:
             lab.disturb(name, topology.nodes_on(name), netem=netem)
     hosts = network.names(topology)
-    for node in topology.nodes:
-        lab.put_files(node, {"/run/hosts": (hosts, 0o644)})
+    for node in topology.nodes.values():
+        own = {path: (text.encode(), _mode(text)) for path, text in node.files.items()}
+        lab.put_files(node.name, {"/run/hosts": (hosts, 0o644), **own})
+
+
+def _mode(text: str) -> int:
+    """The mode of a file: a script can be executed."""
+    return 0o755 if text.startswith("#!") else 0o644
 
 
 @contextmanager
@@ -155,10 +163,17 @@ def _daemons(topology: Topology) -> str:
     return "; ".join(f"{names} on {', '.join(nodes)}" for names, nodes in hosts.items())
 
 
-def _start(lab: Lab, topology: Topology, files: Files, expose_ike_keys: bool) -> None:
+def _start(
+    lab: Lab, topology: Topology, files: Files, *, expose_ike_keys: bool, as_saved: bool
+) -> None:
     busy = {name: backends.backend_of(topology.nodes[name]) for name in files}
     if expose_ike_keys:
         busy = {name: exposing_ike_keys(backend) for name, backend in busy.items()}
     for node, backend in busy.items():
         running.prepare(lab, node, backend, files[node])
+        if as_saved:  # in the place of what was made anew
+            running.put_files(lab, node, files[node])
     running.start_all(lab, busy)
+    for host in topology.nodes.values():
+        for program in host.run:
+            lab.spawn(host.name, program.argv, program.name)

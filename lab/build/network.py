@@ -27,9 +27,19 @@ _IPV6_ROUTER = {f"net/ipv6/conf/{which}/forwarding": "1" for which in ("all", "d
 
 def check_installed(topology: Topology) -> None:
     """Raises UsageError: the topology needs a program that is not here; says what to do."""
+    for node in topology.nodes.values():
+        for program in node.run:
+            _check_program(node, program.argv[0])
     nats = [node.name for node in topology.nodes.values() if node.nat]
     if nats and not shutil.which(NAT, path=_PATH):
         raise UsageError(f"{nats[0]} cannot do NAT: sudo apt-get install iptables")
+
+
+def _check_program(node: Node, program: str) -> None:
+    if program not in node.files and not shutil.which(program, path=_PATH):
+        raise UsageError(
+            f"{node.name}: run: there is no program '{program}' on this machine: install it"
+        )
 
 
 def host(node: Node, links: Mapping[str, Link]) -> status.Node:

@@ -184,6 +184,11 @@ def _send(lab: Lab, pair: Pair) -> Iterator[Echo]:
         yield from (request, request.reply())
 
 
+def sas_of(lab: Lab, node: str) -> list[Sa]:
+    """The ESP SAs that a node ever had, keys included. Raises LabError."""
+    return _associations(lab, node, lab.states(node).policies)
+
+
 def _associations(lab: Lab, node: str, policies: tuple[Policy, ...]) -> list[Sa]:
     """The SAs that a node ever had; if not all were recorded, with those that it has now."""
     record = lab.associations(node)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
-PACKAGES = ("click", "rich", "scapy", "vici")
+PACKAGES = ("click", "jinja2", "rich", "scapy", "vici")
 """The packages of the extra ``lab`` in pyproject.toml."""
 _WRONG_USE = 2
 

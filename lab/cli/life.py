@@ -4,17 +4,30 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
 
 from lab.cli import complete
-from lab.cli.common import ike_option, json_option, lab_option_as, platform_options, print_json
+from lab.cli.common import (
+    ike_option,
+    json_option,
+    lab_option,
+    lab_option_as,
+    platform_options,
+    print_json,
+    the_lab,
+)
 from lab.errors import NotUp, UsageError
 
 if TYPE_CHECKING:
+    from lab.build.builder import Identities
+    from lab.build.files import File
     from lab.kernel.platform import Platform
 
 _EXPOSED = (
@@ -46,13 +59,25 @@ def up(
     expose_ike_keys: bool,
     as_json: bool,
 ) -> None:
-    """Build a lab from TOPOLOGY: one of `tkm-lab topologies`, or the path of a file."""
-    from lab.build import backends, builder
+    """Build a lab from TOPOLOGY: one of `tkm-lab topologies`, or the path of a file.
+
+    Or from the folder of a lab that `tkm-lab save` has written: the same hosts with the same
+    configurations and credentials.
+    """
+    from lab.build import backends, builder, saved
     from lab.cli import show
     from lab.client import rendezvous
     from lab.topology import load, settings
 
-    plan = backends.assign(load(topology, settings(parameters)), ike)
+    identities = None
+    if saved.is_saved(folder := Path(topology)):
+        if parameters or ike:
+            raise UsageError(f"{topology} is a saved lab: it takes neither --set nor --ike")
+        plan, files, exposed = saved.load(folder)
+        identities = _fixed(files)
+        expose_ike_keys = expose_ike_keys or exposed
+    else:
+        plan = backends.assign(load(topology, settings(parameters)), ike)
     name = plan.name if name is None else name
     rendezvous.check_name(name)
     steps: list[builder.Step] = []
@@ -67,7 +92,9 @@ def up(
         builder.up(
             *(plan, name),
             report=report,
+            identities=identities,
             expose_ike_keys=expose_ike_keys,
+            as_saved=identities is not None,
             **platform._asdict(),
         )
     seconds = time.monotonic() - began
@@ -77,6 +104,27 @@ def up(
         show.up(name, seconds, plan.talkers() or tuple(plan.nodes))
     if expose_ike_keys:
         show.hint(_EXPOSED)
+
+
+def _fixed(files: Mapping[str, Mapping[str, File]]) -> Identities:
+    """The files of a saved lab in the place of new identities."""
+    return lambda _, __: dict(files)
+
+
+@click.command(short_help="Write a lab into a folder, to hand it on.")
+@lab_option
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def save(name: str | None, folder: Path) -> None:
+    """Write topology, configurations and credentials of the lab into the new folder DIR.
+
+    `tkm-lab up DIR` builds it again, here or elsewhere. The private keys of its hosts are in the
+    folder, which only you can read.
+    """
+    from lab.build import saved
+    from lab.cli import show
+
+    saved.save(the_lab(name), folder)
+    show.hint(f"tkm-lab up {shlex.quote(str(folder))} builds it again")
 
 
 @click.command(short_help="End a lab; nothing of it stays.")

@@ -13,19 +13,33 @@ from typing import Any, NoReturn
 
 import click
 
-from lab.cli import capture, check, copy, graph, inside, life, link, logs, run, status, topologies
+from lab.cli import (
+    capture,
+    check,
+    copy,
+    graph,
+    inside,
+    life,
+    link,
+    logs,
+    report,
+    run,
+    schema,
+    status,
+    topologies,
+)
 from lab.cli.streams import Streams
 from lab.errors import LabError
 
 _EPILOG = "Exit codes: 0 success, 1 failure, 2 wrong use."
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "A lab": (life.up, life.down, life.doctor),
+    "A lab": (life.up, life.down, life.save, life.doctor),
     "Its hosts": (inside.exec_, inside.shell, inside.ping, copy.cp),
     "Its links": (link.link,),
-    "Seeing": (status.status, logs.logs, capture.capture, graph.graph),
+    "Seeing": (status.status, logs.logs, capture.capture, graph.graph, report.report),
     "Proof": (check.check, run.run),
-    "Topologies": (topologies.topologies, topologies.new),
+    "Topologies": (topologies.topologies, topologies.new, schema.schema),
 }
 """Every command, by the heading in the help under which it stands."""
 

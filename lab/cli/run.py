@@ -46,6 +46,13 @@ RUNS = Path("tkm-lab-runs")
     show_default=True,
     help="Where failed runs leave logs, captures, states.",
 )
+@click.option(
+    "--report",
+    "pages",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Leave the page of every run there, as HTML.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="A JUnit file.")
 def run(
@@ -57,6 +64,7 @@ def run(
     jobs: int,
     platform: Platform,
     keep: Path,
+    pages: Path | None,
     as_json: bool,
     junit: Path | None,
 ) -> None:
@@ -78,9 +86,12 @@ def run(
         return
     keep = keep.absolute()
     keeping.check(keep)
+    if pages:
+        pages = pages.absolute()
+        keeping.check(pages, "--report")
     if junit:
         _check_writable(junit)
-    options = Options(platform=platform, keep=keep)
+    options = Options(platform=platform, keep=keep, pages=pages)
     results = list(_run(chosen, options, jobs, quiet=as_json))
     if as_json:
         print_json(to_json(results))

@@ -2,7 +2,7 @@
 """The directory that a failed run leaves: logs, captures, states and configurations.
 
     tkm-lab-runs/host2host-initiator-20261121-193042/
-        result.json  wire.pcap  alice/tkm_keymanager.log  alice/xfrm-state.txt  alice/etc-tkm/…
+        run.html  result.json  wire.pcap  alice/tkm_keymanager.log  alice/etc-tkm/…
 
 ESP keys are in it, or nobody could read the captures; they died with the lab. Private keys are not.
 It has that name once it is whole. What a run that was killed had begun to write is hidden, and the
@@ -21,12 +21,17 @@ import tarfile
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from lab.build.files import FOLDER
 from lab.client.status import CaptureFile
 from lab.errors import LabError, UsageError
+from lab.observe.report.record import record
+from lab.observe.report.run import Expectation
+from lab.observe.report.write import write_page
+from lab.scenario.engine import Done
 from lab.scenario.outcomes import Result, to_json
 from lab.scenario.stage import Stage
 
@@ -58,8 +63,8 @@ class Draft:
         os.close(self._lock)
 
 
-def check(parent: Path) -> None:
-    """Find out before a run, which takes minutes, whether it could leave a directory.
+def check(parent: Path, option: str = "--keep") -> None:
+    """Find out before a run, which takes minutes, whether it could leave files in a directory.
 
     Nothing of the attempt stays.
 
@@ -72,7 +77,7 @@ def check(parent: Path) -> None:
         parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryDirectory(prefix=_BEGUN, dir=parent).cleanup()
     except OSError as trouble:
-        raise UsageError(f"{parent}: {trouble.strerror}: say where with --keep DIR") from trouble
+        raise UsageError(f"{parent}: {trouble.strerror}: say where with {option} DIR") from trouble
     finally:
         for folder in missing:  # the innermost first
             with contextlib.suppress(OSError):
@@ -134,6 +139,22 @@ def save(stage: Stage, place: Path) -> None:
             _save_node(stage, node, place / node)
         except LabError as trouble:
             (place / node / "missing.txt").write_text(f"{trouble}\n")
+
+
+def save_page(stage: Stage, steps: Iterable[Done], file: Path) -> None:
+    """Write the page of a run; none if its lab never was up.
+
+    Raises LabError: the lab is dead, or the file cannot be written.
+    """
+    if not stage.is_up:
+        return
+    run = record(stage.lab)
+    lines = {line.number: line for node in run.hosts for line in stage.all_logs(node)}
+    expectations = tuple(
+        Expectation(str(done.step), str(done.state), done.seconds, done.words) for done in steps
+    )
+    logs = tuple(lines[number] for number in sorted(lines))
+    write_page(replace(run, logs=logs, expectations=expectations), file)
 
 
 def _save_capture(captured: CaptureFile, file: Path) -> None:

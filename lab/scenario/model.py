@@ -134,7 +134,7 @@ class _Misplaced(UsageError):
         self.place = place
 
 
-_KEYS: Mapping[str, tuple[type, Any]] = {
+KEYS: Mapping[str, tuple[type, Any]] = {
     "title": (str, None),
     "holds": (str, None),
     "topology": (str, "two-hosts"),
@@ -156,14 +156,14 @@ _WORDS = {str: "a text", dict: "a table", list: "a list", bool: "true or false"}
 class _Reader:
     def __init__(self, document: Mapping[str, Any], folder: Path) -> None:
         self._folder = folder
-        if unknown := document.keys() - _KEYS.keys():
+        if unknown := document.keys() - KEYS.keys():
             name = min(unknown)
-            known = ", ".join(_KEYS)
+            known = ", ".join(KEYS)
             raise _Misplaced((name,), f"unknown key '{name}'; known are {known}")
-        self._values = {name: self._value(document, name) for name in _KEYS}
+        self._values = {name: self._value(document, name) for name in KEYS}
 
     def _value(self, document: Mapping[str, Any], name: str) -> Any:
-        kind, default = _KEYS[name]
+        kind, default = KEYS[name]
         value = document.get(name, default)
         if value is None:
             raise _Misplaced((), f"{name} is missing")

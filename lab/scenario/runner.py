@@ -8,6 +8,7 @@ that was to be seen stays.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -22,7 +23,7 @@ from typing import ClassVar
 
 from lab.build import backends, builder, identities
 from lab.client.lab import Lab
-from lab.errors import KernelError, LabError
+from lab.errors import KernelError, LabError, UsageError
 from lab.kernel import syscalls
 from lab.kernel.platform import Platform
 from lab.pki import KeyStock
@@ -52,6 +53,8 @@ class Options:
     """What its lab runs on."""
     keep: Path | None = None
     """Where a failed run leaves its directory; None: nowhere."""
+    pages: Path | None = None
+    """Where every run leaves a page, see `lab.observe.report`; None: nowhere."""
     begin: Callable[[Step], None] = _silence
     """Receives each step that is attempted."""
     report: Callable[[Done], None] = _silence
@@ -86,8 +89,10 @@ def run(scenario: Scenario, options: Options) -> Result:
         _check_machine(scenario)
         with closing(Stage(scenario.topology, lambda: _build(scenario, options.platform))) as stage:
             _drive(engine, stage, options)
+            if options.pages:
+                _write_page(stage, engine, options.pages / f"{scenario.name}.html")
             if not engine.passed and options.keep:
-                draft = _keep(stage, options.keep, scenario.name)
+                draft = _keep(stage, engine, options.keep, scenario.name)
     except CouldNotRun as lack:
         return Result(scenario, Outcome.NOT_RUN, time.monotonic() - began, str(lack))
     result = _result(scenario, engine, time.monotonic() - began)
@@ -100,11 +105,22 @@ def run(scenario: Scenario, options: Options) -> Result:
     return result
 
 
-def _keep(stage: Stage, parent: Path, name: str) -> keep.Draft | str:
+def _write_page(stage: Stage, engine: Engine, file: Path) -> None:
+    """Write the page of a run. Raises UsageError: it cannot be written."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as trouble:
+        raise UsageError(f"{file.parent}: {trouble.strerror}") from trouble
+    keep.save_page(stage, engine.done, file)
+
+
+def _keep(stage: Stage, engine: Engine, parent: Path, name: str) -> keep.Draft | str:
     """Write down what a failed run has seen; if that cannot be, return why: its result counts."""
     try:
         draft = keep.begin(parent, name)
         keep.save(stage, draft.path)
+        with contextlib.suppress(LabError):  # the lab may be what has died: the rest is kept
+            keep.save_page(stage, engine.done, draft.path / "run.html")
     except LabError as trouble:
         return str(trouble)
     except OSError as trouble:

@@ -56,6 +56,8 @@ class Traffic:
         return " ".join(words)
 
 
+CHOICES: dict[Reader, tuple[str, ...]] = {}
+"""The words that each reader made by `one_of` takes."""
 KINDS = ("ESP", "ESP in UDP", "IKE", "plain text", "ARP", "packets")
 """What `Traffic` can be of; "packets" is all of it."""
 
@@ -203,6 +205,7 @@ def one_of(*choices: str) -> Reader:
             raise ScenarioError(f"{_shown(value)} is unknown: write {' or '.join(choices)}")
         return str(value)
 
+    CHOICES[read] = choices
     read.__doc__ = " or ".join(f"`{choice}`" for choice in choices) + "."
     return read
 

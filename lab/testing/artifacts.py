@@ -2,6 +2,7 @@
 """What a failed test leaves: sections in its report, and a folder to look into.
 
 wire.pcapng     every link, with keys/ for Wireshark beside it
+run.html        all of it as one page, see `tkm-lab report`
 logs.txt        all daemons of all hosts, by time
 states.txt      SPD and SAD of every host
 """
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from lab.errors import LabError
 from lab.observe.recording import Recorder
+from lab.observe.report.record import record
+from lab.observe.report.write import write_page
 
 if TYPE_CHECKING:
     from lab.client.lab import Lab
@@ -42,6 +45,7 @@ def save(lab: Lab, links: Links, first_line: int, place: Path) -> list[tuple[str
         (place / "logs.txt").write_text("\n".join(logs) + "\n", encoding="utf-8")
         sections.append(("lab: logs", _clip(logs)))
         (place / "states.txt").write_text(_states(lab), encoding="utf-8")
+        write_page(record(lab), place / "run.html")
     except (LabError, AssertionError, OSError) as trouble:
         sections.append((INCOMPLETE, str(trouble)))
     look = (

@@ -41,6 +41,15 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """A program that a topology runs on a node; its output goes to the logs."""
+
+    name: str
+    """What `logs` and `status` call it: that of its file; a second one has `-2` behind it."""
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A host: its addresses on each link, and the identity in its certificate."""
 
@@ -58,6 +67,10 @@ class Node:
     """The link on which what it passes on leaves with its own address, or ""."""
     ca: str = ROOT
     """The authority that has issued its certificate."""
+    run: tuple[Program, ...] = ()
+    """What runs on it besides, once the daemons of its IKE back end are ready."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Path -> content; below /etc, /run or /tmp, which each node has for itself."""
 
     @property
     def address(self) -> Address:

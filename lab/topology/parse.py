@@ -12,8 +12,9 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
-from lab.topology import repeat, rules
+from lab.topology import own, repeat, rules
 from lab.topology.impairment import Impairment
+from lab.topology.keys import AUTHORITY, LIFETIME, LINK, NODE, POLICY, TOP
 from lab.topology.model import (
     IKE,
     MODES,
@@ -26,7 +27,7 @@ from lab.topology.model import (
     Policy,
     Topology,
 )
-from lab.topology.table import FLAG, LIST, NUMBER, REAL, TABLE, TEXT, Key, Source, Table
+from lab.topology.table import Source, Table
 from tkm.identity import parse as parse_identity
 
 DOMAIN = "tkm-lab.test"
@@ -38,40 +39,6 @@ MOST_POLICIES = 100
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,14}")
 _PROPOSALS = re.compile(r"[a-z0-9]+([-_,][a-z0-9]+)*")
 
-_TOP = {
-    "title": Key(TEXT),
-    "parameters": Key(TABLE, {}),
-    "links": Key(TABLE),
-    "nodes": Key(TABLE),
-    "authorities": Key(TABLE, {}),
-    "policies": Key(LIST, []),
-}
-_LINK = {
-    "mtu": Key(NUMBER, 1500),
-    **{name: Key(REAL, 0) for name in ("loss", "delay", "jitter", "reorder", "duplicate")},
-    "rate": Key(TEXT, ""),
-}
-_NODE = {
-    "addresses": Key(TABLE),
-    "identity": Key(TEXT, ""),
-    "ike": Key(TEXT, ""),
-    "routes": Key(TABLE, {}),
-    "forward": Key(FLAG, False),
-    "nat": Key(TEXT, ""),
-    "ca": Key(TEXT, ROOT),
-}
-_AUTHORITY = {"issuer": Key(TEXT, ROOT)}
-_POLICY = {
-    "between": Key(LIST),
-    "mode": Key(TEXT, "transport"),
-    "addresses": Key(TABLE, {}),
-    "networks": Key(TABLE, {}),
-    "lifetime": Key(TABLE, {}),
-    "ike": Key(TEXT, ""),
-    "esp": Key(TEXT, ""),
-}
-_LIFETIME = {"soft": Key(NUMBER, 6900), "hard": Key(NUMBER, 7200)}
-
 
 def parse(
     name: str, text: str, settings: Mapping[str, int] | None = None, source: str = ""
@@ -82,7 +49,7 @@ def parse(
     Raises TopologyError: it is not valid; says where, and the remedy.
     """
     file = Source(source or f"{name}.toml", text)
-    top = Table(file, "", (), file.document).check(_TOP)
+    top = Table(file, "", (), file.document).check(TOP)
     numbers = repeat.parameters(top, settings or {})
     links = _links(top, numbers)
     tables = dict(repeat.named(top, "nodes", numbers))
@@ -106,7 +73,7 @@ def _links(top: Table, numbers: Mapping[str, int]) -> dict[str, Link]:
     links = {}
     for name, table in repeat.named(top, "links", numbers):
         _check_name("link", name, table)
-        values = dict(table.check(_LINK).values)
+        values = dict(table.check(LINK).values)
         mtu = values.pop("mtu")
         if not LEAST_MTU <= mtu <= MOST_MTU:
             raise table.fault(f"mtu must be {LEAST_MTU} to {MOST_MTU}", "mtu")
@@ -120,7 +87,7 @@ def _links(top: Table, numbers: Mapping[str, int]) -> dict[str, Link]:
 def _authorities(top: Table, numbers: Mapping[str, int]) -> dict[str, str]:
     """Each authority's issuer, which stands before it in the answer."""
     tables = dict(repeat.named(top, "authorities", numbers))
-    waiting = {name: table.check(_AUTHORITY).values["issuer"] for name, table in tables.items()}
+    waiting = {name: table.check(AUTHORITY).values["issuer"] for name, table in tables.items()}
     ordered: dict[str, str] = {}
     for name, table in tables.items():
         _check_name("authority", name, table)
@@ -140,7 +107,7 @@ def _authorities(top: Table, numbers: Mapping[str, int]) -> dict[str, str]:
 
 def _node(name: str, table: Table, links: Collection[str]) -> Node:
     _check_name("node", name, table)
-    values = table.check(_NODE).values
+    values = table.check(NODE).values
     if not values["addresses"]:
         raise table.fault("it has no address; write addresses = { LINK = … }", "addresses")
     identity = values["identity"] or f"{name}@{DOMAIN}"
@@ -159,6 +126,8 @@ def _node(name: str, table: Table, links: Collection[str]) -> Node:
         values["forward"],
         values["nat"],
         values["ca"],
+        own.programs(table),
+        own.files(table),
     )
 
 
@@ -226,7 +195,7 @@ def _with_ike(nodes: Mapping[str, Node], policies: list[Policy]) -> dict[str, No
 
 
 def _policy(number: int, table: Table, nodes: Mapping[str, Node]) -> Policy:
-    values = table.check(_POLICY).values
+    values = table.check(POLICY).values
     between = _between(table, nodes)
     if values["mode"] not in MODES:
         known = " or ".join(MODES)
@@ -257,7 +226,7 @@ def _between(table: Table, nodes: Mapping[str, Node]) -> list[str]:
 
 
 def _lifetime(table: Table) -> tuple[int, int]:
-    values = table.inside("lifetime").check(_LIFETIME).values
+    values = table.inside("lifetime").check(LIFETIME).values
     soft, hard = values["soft"], values["hard"]
     if min(soft, hard) < 0 or (hard and soft >= hard):
         reason = f"soft lifetime {soft} s must be below hard {hard} s"

@@ -105,6 +105,7 @@ def test_a_failure_comes_with_its_lab_and_waits(tmp_path: Path) -> None:
     (left,) = (tmp_path / "left").iterdir()
     assert left.name == "test_it.py-test_fails"
     assert "CHILD_SA conn1{1} established" in (left / "logs.txt").read_text()
+    assert "IKE_SA_INIT request" in (left / "run.html").read_text()
     assert "proto esp" in (left / "states.txt").read_text()
     assert "8" in tshark(left / "wire.pcapng", left / "keys", "icmp.type").split()
 

@@ -54,7 +54,8 @@ def test_scenario_with_strongswan_at_the_far_side(name: str, tmp_path: Path) -> 
 def test_a_scenario_that_fails_keeps_what_was_to_be_seen(tmp_path: Path) -> None:
     file, report = tmp_path / "fails.toml", tmp_path / "report.xml"
     file.write_text(FAILS)
-    outcome = tkm_lab("run", str(file), "--keep", str(tmp_path / "runs"), "--junit", str(report))
+    places = ("--keep", str(tmp_path / "runs"), "--report", str(tmp_path / "pages"))
+    outcome = tkm_lab("run", str(file), *places, "--junit", str(report))
     assert outcome.code == 1
     assert "✗ no plain text" in outcome.out
     assert "plain text on wire: ICMP echo request 192.168.0.1 → 192.168.0.2" in outcome.out
@@ -63,6 +64,9 @@ def test_a_scenario_that_fails_keeps_what_was_to_be_seen(tmp_path: Path) -> None
     (told,) = json.loads((kept / "result.json").read_text())["scenarios"]
     states = [step["state"] for step in told["steps"]]
     assert states == [*["passed"] * 6, "failed"]
+    page = (kept / "run.html").read_text()
+    assert "plain text on wire: ICMP echo request" in page
+    assert page == (tmp_path / "pages" / "fails.html").read_text()
     assert (kept / "wire.pcap").stat().st_size > 24
     assert "Adding policy" in (kept / "alice/tkm_keymanager.log").read_text()
     assert "proto esp spi 0x" in (kept / "bob/xfrm-state.txt").read_text()

@@ -15,9 +15,14 @@ READY = 20.0
 """Seconds that a daemon may take until it is ready."""
 
 
+def put_files(lab: Lab, node: str, files: Mapping[str, File]) -> None:
+    """Put a node's files down. Raises LabError."""
+    lab.put_files(node, {path: (file.octets, file.mode) for path, file in files.items()})
+
+
 def prepare(lab: Lab, node: str, backend: Backend, files: Mapping[str, File]) -> None:
     """Put a node's files down, and make those that follow from them. Raises LabError."""
-    lab.put_files(node, {path: (file.octets, file.mode) for path, file in files.items()})
+    put_files(lab, node, files)
     for argv in backend.configure():
         done = lab.call(node, argv)
         if done.code:

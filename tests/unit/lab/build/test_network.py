@@ -31,6 +31,22 @@ def test_a_host_is_silent_and_passes_nothing_on() -> None:
     }
 
 
+OWN = """
+title = "a host with programs of its own"
+[links.wire]
+[nodes.alice]
+addresses = { wire = "192.0.2.1/24" }
+run = ["/run/greet you", "no-such-program -x"]
+files = { "/run/greet" = "#!/bin/sh" }
+"""
+
+
+def test_a_program_that_is_not_here_is_reported_before_anything_is_built() -> None:
+    with pytest.raises(UsageError, match=r"^alice: run: there is no program 'no-such-program' on"):
+        network.check_installed(parse("own", OWN))
+    network.check_installed(parse("own", OWN.replace("no-such-program", "sh")))
+
+
 def test_a_gateway_forwards_both_ip_versions() -> None:
     host = host_of("dual-stack", "moon")
     assert host.routes == {"10.2.0.0/16": "192.168.0.2", "fd02::/64": "fd00::2"}

@@ -15,6 +15,7 @@ import pytest
 from lab.client.status import CaptureFile
 from lab.errors import LabError, UsageError
 from lab.scenario import keep, runner
+from lab.scenario.engine import Engine
 from lab.scenario.stage import Stage
 
 TREE = Path(__file__).parents[4]
@@ -98,9 +99,9 @@ def test_a_full_disk_does_not_hide_the_result(
         raise OSError(28, "No space left on device", str(tmp_path))
 
     monkeypatch.setattr(keep, "save", full)
-    stage = cast(Stage, None)
-    assert runner._keep(stage, tmp_path, "one") == f"{tmp_path}: No space left on device"
-    assert isinstance(runner._keep(stage, tmp_path / "file", "one"), str)
+    stage, engine = cast(Stage, None), Engine([], 0)
+    assert runner._keep(stage, engine, tmp_path, "one") == f"{tmp_path}: No space left on device"
+    assert isinstance(runner._keep(stage, engine, tmp_path / "file", "one"), str)
 
 
 @pytest.mark.parametrize("lost", [0, 7])
