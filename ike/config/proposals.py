@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Proposals as configurations write them: ``aes256-sha512-modp3072-ke1_modp4096``."""
+"""Proposals of configurations as transforms of SA payloads (RFC 7296, 3.3.2)."""
 
 from ike.message.numbers import (
     Encryption,
@@ -11,54 +11,12 @@ from ike.message.numbers import (
     TransformType,
 )
 from ike.message.substructures import Transform
-from tkm.algorithms import ENCRYPTIONS, INTEGRITIES, METHODS, PRFS, number_of
+from tkm import proposals
+from tkm.algorithms import number_of
+from tkm.proposals import Proposal
 
 Suite = tuple[Transform, ...]
 """Algorithms, of which any of each transform type may be chosen, the first one rather."""
-
-_ENCRYPTION = {
-    each.keyword: Transform(TransformType.ENCR, each.id, 8 * each.key if each.has_length else None)
-    for each in ENCRYPTIONS
-}
-_AEAD = {each.keyword for each in ENCRYPTIONS if each.icv}
-"""Ciphers that take no integrity algorithm."""
-_INTEGRITY = {each.keyword: Transform(TransformType.INTEG, each.id) for each in INTEGRITIES}
-_PRF = {each.keyword: Transform(TransformType.PRF, each.id) for each in PRFS}
-_PRF_OF = {each.keyword: Transform(TransformType.PRF, each.prf) for each in INTEGRITIES}
-"""An integrity algorithm brings its PRF along, unless one is named."""
-_GROUPS = {
-    each.keyword: Transform(TransformType.KE, each.id) for each in METHODS if not each.is_kem
-}
-_ADDITIONAL = {
-    f"ke{number}_{name}": Transform(TransformType.ADDKE1 + number - 1, method)
-    for number in range(1, 8)
-    for name, method in (
-        ("none", KeMethod.NONE),
-        *((each.keyword, each.id) for each in METHODS),
-    )
-}
-"""Further key exchanges, which follow the first one in the order of their numbers (RFC 9370)."""
-_ESN = {
-    "esn": Transform(TransformType.ESN, Esn.ESN),
-    "noesn": Transform(TransformType.ESN, Esn.NONE),
-}
-"""Extended sequence numbers (RFC 4303, 2.2.1): the first word is preferred. A suite
-without either goes without, as in strongSwan."""
-_TABLES = {
-    Protocol.IKE: (_ENCRYPTION, _INTEGRITY, _PRF, _GROUPS, _ADDITIONAL),
-    Protocol.ESP: (_ENCRYPTION, _INTEGRITY, _GROUPS, _ADDITIONAL, _ESN),
-}
-
-
-_ALIASES = {
-    "aes": "aes128",
-    "curve25519": "x25519",
-    "curve448": "x448",
-    **{f"sha2_{bits}": f"sha{bits}" for bits in (256, 384, 512)},
-    **{f"aes{bits}gcm128": f"aes{bits}gcm16" for bits in (128, 256)},
-    **{f"aes{bits}ccm64": f"aes{bits}ccm8" for bits in (128, 256)},
-}
-"""Other spellings of strongSwan's."""
 
 _DEFAULT = {
     Protocol.IKE: "aes256-sha512-modp4096-modp3072",
@@ -74,54 +32,28 @@ def parse(text: str, protocol: Protocol) -> tuple[Suite, ...]:
         ValueError: A word is unknown, or an algorithm is missing.
     """
     items = (item.strip().lower() for item in text.split(","))
-    return tuple(
-        _suite(_DEFAULT[protocol] if item == "default" else item, protocol) for item in items
-    )
+    written = ",".join(_DEFAULT[protocol] if item == "default" else item for item in items)
+    found = proposals.parse(written, esp=protocol == Protocol.ESP)
+    return tuple(_suite(proposal, protocol) for proposal in found)
 
 
-def _suite(text: str, protocol: Protocol) -> Suite:
-    tables = _TABLES[protocol]
-    words = [_ALIASES.get(word, word) for word in text.split("-")]
-    for word in words:
-        if not any(word in table for table in tables):
-            raise ValueError(f"proposal {text}: {word!r} is not supported")
-    if len(words) > len(set(words)):
-        raise ValueError(f"proposal {text}: an algorithm is there twice")
-    if protocol == Protocol.ESP and not _ESN.keys() & set(words):
-        words.append("noesn")
-    suite = [table[word] for table in tables for word in words if word in table]
-    if protocol == Protocol.IKE and not _PRF.keys() & set(words):
-        at = sum(transform.kind < TransformType.KE for transform in suite)
-        suite[at:at] = [_PRF_OF[word] for word in words if word in _PRF_OF]
-    _check_types(text, protocol, suite, _AEAD & set(words))
+def _suite(proposal: Proposal, protocol: Protocol) -> Suite:
+    """The transforms of a proposal; for ESP, one says whether ESN is used (RFC 7296, 3.3.2)."""
+    suite = [
+        Transform(TransformType.ENCR, each.id, 8 * each.key if each.has_length else None)
+        for each in proposal.encryptions
+    ]
+    suite += [Transform(TransformType.INTEG, each.id) for each in proposal.integrities]
+    suite += [Transform(TransformType.PRF, each.id) for each in proposal.prfs]
+    suite += [Transform(TransformType.KE, each.id) for each in proposal.methods]
+    suite += [
+        Transform(TransformType.ADDKE1 + position - 1, each.id if each else KeMethod.NONE)
+        for position, methods in sorted(proposal.additional.items())
+        for each in methods
+    ]
+    if protocol == Protocol.ESP:
+        suite += [Transform(TransformType.ESN, Esn(esn)) for esn in proposal.esn]
     return tuple(suite)
-
-
-def _check_types(text: str, protocol: Protocol, suite: list[Transform], aead: set[str]) -> None:
-    """Check that a suite has what it needs of each transform type.
-
-    Raises:
-        ValueError: An algorithm is missing, or goes with no other one there.
-    """
-    kinds = {transform.kind for transform in suite}
-    needed = {TransformType.ENCR}
-    if not aead:
-        needed.add(TransformType.INTEG)
-    elif TransformType.INTEG in kinds or aead != _ciphers(suite):
-        raise ValueError(
-            f"proposal {text}: {min(aead)} takes no integrity algorithm (RFC 5282, 8): "
-            "ciphers that need one make a proposal of their own"
-        )
-    if protocol == Protocol.IKE:
-        needed |= {TransformType.PRF, TransformType.KE}
-    elif has_additional(tuple(suite)):
-        needed.add(TransformType.KE)
-    if missing := needed - kinds:
-        raise ValueError(f"proposal {text}: no algorithm of type {min(missing).name}")
-
-
-def _ciphers(suite: list[Transform]) -> set[str]:
-    return {keyword for keyword, transform in _ENCRYPTION.items() if transform in suite}
 
 
 def without_key_exchange(suite: Suite) -> Suite:
@@ -145,7 +77,7 @@ def has_additional(suite: Suite) -> bool:
 
 def has_esn(chosen: Suite) -> bool:
     """Chosen transforms are with extended sequence numbers."""
-    return _ESN["esn"] in chosen
+    return Transform(TransformType.ESN, Esn.ESN) in chosen
 
 
 def groups(suite: Suite) -> list[int]:

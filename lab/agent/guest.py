@@ -15,6 +15,8 @@ MODULES = (
     *("veth", "bridge", "sch_netem", "ipv6"),
     *("xfrm_user", "esp4", "esp6", "authenc", "authencesn", "echainiv", "seqiv", "cbc", "hmac"),
     *("sha512_generic", "drbg"),
+    *("gcm", "ccm", "ctr", "ghash_generic"),
+    *("chacha20poly1305", "chacha_generic", "poly1305_generic"),
 )
 NAT_MODULES = ("crc32c_generic", "iptable_nat", "xt_MASQUERADE")
 """For labs with NAT. Debian's UML has no NAT for nftables (CONFIG_NFT_NAT). Elsewhere libcrc32c,

@@ -2,15 +2,18 @@
 """Identities and policies: the only peers and the only traffic that the TKM lets come up."""
 
 import re
-from collections.abc import Hashable, Set
+from collections.abc import Hashable, Iterator, Set
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 from tkm.config.traffic import Selectors, overlaps
 from tkm.errors import ConfigError
 from tkm.identity import parse
+from tkm.proposals import Allowed, allowed
+from tkm.proposals import parse as parse_proposals
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -22,11 +25,6 @@ HIGHEST_IN_GENERATION_1: Final = 100
 
 _LONGEST: Final = {"seconds": 0xFFFFFFFF, "bytes": (1 << 63) - 1, "packets": (1 << 63) - 1}
 """Lifetimes: what the kernel counts in, and TOML can say."""
-
-_GROUPS: Final = r"modp(3072|4096)(-ke[1-7]_modp(3072|4096))*"
-_IKE_PROPOSAL: Final = re.compile(rf"aes256-sha512-{_GROUPS}")
-_ESP_PROPOSAL: Final = re.compile(rf"aes256-sha512(-{_GROUPS})?(-esn)?(-noesn)?")
-"""What the TKM can do (RFC 9370 for the further key exchanges, RFC 4304 for ESN)."""
 
 _FILE: Final = re.compile(r"([A-Za-z0-9._@/+-]*/)?(?!\.{1,2}\Z)[A-Za-z0-9._@+-]+")
 """Files: characters that mean nothing else in any file that we write."""
@@ -110,10 +108,20 @@ class Lifetime:
 
 @dataclass(frozen=True)
 class Proposals:
-    """What the IKE daemon offers, in strongSwan's words; empty: all that the TKM can."""
+    """What may be negotiated, in strongSwan's words; empty: what the original TKM can."""
 
     ike: str = ""
     esp: str = ""
+
+    @cached_property
+    def for_ike(self) -> Allowed:
+        """What an IKE SA may have."""
+        return allowed(self.ike, esp=False)
+
+    @cached_property
+    def for_esp(self) -> Allowed:
+        """What a Child SA may have."""
+        return allowed(self.esp, esp=True)
 
 
 @dataclass(frozen=True)
@@ -239,9 +247,9 @@ def _policy_faults(policy: Policy, config: Config, ours: Set[Hashable]) -> list[
         ),
         (remote.ca < 0, f"there is no CA {remote.ca}"),
         *_lifetime_rules(policy.lifetime),
-        *_proposal_rules(policy.proposals),
     )
-    return [fault for broken, fault in rules if broken]
+    faults = [fault for broken, fault in rules if broken]
+    return [*faults, *_proposal_faults(policy.proposals)]
 
 
 def _is_of_one_host(ip: Address) -> bool:
@@ -324,23 +332,13 @@ def _lifetime_rules(lifetime: Lifetime) -> list[tuple[bool, str]]:
     ]
 
 
-def _proposal_rules(proposals: Proposals) -> list[tuple[bool, str]]:
-    offers = [offer for row in (proposals.ike, proposals.esp) for offer in row.split(",")]
-    return [
-        (_repeats_a_group(offer), f"'{offer}' has one group twice, which adds nothing (RFC 9370)")
-        for offer in offers
-    ] + [
-        (
-            bool(offer) and not all(map(known.fullmatch, offer.split(","))),
-            f"'{offer}' is not a row of {kind} proposals such as aes256-sha512-modp4096",
-        )
-        for kind, offer, known in (
-            ("IKE", proposals.ike, _IKE_PROPOSAL),
-            ("ESP", proposals.esp, _ESP_PROPOSAL),
-        )
-    ]
-
-
-def _repeats_a_group(offer: str) -> bool:
-    groups = re.findall(r"modp\d+", offer)
-    return len(set(groups)) < len(groups)
+def _proposal_faults(proposals: Proposals) -> Iterator[str]:
+    for text, esp in ((proposals.ike, False), (proposals.esp, True)):
+        try:
+            for offer in parse_proposals(text, esp=esp) if text else ():
+                following = [each for position in offer.additional.values() for each in position]
+                methods = [each.id for each in (*offer.methods, *filter(None, following))]
+                if len(set(methods)) < len(methods):
+                    yield f"'{text}' has one group twice, which adds nothing (RFC 9370)"
+        except ValueError as error:
+            yield str(error)

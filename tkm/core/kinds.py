@@ -122,6 +122,7 @@ class Endpoint(Context):
 class IkeSa(Context):
     """isa. Nobody asks for what follows before it has keys.
 
+    :ivar algorithms: the number of its suite, while its peer is not authenticated.
     :ivar packets: numbers what it protects: none comes twice, whatever becomes of the request.
     """
 
@@ -129,6 +130,7 @@ class IkeSa(Context):
     ae: Endpoint
     initiator: bool = False
     roles: Roles
+    algorithms: int = 0
     suite: Suite
     keys: IkeKeys | None = None
     packets: "Iterator[int]"

@@ -82,7 +82,7 @@ class KeyManager:
         own = OwnValues()
         derivations = Derivations(own)
         inputs = KeyInputs(own)
-        ike_sas = IkeSas(derivations, quotas)
+        ike_sas = IkeSas(rules, derivations, quotas)
         self.esp_sas = EspSas(rules, kernel, derivations, quotas, now)
         self.chains = Chains(rules, now)
         self.authentication = authentication = Authentication(rules, now, quotas)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Elliptic curves: random ECP groups (RFC 5903), Curve25519 and Curve448 (RFC 8031)."""
 
+import importlib
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -9,6 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from tkm.crypto.secret import Secret
 from tkm.errors import PublicValueError
+
+importlib.import_module("cryptography.hazmat.backends.openssl.backend")
+# The library would import it when a curve is first used, and the sandbox opens no file.
 
 _CURVES: Final = {each.name: each for each in (ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1())}
 _PrivateKey = X25519PrivateKey | X448PrivateKey

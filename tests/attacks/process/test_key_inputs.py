@@ -14,7 +14,7 @@ from tests.attacks.process.requests import (
     nonce,
 )
 from tests.unit.tkm.conversation import MODP_3072, MODP_4096
-from tkm.crypto.key_exchange import method_of
+from tkm.crypto.key_exchange import METHODS, method_of
 from tkm.crypto.modp import ModpGroup
 from tkm.rpc import rpc2
 from tkm.rpc.result import Refused, Result
@@ -144,6 +144,18 @@ def test_another_public_value_at_second_thought(on: Attacker) -> None:
     complete(on)
     other = method_of(MODP_3072).generate().public_value()
     on.refused(rpc2.KeSet(ke=1, method=MODP_3072, public_value=other), Result.INVALID_STATE)
+
+
+@GENERATION_2
+def test_each_method_in_the_sandbox(on: Attacker) -> None:
+    """Nothing is left for a library to import at the first use."""
+    for method in METHODS:
+        on.client.call(rpc2.KeGet(ke=1, method=method))
+        on.client.call(rpc2.KeReset(ke=1))
+        peers = method_of(method).generate().public_value()
+        on.client.call(rpc2.KeSet(ke=1, method=method, public_value=peers))
+        on.client.call(rpc2.KeGet(ke=1, method=method))
+        on.client.call(rpc2.KeReset(ke=1))
 
 
 @GENERATION_2

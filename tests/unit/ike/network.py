@@ -27,6 +27,7 @@ from ike.x509 import Certificate
 from tests.unit import trusted
 from tests.unit.ike.nat_box import NatBox
 from tests.unit.trusted import NAMES, RecordingKernel, identity
+from tkm.algorithms import ENCRYPTIONS, INTEGRITIES, METHODS, PRFS
 from tkm.config import policy as tkm
 
 REQID = 1
@@ -107,6 +108,7 @@ def tkm_configuration(name: str, config: Configuration) -> tkm.Config:
     policy = replace(
         policy,
         mode=tkm.Mode(child.mode.value),
+        proposals=_EVERYTHING,
         local=replace(
             policy.local, ip=ip_address(connection.local_addrs[0]), net=_net(child.local_ts)
         ),
@@ -115,6 +117,18 @@ def tkm_configuration(name: str, config: Configuration) -> tkm.Config:
         ),
     )
     return replace(common, policies={REQID: policy})
+
+
+def _everything(*, esp: bool) -> str:
+    """Proposals that allow all that there is."""
+    further = [] if esp else [each.keyword for each in PRFS]
+    further += [each.keyword for each in METHODS if not each.is_kem]
+    aead = [each.keyword for each in ENCRYPTIONS if each.icv]
+    others = [each.keyword for each in (*ENCRYPTIONS, *INTEGRITIES) if each.keyword not in aead]
+    return ",".join("-".join([*words, *further]) for words in (aead, others))
+
+
+_EVERYTHING = tkm.Proposals(_everything(esp=False), _everything(esp=True))
 
 
 def _net(networks: tuple[address.Network, ...] | None) -> tkm.Network | None:

@@ -17,7 +17,7 @@ from tkm.rpc import rpc2
 from tkm.rpc.interface import Request
 
 SHA2_256 = 2
-MODP_3072, MODP_4096 = 15, 16
+MODP_2048, MODP_3072, MODP_4096 = 14, 15, 16
 
 
 @dataclass
@@ -65,19 +65,19 @@ class Conversation:
             for ke, (method, value) in enumerate(zip(methods, other.public_values, strict=True), 1):
                 end.call(rpc2.KeSet(ke=ke, method=method, public_value=value))
 
-    def ike_sa_init(self, method: int = MODP_4096) -> None:
+    def ike_sa_init(self, method: int = MODP_4096, ia: int = 1) -> None:
         self.exchange_keys(method)
         for end, other in self.pairs():
-            self.derive(end, other, method)
+            self.derive(end, other, method, ia)
 
     @staticmethod
-    def derive(end: End, other: End, method: int) -> None:
+    def derive(end: End, other: End, method: int, ia: int = 1) -> None:
         """One end's keys, from what was exchanged."""
         half = Half(end.spi, method, end.public_values[0], end.nonce)
         end.init_message = init_message(half, other.spi, by_initiator=end.initiator)
         end.call(
             rpc2.IsaCreate(
-                isa=end.isa, ae=end.ae, ia=1, ke=1, nc_loc=1, nonce_rem=other.nonce,
+                isa=end.isa, ae=end.ae, ia=ia, ke=1, nc_loc=1, nonce_rem=other.nonce,
                 initiator=end.initiator, spi_loc=end.spi, spi_rem=other.spi,
             )
         )  # fmt: skip

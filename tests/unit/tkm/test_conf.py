@@ -90,8 +90,12 @@ BAD = [
     ("hard = 60", "hard = 60\nsoft_bytes = 5\nhard_bytes = 5", "hard lifetime 5 bytes"),
     ("hard = 60", "hard = 60\nhard_packets = -1", "a lifetime is not 0 to"),
     ("hard = 60", "hard = 60\n[policy.proposals]\nike = 5", "ike is not of type str"),
-    ("hard = 60", 'hard = 60\n[policy.proposals]\nike = "des-md5-modp768"', "is not a row of IKE"),
-    ("hard = 60", 'hard = 60\n[policy.proposals]\nesp = "null"', "is not a row of ESP"),
+    (
+        "hard = 60",
+        'hard = 60\n[policy.proposals]\nike = "des-md5-modp768"',
+        "'des' is not supported",
+    ),
+    ("hard = 60", 'hard = 60\n[policy.proposals]\nesp = "null"', "'null' is not supported"),
     ("[policy.lifetime]", "[policy.life]", "policy 1: unknown key life"),
     ("[[policy]]", "policy = 5\n[x]", "unknown key x"),
 ]

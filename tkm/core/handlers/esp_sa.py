@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from tkm.config.policy import Policy
-from tkm.core.handlers.common import secrets_of
+from tkm.core.handlers.common import check_algorithms, secrets_of
 from tkm.core.handlers.derive import Derivations, check_spis
 from tkm.core.kinds import Endpoint, EspSa, IkeSa, KeyExchange, Nonce
 from tkm.core.quota import Quotas
@@ -131,6 +131,7 @@ class EspSas:
         """All that can be checked before anything is used up; the states to be installed."""
         protection = esp_protection(request.ea)
         policy = self._policy(request.sp, ae)
+        check_algorithms(policy.proposals.for_esp, request.ea)
         check_spis(request.spi_loc, request.spi_rem, _LOWEST_SPI)
         encap = _encap(request.encap)
         self._quotas.check(EspSa, policy.id)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from tkm.certs.path import rsa_key
 from tkm.config.keys import ANY_IDENTITY
 from tkm.config.policy import Policy
-from tkm.core.handlers.common import secrets_of
+from tkm.core.handlers.common import check_algorithms, secrets_of
 from tkm.core.handlers.derive import Derivations, check_spis
 from tkm.core.kinds import Chain, Endpoint, IkeSa, KeyExchange, Nonce
 from tkm.core.message import Half, check_init, check_intermediate, check_one_meaning
@@ -43,7 +43,8 @@ class IkeSas:
     :param derivations: what all keys come from.
     """
 
-    def __init__(self, derivations: Derivations, quotas: Quotas) -> None:
+    def __init__(self, rules: Rules, derivations: Derivations, quotas: Quotas) -> None:
+        self._rules = rules
         self._derivations = derivations
         self._quotas = quotas
 
@@ -58,7 +59,7 @@ class IkeSas:
         )
         roles = self._derivations.begin(request, nc_loc, [ke], spis)
         (shared,) = secrets_of(ke)
-        isa.suite, isa.keys = suite, ike_keys(roles, shared, suite)
+        isa.algorithms, isa.suite, isa.keys = request.ia, suite, ike_keys(roles, shared, suite)
         _activate(isa, ae, roles, initiator=request.initiator)
         ae.initiator = request.initiator
         ae.loc = Half(request.spi_loc, ke.method, ke.public_loc, nc_loc.octets)
@@ -83,6 +84,8 @@ class IkeSas:
             *(isa.number, parent.number, ke[0].number, len(ke)),
             *(nc_loc.number, *map(hexadecimal, spis)),
         )
+        policy = self._rules.config.policies[ae.ri]
+        check_algorithms(policy.proposals.for_ike, request.ia, ke[0].method)
         self._quotas.check(IkeSa, ae.ri)
         roles = self._derivations.begin(request, nc_loc, ke, spis)
         old, secrets = parent.secret_keys.d, secrets_of(*ke)
@@ -199,6 +202,7 @@ class Authentication:
             raise AuthenticationError(
                 f"{ae} is signed for local identity {ae.lc}, not for that of policy {policy.id}"
             )
+        check_algorithms(policy.proposals.for_ike, isa.algorithms, ae.loc.method)
         _, key_rem = isa.auth_keys
         try:
             check_init(request.init_message, ae.rem, ae.loc, by_initiator=not ae.initiator)
