@@ -18,6 +18,7 @@ from lab.scenario.schema import schema as scenario_schema
 from lab.scenario.step import Step, keys
 from lab.scenario.steps import STEPS
 from lab.topology.schema import schema as topology_schema
+from tkm.algorithms import ENCRYPTIONS, INTEGRITIES, METHODS, PRFS
 from tkm.core.machine import CLEAN, Operation, Table
 from tkm.core.operations import OPERATIONS
 from tkm.core.states import TABLES
@@ -49,16 +50,96 @@ _RESULTS = {
 }
 
 
+_ALGORITHMS = """
+# Algorithms
+
+What can be negotiated, by the keywords of a proposal, which are strongSwan's. Numbers are IANA's;
+`IKE` and `ESP` are the requirement levels of RFC 8247 and RFC 8221; strength is in bits.
+
+A proposal names algorithms, of which any of each kind may be chosen, the first one rather, such
+as `aes256gcm16-prfsha384-x25519-ke1_mlkem768`; commas separate proposals. They stand in
+`config.xml` (`<proposals>`), in `tkm.conf`, in topologies (`ike`, `esp`) and in `swanctl.conf`.
+**The Key Manager enforces them**: it authenticates no peer, replaces no IKE SA and installs no
+Child SA with anything that its policy does not name. A policy without proposals allows what the
+original TKM could: `aes256-sha512` with `modp4096` or `modp3072`.
+
+Rules: a cipher with an ICV of its own (`gcm`, `ccm`, `chacha20poly1305`) takes no integrity
+algorithm and, for IKE, names its PRF; an integrity algorithm brings its PRF along unless one is
+named. ML-KEM is for further key exchanges (`ke1_` to `ke7_`, RFC 9370); each algorithm stands
+once in a proposal. ESP proposals may have `esn`, `noesn` or both. What is not in a table is never
+negotiated: AES with 192 bits, 3DES, SHA-1, MD5, groups below 2,048 bits. ML-KEM-512 is not there
+because the library does not have it. Generation 1 (`--rpc 1`) has the original's suite alone.
+
+What a kernel lacks, the Key Manager reports as `KERNEL_FAILURE` when a Child SA is to be
+installed. The proof of the lab opens all but `ccm8`.
+"""
+
+
 def pages() -> dict[str, str]:
     """The text of each page, by its file name."""
     return {
         "rpc1.md": _interface(rpc1.RPC1, rpc1.__doc__, "--rpc 1"),
         "rpc2.md": _interface(rpc2.RPC2, rpc2.__doc__, "--rpc 2, the default"),
         "contexts.md": _contexts(),
+        "algorithms.md": _algorithms(),
         "schemas/topology.json": _json(topology_schema()),
         "schemas/scenario.json": _json(scenario_schema()),
         "scenarios.md": _scenarios((DOCS / "scenarios.md").read_text(encoding="utf-8")),
     }
+
+
+def _algorithms() -> str:
+    """The page of algorithms, of the table that both sides read."""
+    encryption = [
+        (
+            each.keyword,
+            each.name,
+            each.id,
+            8 * each.key,
+            each.source,
+            each.ike,
+            each.esp,
+            each.strength,
+        )
+        for each in ENCRYPTIONS
+    ]
+    integrity = [
+        (
+            each.keyword,
+            each.name,
+            each.id,
+            8 * each.icv,
+            each.source,
+            each.ike,
+            each.esp,
+            each.strength,
+        )
+        for each in INTEGRITIES
+    ]
+    prf = [
+        (each.keyword, each.name, each.id, each.source, each.ike, each.strength) for each in PRFS
+    ]
+    methods = [
+        (f"ke1_{each.keyword}" if each.is_kem else each.keyword, each.name, each.id, each.source,
+         each.ike, each.strength)
+        for each in METHODS
+    ]  # fmt: skip
+    end = ("source", "IKE", "strength")
+    both = ("source", "IKE", "ESP", "strength")
+    parts = (
+        _ALGORITHMS.strip(),
+        _table("Encryption (transform type 1)", ("key", *both), encryption),
+        _table("Integrity (type 3)", ("ICV", *both), integrity),
+        _table("Pseudorandom functions (type 2)", end, prf),
+        _table("Key exchange methods (types 4 and 6 to 12)", end, methods),
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(title: str, further: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    head = ("keyword", "name", "number", *further)
+    cells = (head, ["---"] * len(head), *([f"`{row[0]}`", *map(str, row[1:])] for row in rows))
+    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
 def _json(schema: Mapping[str, Any]) -> str:
