@@ -54,7 +54,8 @@ _ALGORITHMS = """
 # Algorithms
 
 What can be negotiated, by the keywords of a proposal, which are strongSwan's. Numbers are IANA's;
-`IKE` and `ESP` are the requirement levels of RFC 8247 and RFC 8221; strength is in bits.
+`IKE` and `ESP` are the requirement levels of RFC 8247 and RFC 8221, if they speak of an
+algorithm; strength is in bits.
 
 A proposal names algorithms, of which any of each kind may be chosen, the first one rather, such
 as `aes256gcm16-prfsha384-x25519-ke1_mlkem768`; commas separate proposals. They stand in

@@ -3,20 +3,11 @@
 
 Numbers are IANA's (IKEv2 Parameters, transform types 1 to 4), keywords are strongSwan's, in
 proposals such as ``aes256gcm16-prfsha384-x25519-ke1_mlkem768``. What is not here is never
-negotiated. Requirement levels are those of RFC 8247 (IKE) and RFC 8221 (ESP).
+negotiated. Requirement levels are those of RFC 8247 (IKE) and RFC 8221 (ESP); ``-``: they do not
+speak of it.
 """
 
-from enum import Enum
 from typing import Final, NamedTuple
-
-
-class Use(Enum):
-    """Where an algorithm is used if a configuration does not name it."""
-
-    DEFAULT = "default"
-    """Offered and accepted."""
-    ALLOWED = "allowed"
-    """Only by name."""
 
 
 class Encryption(NamedTuple):
@@ -26,7 +17,6 @@ class Encryption(NamedTuple):
         key: Octets of a key, without the salt.
         has_length: A proposal names the length of the key (RFC 7296, 3.3.5).
         strength: Bits of security.
-        ike: Requirement level in IKE; empty if it is not for IKE.
         iv: Octets of the initialization vector in each packet.
         block: Plain text is padded to a multiple of so many octets.
         salt: Octets of the salt that follows the key (RFC 4106, 4309, 7634).
@@ -41,7 +31,6 @@ class Encryption(NamedTuple):
     strength: int
     ike: str
     esp: str
-    use: Use
     iv: int
     block: int = 1
     salt: int = 0
@@ -67,7 +56,6 @@ class Integrity(NamedTuple):
     strength: int
     ike: str
     esp: str
-    use: Use
     icv: int
     prf: int
     hash: str
@@ -86,7 +74,6 @@ class Prf(NamedTuple):
     source: str
     strength: int
     ike: str
-    use: Use
     hash: str
 
 
@@ -104,52 +91,49 @@ class Method(NamedTuple):
     source: str
     strength: int
     ike: str
-    use: Use
     is_kem: bool = False
 
 
-_D, _A = Use.DEFAULT, Use.ALLOWED
-
 ENCRYPTIONS: Final = (
-    Encryption(12, 32, "aes256", "AES_CBC", "RFC 3602", 256, "MUST", "MUST", _D, 16, 16),
-    Encryption(12, 16, "aes128", "AES_CBC", "RFC 3602", 128, "MUST", "MUST", _D, 16, 16),
+    Encryption(12, 32, "aes256", "AES_CBC", "RFC 3602", 256, "MUST", "MUST", 16, 16),
+    Encryption(12, 16, "aes128", "AES_CBC", "RFC 3602", 128, "MUST", "MUST", 16, 16),
     Encryption(20, 32, "aes256gcm16", "AES_GCM_16", "RFC 5282, RFC 4106", 256, "SHOULD", "MUST",
-               _D, 8, salt=4, icv=16),
+               8, salt=4, icv=16),
     Encryption(20, 16, "aes128gcm16", "AES_GCM_16", "RFC 5282, RFC 4106", 128, "SHOULD", "MUST",
-               _D, 8, salt=4, icv=16),
+               8, salt=4, icv=16),
     Encryption(28, 32, "chacha20poly1305", "CHACHA20_POLY1305", "RFC 7634", 256, "SHOULD",
-               "SHOULD", _D, 8, salt=4, icv=16, has_length=False),
+               "SHOULD", 8, salt=4, icv=16, has_length=False),
     Encryption(14, 32, "aes256ccm8", "AES_CCM_8", "RFC 5282, RFC 4309", 256, "SHOULD (IoT)",
-               "SHOULD (IoT)", _A, 8, salt=3, icv=8),
+               "SHOULD (IoT)", 8, salt=3, icv=8),
     Encryption(14, 16, "aes128ccm8", "AES_CCM_8", "RFC 5282, RFC 4309", 128, "SHOULD (IoT)",
-               "SHOULD (IoT)", _A, 8, salt=3, icv=8),
+               "SHOULD (IoT)", 8, salt=3, icv=8),
 )  # fmt: skip
 INTEGRITIES: Final = (
-    Integrity(14, 64, "sha512", "HMAC_SHA2_512_256", "RFC 4868", 256, "SHOULD", "SHOULD", _D, 32,
-              7, "sha512"),
-    Integrity(13, 48, "sha384", "HMAC_SHA2_384_192", "RFC 4868", 192, "MAY", "MAY", _D, 24, 6,
+    Integrity(14, 64, "sha512", "HMAC_SHA2_512_256", "RFC 4868", 256, "SHOULD", "SHOULD", 32, 7,
+              "sha512"),
+    Integrity(13, 48, "sha384", "HMAC_SHA2_384_192", "RFC 4868", 192, "-", "-", 24, 6,
               "sha384"),
-    Integrity(12, 32, "sha256", "HMAC_SHA2_256_128", "RFC 4868", 128, "MUST", "MUST", _D, 16, 5,
+    Integrity(12, 32, "sha256", "HMAC_SHA2_256_128", "RFC 4868", 128, "MUST", "MUST", 16, 5,
               "sha256"),
 )  # fmt: skip
 PRFS: Final = (
-    Prf(7, "prfsha512", "HMAC_SHA2_512", "RFC 4868", 256, "SHOULD+", _D, "sha512"),
-    Prf(6, "prfsha384", "HMAC_SHA2_384", "RFC 4868", 192, "MAY", _D, "sha384"),
-    Prf(5, "prfsha256", "HMAC_SHA2_256", "RFC 4868", 128, "MUST", _D, "sha256"),
+    Prf(7, "prfsha512", "HMAC_SHA2_512", "RFC 4868", 256, "SHOULD+", "sha512"),
+    Prf(6, "prfsha384", "HMAC_SHA2_384", "RFC 4868", 192, "-", "sha384"),
+    Prf(5, "prfsha256", "HMAC_SHA2_256", "RFC 4868", 128, "MUST", "sha256"),
 )
 METHODS: Final = (
-    Method(31, "x25519", "CURVE_25519", "RFC 8031", 128, "MAY", _D),
-    Method(19, "ecp256", "ECP_256", "RFC 5903", 128, "SHOULD", _D),
-    Method(20, "ecp384", "ECP_384", "RFC 5903", 192, "MAY", _D),
-    Method(21, "ecp521", "ECP_521", "RFC 5903", 256, "MAY", _D),
-    Method(32, "x448", "CURVE_448", "RFC 8031", 224, "MAY", _D),
-    Method(16, "modp4096", "MODP_4096", "RFC 3526", 150, "MAY", _D),
-    Method(15, "modp3072", "MODP_3072", "RFC 3526", 128, "MAY", _D),
-    Method(14, "modp2048", "MODP_2048", "RFC 3526", 112, "MUST", _A),
-    Method(17, "modp6144", "MODP_6144", "RFC 3526", 175, "MAY", _A),
-    Method(18, "modp8192", "MODP_8192", "RFC 3526", 200, "MAY", _A),
-    Method(36, "mlkem768", "ML_KEM_768", "RFC 9370, FIPS 203", 192, "MAY", _D, is_kem=True),
-    Method(37, "mlkem1024", "ML_KEM_1024", "RFC 9370, FIPS 203", 256, "MAY", _D, is_kem=True),
+    Method(31, "x25519", "CURVE_25519", "RFC 8031", 128, "-"),
+    Method(19, "ecp256", "ECP_256", "RFC 5903", 128, "SHOULD"),
+    Method(20, "ecp384", "ECP_384", "RFC 5903", 192, "-"),
+    Method(21, "ecp521", "ECP_521", "RFC 5903", 256, "-"),
+    Method(32, "x448", "CURVE_448", "RFC 8031", 224, "-"),
+    Method(16, "modp4096", "MODP_4096", "RFC 3526", 150, "-"),
+    Method(15, "modp3072", "MODP_3072", "RFC 3526", 128, "-"),
+    Method(14, "modp2048", "MODP_2048", "RFC 3526", 112, "MUST"),
+    Method(17, "modp6144", "MODP_6144", "RFC 3526", 175, "-"),
+    Method(18, "modp8192", "MODP_8192", "RFC 3526", 200, "-"),
+    Method(36, "mlkem768", "ML_KEM_768", "RFC 9370, FIPS 203", 192, "-", is_kem=True),
+    Method(37, "mlkem1024", "ML_KEM_1024", "RFC 9370, FIPS 203", 256, "-", is_kem=True),
 )
 
 ORIGINAL: Final = 1

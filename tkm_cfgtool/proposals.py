@@ -3,7 +3,9 @@
 
 from typing import Final
 
-IKE_PROPOSALS: Final = "aes256-sha512-modp4096,aes256-sha512-modp3072"
+from tkm.proposals import IKE_DEFAULT
+
+IKE_PROPOSALS: Final = IKE_DEFAULT
 ESP_PROPOSALS: Final = IKE_PROPOSALS
 ESP_PROPOSALS_WITH_ESN: Final = "aes256-sha512-modp4096-esn-noesn,aes256-sha512-modp3072-esn-noesn"
 """Extended sequence numbers where the peer can, too."""

@@ -20,7 +20,7 @@ _CODE: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 """How ``struct`` calls an unsigned integer of so many octets."""
 
 LEAST_NONCE: Final = 32
-"""Octets of a nonce: half the key of PRF_HMAC_SHA2_512, the one PRF there is (RFC 7296, 2.10)."""
+"""Octets of a nonce: half the key of PRF_HMAC_SHA2_512, the longest there is (RFC 7296, 2.10)."""
 
 
 class Field(ABC):

@@ -159,7 +159,12 @@ class CipherReply(Record):
 
 
 class IsaCreate(Request[CipherReply], interface=RPC2, code=0x0901):
-    """Derive the keys of a new IKE SA (RFC 7296, 2.14)."""
+    """Derive the keys of a new IKE SA (RFC 7296, 2.14).
+
+    ``ia``, and ``ea`` of a Child SA, are numbers of algorithms. 1: those of the original TKM. The
+    others are made of IANA's transform ids, an octet each: encryption, octets of its key without
+    the salt, integrity (0 for an AEAD cipher), PRF (0 for ESP). The policy must allow them.
+    """
 
     isa: Id
     ae: Id

@@ -137,6 +137,14 @@ def test_further_key_exchanges_follow_the_nonces() -> None:
     assert rekeyed == expand("sha512", skeyseed, b"".join(roles), 384)
 
 
+def test_the_old_prf_makes_skeyseed_and_the_new_one_the_keys() -> None:
+    """RFC 7296, 2.18."""
+    roles, sk_d = Roles(b"i" * 32, b"r" * 32, b"I" * 8, b"R" * 8), b"d" * 32
+    skeyseed = prf("sha256", sk_d, b"0" * 32, roles.nonces)
+    keys = rekeyed_ike_keys(roles, secret(sk_d), [secret(b"0" * 32)], PRFS["HMAC-SHA-256"], SUITE)
+    assert joined(keys) == expand("sha512", skeyseed, b"".join(roles), 384)
+
+
 def test_a_key_exchange_in_ike_intermediate() -> None:
     roles, sk_d = Roles(b"i" * 32, b"r" * 32, b"I" * 8, b"R" * 8), b"d" * 64
     skeyseed = prf("sha512", sk_d, b"1" * 512, roles.nonces)

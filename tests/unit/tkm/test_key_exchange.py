@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The MODP groups: their primes, their secrets, what they refuse."""
+"""Key exchange methods: both sides agree, and what is refused; the primes of the MODP groups."""
 
 from typing import Any
 
@@ -81,3 +81,61 @@ def test_private_values_differ_and_do_not_show() -> None:
     values = {method_of(15).generate().public_value() for _ in range(4)}
     assert len(values) == 4
     assert repr(method_of(15).generate()) == "<private value>"
+
+
+EVERY = pytest.mark.parametrize("number", METHODS)
+CURVES = {19: 32, 20: 48, 21: 66}
+"""Octets of a coordinate."""
+
+
+@EVERY
+def test_both_sides_agree(number: int) -> None:
+    """As initiator and responder; a responder to a KEM has its value after the peer's."""
+    ours, theirs = method_of(number).generate(), method_of(number).generate()
+    first = ours.public_value()
+    secret = theirs.shared_secret(first)
+    assert ours.shared_secret(theirs.public_value()) == secret
+    assert len(secret) >= 32
+
+
+@EVERY
+def test_values_of_another_length_are_refused(number: int) -> None:
+    ours, theirs = method_of(number).generate(), method_of(number).generate()
+    value = ours.public_value()
+    for octets in (b"", value[:-1], value + b"\0", b"\0" + value):
+        with pytest.raises(PublicValueError, match="octets"):
+            theirs.shared_secret(octets)
+
+
+@pytest.mark.parametrize(("number", "length"), CURVES.items())
+def test_points_that_are_not_on_the_curve(number: int, length: int) -> None:
+    """RFC 6989, 2.3: also infinity, which zeros would be, and coordinates too large."""
+    x = method_of(number).generate().public_value()[:length]
+    for octets in (bytes(2 * length), x + b"\1" * length, b"\xff" * (2 * length)):
+        with pytest.raises(PublicValueError, match="not a point"):
+            method_of(number).generate().shared_secret(octets)
+
+
+@pytest.mark.parametrize(("number", "length"), [(31, 32), (32, 56)])
+def test_points_of_low_order(number: int, length: int) -> None:
+    """The shared secret would be zero, whatever our private value is (RFC 8031, 2.2)."""
+    for u in (0, 1):
+        with pytest.raises(PublicValueError, match="low order"):
+            method_of(number).generate().shared_secret(u.to_bytes(length, "little"))
+
+
+@pytest.mark.parametrize(("number", "length"), [(36, 1184), (37, 1568)])
+def test_an_encapsulation_key_that_is_not_reduced(number: int, length: int) -> None:
+    """FIPS 203, 7.2: its coefficients are below 3329."""
+    with pytest.raises(PublicValueError, match="not an encapsulation key"):
+        method_of(number).generate().shared_secret(b"\xff" * length)
+
+
+@pytest.mark.parametrize("number", [36, 37])
+def test_a_wrong_ciphertext_gives_another_secret(number: int) -> None:
+    """FIPS 203, 6.3: an attacker learns nothing of it but that AUTH fails."""
+    ours, theirs = method_of(number).generate(), method_of(number).generate()
+    secret = theirs.shared_secret(ours.public_value())
+    ciphertext = bytearray(theirs.public_value())
+    ciphertext[0] ^= 1
+    assert ours.shared_secret(bytes(ciphertext)) != secret
