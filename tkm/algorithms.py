@@ -142,7 +142,7 @@ HMAC_SHA2_512_256, PRF_HMAC_SHA2_512."""
 
 
 def number_of(encryption: int, key: int, integrity: int = 0, prf: int = 0) -> int:
-    """The number of a suite in tkm-rpc (``ia``, ``ea``): four octets.
+    """The number of a suite in tkm-rpc (``ia``, ``ea``): four octets, or ``ORIGINAL``.
 
     Args:
         encryption: Transform id, one octet.
@@ -150,4 +150,6 @@ def number_of(encryption: int, key: int, integrity: int = 0, prf: int = 0) -> in
         integrity: Transform id; 0 for an AEAD cipher.
         prf: Transform id; 0 for ESP.
     """
+    if (encryption, key, integrity) == (12, 32, 14) and prf in (0, 7):
+        return ORIGINAL
     return encryption << 24 | key << 16 | integrity << 8 | prf

@@ -12,7 +12,6 @@ from tkm.algorithms import (
     ENCRYPTIONS,
     INTEGRITIES,
     METHODS,
-    ORIGINAL,
     PRFS,
     Encryption,
     Integrity,
@@ -144,9 +143,7 @@ class Allowed(NamedTuple):
 def allowed(text: str, *, esp: bool) -> Allowed:
     """What may be chosen of proposals; of none, what the original TKM can."""
     found = parse(text or (ESP_DEFAULT if esp else IKE_DEFAULT), esp=esp)
-    suites = frozenset().union(*(proposal.numbers for proposal in found))
-    original = number_of(12, 32, 14, 0 if esp else 7)
     return Allowed(
-        suites | {ORIGINAL} if original in suites else suites,
+        frozenset().union(*(proposal.numbers for proposal in found)),
         frozenset(method.id for proposal in found for method in proposal.methods),
     )

@@ -11,7 +11,6 @@ from typing import Final, NamedTuple
 from tkm.algorithms import (
     ENCRYPTIONS,
     INTEGRITIES,
-    ORIGINAL,
     PRFS,
     Encryption,
     Integrity,
@@ -67,8 +66,6 @@ IKE: Final = {
     _number(protection, number): Suite(protection, prf)
     for protection, (number, prf) in product(ESP.values(), _PRFS.items())
 }
-ESP[ORIGINAL] = ESP[number_of(12, 32, 14)]
-IKE[ORIGINAL] = IKE[number_of(12, 32, 14, 7)]
 
 
 def ike_suite(number: int) -> Suite:
