@@ -61,8 +61,10 @@ A proposal names algorithms, of which any of each kind may be chosen, the first 
 as `aes256gcm16-prfsha384-x25519-ke1_mlkem768`; commas separate proposals. They stand in
 `config.xml` (`<proposals>`), in `tkm.conf`, in topologies (`ike`, `esp`) and in `swanctl.conf`.
 **The Key Manager enforces them**: it authenticates no peer, replaces no IKE SA and installs no
-Child SA with anything that its policy does not name. A policy without proposals allows what the
-original TKM could: `aes256-sha512` with `modp4096` or `modp3072`.
+Child SA with anything that its policy does not name, whatever `swanctl.conf` says. Suite and key
+exchanges must be of one proposal, and further key exchanges are left out only where it says so
+(`ke1_none`). A policy without proposals allows what the original TKM could: `aes256-sha512` with
+`modp4096` or `modp3072`.
 
 Rules: a cipher with an ICV of its own (`gcm`, `ccm`, `chacha20poly1305`) takes no integrity
 algorithm and, for IKE, names its PRF; an integrity algorithm brings its PRF along unless one is

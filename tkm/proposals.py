@@ -6,6 +6,7 @@ the first one rather. Proposals are separated by commas.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from tkm.algorithms import (
@@ -21,8 +22,8 @@ from tkm.algorithms import (
 )
 
 IKE_DEFAULT: Final = "aes256-sha512-modp4096,aes256-sha512-modp3072"
-"""What a policy that names none allows for IKE: what the original TKM can."""
-ESP_DEFAULT: Final = "aes256-sha512"
+ESP_DEFAULT: Final = IKE_DEFAULT
+"""What a policy that names none allows: what the original TKM can."""
 
 _ALIASES: Final = {
     "aes": "aes128",
@@ -57,9 +58,36 @@ class Proposal(NamedTuple):
     additional: dict[int, list[Method | None]]
     esn: tuple[bool, ...]
 
+    def permits(self, number: int, methods: Sequence[int]) -> bool:
+        """Whether an SA may be made of this.
+
+        Key exchanges beyond those that are named add to the keys, and take nothing away.
+
+        Args:
+            number: Of its suite, in tkm-rpc.
+            methods: Of its key exchanges, in their order; empty for a Child SA that has none.
+        """
+        if number not in self._numbers:
+            return False
+        if not methods:
+            return True
+        first, *others = methods
+        further = iter(others)
+        return any(each.id == first for each in self.methods) and all(
+            any(method in needed for method in further) for needed in self._needed
+        )
+
     @property
-    def numbers(self) -> set[int]:
-        """The suites that can be chosen of it, by their numbers in tkm-rpc."""
+    def _needed(self) -> list[set[int]]:
+        """The methods of each further key exchange that cannot be left out, in their order."""
+        return [
+            {each.id for each in choices if each}
+            for _, choices in sorted(self.additional.items())
+            if None not in choices
+        ]
+
+    @property
+    def _numbers(self) -> set[int]:
         integrities = [each.id for each in self.integrities] or [0]
         prfs = [each.id for each in self.prfs] or [0]
         return {
@@ -86,7 +114,7 @@ def _proposal(text: str, *, esp: bool) -> Proposal:
     additional: dict[int, list[Method | None]] = {}
     for word in words:
         if found := _ADDITIONAL.fullmatch(word):
-            method = _METHODS.get(found[2])
+            method = _METHODS.get(_ALIASES.get(found[2], found[2]))
             if method or found[2] == _NONE:
                 additional.setdefault(int(found[1]), []).append(method)
                 continue
@@ -126,24 +154,3 @@ def _check(text: str, proposal: Proposal, *, esp: bool) -> None:
     ):
         if is_missing:
             raise ValueError(f"proposal {text}: no algorithm of type {kind}")
-
-
-class Allowed(NamedTuple):
-    """What a policy's proposals allow.
-
-    Attributes:
-        suites: Numbers of suites in tkm-rpc.
-        methods: Ids of first key exchanges.
-    """
-
-    suites: frozenset[int]
-    methods: frozenset[int]
-
-
-def allowed(text: str, *, esp: bool) -> Allowed:
-    """What may be chosen of proposals; of none, what the original TKM can."""
-    found = parse(text or (ESP_DEFAULT if esp else IKE_DEFAULT), esp=esp)
-    return Allowed(
-        frozenset().union(*(proposal.numbers for proposal in found)),
-        frozenset(method.id for proposal in found for method in proposal.methods),
-    )

@@ -3,9 +3,9 @@
 
 from typing import Final
 
-from tkm.proposals import IKE_DEFAULT
+from tkm.proposals import ESP_DEFAULT, IKE_DEFAULT
 
 IKE_PROPOSALS: Final = IKE_DEFAULT
-ESP_PROPOSALS: Final = IKE_PROPOSALS
+ESP_PROPOSALS: Final = ESP_DEFAULT
 ESP_PROPOSALS_WITH_ESN: Final = "aes256-sha512-modp4096-esn-noesn,aes256-sha512-modp3072-esn-noesn"
 """Extended sequence numbers where the peer can, too."""

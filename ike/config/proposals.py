@@ -12,11 +12,14 @@ from ike.message.numbers import (
 )
 from ike.message.substructures import Transform
 from tkm import proposals
-from tkm.algorithms import number_of
+from tkm.algorithms import ENCRYPTIONS, number_of
 from tkm.proposals import Proposal
 
 Suite = tuple[Transform, ...]
 """Algorithms, of which any of each transform type may be chosen, the first one rather."""
+
+_KEYS = {each.id: each.key for each in ENCRYPTIONS if not each.has_length}
+"""Octets of a key, of ciphers that have one length only."""
 
 _DEFAULT = {
     Protocol.IKE: "aes256-sha512-modp4096-modp3072",
@@ -89,10 +92,10 @@ def number(chosen: Suite) -> int:
     """The number by which the TKM knows chosen transforms: encryption, integrity, PRF."""
     by_kind = {transform.kind: transform for transform in chosen}
     encryption = by_kind[TransformType.ENCR]
-    bits = encryption.key_length or 256
+    octets = encryption.key_length // 8 if encryption.key_length else _KEYS[encryption.id]
     kinds = TransformType.INTEG, TransformType.PRF
     integrity, prf = (by_kind[kind].id if kind in by_kind else 0 for kind in kinds)
-    return number_of(encryption.id, bits // 8, integrity, prf)
+    return number_of(encryption.id, octets, integrity, prf)
 
 
 def spell(transforms: Suite) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.tkm.conversation import MODP_2048, MODP_3072, Conversation
+from tests.unit.tkm.conversation import MODP_2048, MODP_3072, MODP_4096, Conversation
 from tests.unit.trusted import Host, config_of, host
 from tkm.algorithms import number_of
 from tkm.config.policy import Proposals
@@ -104,3 +104,78 @@ def test_what_the_policy_names_is_allowed() -> None:
     ea = number_of(20, 16)
     talk.initiator.call(rpc2.EsaCreateFirst(esa=1, isa=1, sp=1, ea=ea, **SPIS))
     assert len(talk.initiator.host.kernel.states) == 1
+
+
+HYBRID = "aes256-sha512-modp3072-ke1_modp4096"
+
+
+def intermediate(talk: Conversation, *methods: int) -> Result | None:
+    """What comes of the authentication after further key exchanges."""
+    for method in methods:
+        talk.ike_intermediate(method)
+    signature = talk.sign(talk.responder)
+    talk.sign(talk.initiator)
+    talk.check_chain(*talk.ends)
+    try:
+        talk.authenticate(*talk.ends, signature)
+    except Refused as refusal:
+        return refusal.result
+    return None
+
+
+@pytest.mark.parametrize(
+    ("ike", "methods", "is_allowed"),
+    [
+        (HYBRID, [], False),
+        (HYBRID, [MODP_2048], False),
+        (HYBRID, [MODP_4096], True),
+        (HYBRID, [MODP_4096, MODP_2048], True),
+        (HYBRID, [MODP_2048, MODP_4096], True),
+        (f"{HYBRID}-ke1_none", [], True),
+        (f"{HYBRID}-ke2_modp2048", [MODP_2048, MODP_4096], False),
+        (f"{HYBRID}-ke2_modp2048", [MODP_4096, MODP_2048], True),
+        (f"{HYBRID}-ke1_none-ke2_modp2048", [MODP_2048], True),
+        (f"{HYBRID}-ke1_none-ke2_modp2048", [MODP_4096], False),
+    ],
+)
+def test_further_key_exchanges_are_not_left_out(
+    ike: str, methods: list[int], is_allowed: bool
+) -> None:
+    """Else what is meant to withstand a quantum computer would rest on the first one alone."""
+    result = intermediate(authenticated(ike=ike), *methods)
+    assert result is (None if is_allowed else Result.INVALID_ID)
+
+
+def test_proposals_are_not_mixed() -> None:
+    """The suite of one with the key exchange of another."""
+    ike = "aes256-sha512-modp4096,aes256gcm16-prfsha384-modp3072"
+    gcm = number_of(20, 32, 0, 6)
+    assert intermediate(authenticated(MODP_3072, 1, ike=ike)) is Result.INVALID_ID
+    assert intermediate(authenticated(MODP_4096, gcm, ike=ike)) is Result.INVALID_ID
+    assert intermediate(authenticated(MODP_4096, 1, ike=ike)) is None
+    assert intermediate(authenticated(MODP_3072, gcm, ike=ike)) is None
+
+
+def test_an_ike_sa_is_not_replaced_without_its_further_key_exchange() -> None:
+    talk = authenticated(ike=HYBRID)
+    assert intermediate(talk, MODP_4096) is None
+    talk.initiator.call(rpc2.IsaSkipCreateFirst(isa=1))
+    talk.initiator.call(rpc2.CcReset(cc=1))
+    talk.exchange_keys(MODP_3072, MODP_4096)
+    common: dict[str, Any] = {
+        "isa": 2, "parent": 1, "ia": 1, "nc_loc": 1, "nonce_rem": talk.responder.nonce,
+        "initiator": True, "spi_loc": b"l" * 8, "spi_rem": b"r" * 8,
+    }  # fmt: skip
+    refused(talk.initiator.host, rpc2.IsaCreateChild(**common, ke=(1,)))
+    refused(talk.initiator.host, rpc2.IsaCreateChild(**common, ke=(2, 1)))
+    talk.initiator.call(rpc2.IsaCreateChild(**common, ke=(1, 2)))
+
+
+def test_a_child_sa_has_no_weaker_key_exchange() -> None:
+    talk = authenticated(esp="aes256-sha512-modp3072")
+    talk.ike_auth()
+    talk.skip_first()
+    talk.exchange_keys(MODP_2048)
+    common: dict[str, Any] = {"esa": 1, "isa": 1, "sp": 1, "ea": 1, "nc_loc": 1, **SPIS}
+    request = rpc2.EsaCreate(**common, ke=(1,), initiator=True, nonce_rem=talk.responder.nonce)
+    refused(talk.initiator.host, request)

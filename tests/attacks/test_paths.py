@@ -236,11 +236,13 @@ def test_more_cas_than_one_permits(levels: Any, is_good: bool) -> None:
 def test_self_issued_cas_do_not_count() -> None:
     key = pki().keys["alice"]
     root = issue(dn("root"), key, dn("root"), key, [x509.BasicConstraints(True, 0)])
-    again = issue(dn("root"), key, dn("root"), key, [CA_FLAG], serial=8)
+    first, second = (
+        issue(dn("root"), key, dn("root"), key, [CA_FLAG], serial=serial) for serial in (8, 9)
+    )
     peer = issue(
         dn("bob"), pki().keys["bob"], dn("root"), key, [x509.SubjectAlternativeName([MAIL])]
     )
-    assert not is_refused([root, again, again, peer], "")
+    assert not is_refused([root, first, second, peer], "")
 
 
 REQUIRED: Final = x509.PolicyConstraints(0, None)

@@ -13,7 +13,7 @@ import pytest
 from tests.unit.tkm.conversation import MODP_3072, Conversation
 from tests.unit.tkm.test_preconditions import first, refused, without_pfs
 from tests.unit.trusted import config_of, host, identity
-from tkm.config.policy import LocalIdentity, Policy
+from tkm.config.policy import LocalIdentity, Policy, Proposals
 from tkm.core.kinds import EspSa
 from tkm.core.quota import QUOTAS
 from tkm.rpc.result import Result
@@ -29,6 +29,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "one CA alone": {"remote": replace(REMOTE, ca=1)},
     "a name in subjectAltName alone": {"remote": replace(REMOTE, require_san=True)},
     "signatures with SHA-1": {"remote": replace(REMOTE, allow_sha1=True)},
+    "other algorithms for IKE": {"proposals": Proposals(ike="aes256gcm16-prfsha384-modp3072")},
     "an authentication that ends earlier": {"lifetime": replace(LIFETIME, authentication=9)},
 }
 NET: dict[str, Any] = {

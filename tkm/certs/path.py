@@ -111,6 +111,8 @@ def validate(
     :param wanted: the certificate policies that are wanted; by default any, or none at all.
     :raises CertificateError: it is not valid.
     """
+    if len(set(path)) < len(path):
+        raise CertificateError("a certificate appears twice in the path (RFC 5280, 6.1)")
     with refusing(CertificateError, "the path cannot be validated"):
         validation = _Validation(path, now, wanted)
         for depth, certificate in enumerate(path):

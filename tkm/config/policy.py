@@ -12,7 +12,7 @@ from typing import Final
 from tkm.config.traffic import Selectors, overlaps
 from tkm.errors import ConfigError
 from tkm.identity import parse
-from tkm.proposals import Allowed, allowed
+from tkm.proposals import ESP_DEFAULT, IKE_DEFAULT, Proposal
 from tkm.proposals import parse as parse_proposals
 
 Address = IPv4Address | IPv6Address
@@ -114,14 +114,14 @@ class Proposals:
     esp: str = ""
 
     @cached_property
-    def for_ike(self) -> Allowed:
+    def for_ike(self) -> tuple[Proposal, ...]:
         """What an IKE SA may have."""
-        return allowed(self.ike, esp=False)
+        return parse_proposals(self.ike or IKE_DEFAULT, esp=False)
 
     @cached_property
-    def for_esp(self) -> Allowed:
+    def for_esp(self) -> tuple[Proposal, ...]:
         """What a Child SA may have."""
-        return allowed(self.esp, esp=True)
+        return parse_proposals(self.esp or ESP_DEFAULT, esp=True)
 
 
 @dataclass(frozen=True)
@@ -136,13 +136,15 @@ class Policy:
     proposals: Proposals = Proposals()
 
     @property
-    def authentication(self) -> tuple[Local, Remote, int]:
-        """Who must prove what to whom, and for how long; all but the traffic that it is for.
+    def authentication(self) -> tuple[Local, Remote, int, str]:
+        """Who must prove what to whom, under which algorithms, and for how long.
+
+        That is all but the traffic that it is for.
 
         Policies in which it is the same are meant by one authentication.
         """
         ends = replace(self.local, net=None), replace(self.remote, net=None)
-        return *ends, self.lifetime.authentication
+        return *ends, self.lifetime.authentication, self.proposals.ike
 
     @property
     def local_selector(self) -> Network:

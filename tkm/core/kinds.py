@@ -122,7 +122,8 @@ class Endpoint(Context):
 class IkeSa(Context):
     """isa. Nobody asks for what follows before it has keys.
 
-    :ivar algorithms: the number of its suite, while its peer is not authenticated.
+    :ivar algorithms: the number of its suite, which is judged when the peer is authenticated.
+    :ivar methods: of its key exchanges, in their order; likewise.
     :ivar packets: numbers what it protects: none comes twice, whatever becomes of the request.
     """
 
@@ -131,6 +132,7 @@ class IkeSa(Context):
     initiator: bool = False
     roles: Roles
     algorithms: int = 0
+    methods: tuple[int, ...] = ()
     suite: Suite
     keys: IkeKeys | None = None
     packets: "Iterator[int]"

@@ -62,7 +62,7 @@ class Rules:
 
     def _traffic(self, number: int) -> object:
         policy = self.config.policies.get(number)
-        return policy and (policy.mode, policy.local, policy.remote)
+        return policy and (policy.mode, policy.local, policy.remote, policy.proposals.esp)
 
     def _demands(self, number: int) -> object:
         policy = self.config.policies.get(number)

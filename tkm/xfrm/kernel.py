@@ -1,13 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The SPD and SAD of the kernel.
-
-ESP is AES-CBC-256 with HMAC-SHA2-512, its ICV cut to 256 bits. Keys are written straight into the
-buffer that goes to the kernel, which is wiped: pyroute2 only ever sees placeholders.
-"""
+"""The SPD and SAD of the kernel."""
 
 import errno
 import logging
-import os
 import struct
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
@@ -15,31 +10,22 @@ from ipaddress import ip_network
 from socket import socket
 from typing import Any, Final, NamedTuple
 
-from tkm.config.policy import Address, Lifetime, Mode, Network, Policy
+from tkm.config.policy import Lifetime, Mode, Network, Policy
 from tkm.config.traffic import PRIORITY, Selectors, priorities
 from tkm.crypto.secret import Secret
-from tkm.crypto.suite import Protection
 from tkm.errors import KernelError
 from tkm.rpc.listener import claim
 from tkm.xfrm import abi
 from tkm.xfrm.abi import Type
 from tkm.xfrm.model import StateKeys, StatePair
 from tkm.xfrm.socket import NetlinkSocket, Refusal, encode, make
+from tkm.xfrm.states import AF, ESP, MODES, ends_of, lifetime_fields, with_keys
 
 log = logging.getLogger(__name__)
 
-_ESP: Final = 50
-_AF: Final = {4: 2, 6: 10}
 _ICMPV6: Final = 58
 _NEIGHBOUR_DISCOVERY: Final = (135, 136)
 """Types of ICMPv6: solicitation and advertisement (RFC 4861, 4.3 and 4.4)."""
-_REPLAY_WINDOW: Final = 32
-_ESN_WINDOW: Final = 64
-"""Packets."""
-_MODES: Final = {
-    Mode.TRANSPORT: abi.MODE_TRANSPORT,
-    Mode.TUNNEL: abi.MODE_TUNNEL,
-}
 _ENDLESS: Final = Lifetime(0, 0)
 """Of policies: they stay until they are flushed."""
 _ALL_ALGORITHMS: Final = 0xFFFFFFFF
@@ -181,20 +167,18 @@ class XfrmKernel:
             self._delete(pair, is_outbound=is_outbound)
 
     def _add(self, pair: StatePair, keys: StateKeys, *, is_outbound: bool) -> None:
-        octets = encode(Type.NEWSA, _state(pair, is_outbound=is_outbound))
+        octets = with_keys(pair, keys, is_outbound=is_outbound)
         with Secret(octets):
-            _fill_in(octets, _ENCRYPTION_PLACE, keys.encryption)
-            _fill_in(octets, _INTEGRITY_PLACE, keys.integrity)
             self._send(octets, f"add a state of policy {pair.policy.id}")
 
     def _delete(self, pair: StatePair, *, is_outbound: bool) -> None:
-        _, destination, spi = _ends(pair, is_outbound=is_outbound)
+        _, destination, spi = ends_of(pair, is_outbound=is_outbound)
         message = make(
             abi.StateIdMessage,
             daddr=destination.packed,
             spi=spi,
-            family=_AF[destination.version],
-            proto=_ESP,
+            family=AF[destination.version],
+            proto=ESP,
         )
         with suppress(_Missing):
             self._request(Type.DELSA, message, f"delete a state of policy {pair.policy.id}")
@@ -211,27 +195,8 @@ class XfrmKernel:
             raise error(f"the kernel does not {what}: {refusal}") from refusal
 
 
-_CIPHERS: Final = {
-    12: b"cbc(aes)",
-    14: b"rfc4309(ccm(aes))",
-    20: b"rfc4106(gcm(aes))",
-    28: b"rfc7539esp(chacha20,poly1305)",
-}
-"""The kernel's names, by transform id."""
-
-
 class _Missing(KernelError):
     """There is no such state or policy."""
-
-
-_ENCRYPTION_PLACE: Final = os.urandom(64)
-_INTEGRITY_PLACE: Final = os.urandom(64)
-"""What stands in a message in the place of a key, as far as it goes, until the key is filled in."""
-
-
-def _fill_in(octets: bytearray, place: bytes, key: Secret) -> None:
-    at = octets.index(place[: len(key)])
-    octets[at : at + len(key)] = key.octets
 
 
 _ALL_DIRECTIONS: Final = (abi.IN, abi.OUT, abi.FWD)
@@ -292,7 +257,7 @@ def _exemption(policy: Policy, direction: int, kind: int) -> abi.PolicyMessage:
         sel_proto=_ICMPV6,
         sel_sport=kind,  # XFRM has the type there, and the code in the other one
         sel_sport_mask=0xFFFF,
-        **_lifetime(_ENDLESS),
+        **lifetime_fields(_ENDLESS),
         priority=PRIORITY - 1,
         dir=direction,
     )
@@ -307,13 +272,13 @@ def _policy(policy: Policy, direction: int, priority: int) -> abi.PolicyMessage:
     template = {
         "id_daddr": remote.packed,
         "id_spi": b"",
-        "id_proto": _ESP,
+        "id_proto": ESP,
         "id_pad": b"",
-        "family": _AF[remote.version],
+        "family": AF[remote.version],
         "pad1": b"",
         "saddr": local.packed,
         "reqid": policy.id,
-        "mode": _MODES[policy.mode],
+        "mode": MODES[policy.mode],
         "share": 0,
         "optional": 0,
         "pad2": b"",
@@ -324,7 +289,7 @@ def _policy(policy: Policy, direction: int, priority: int) -> abi.PolicyMessage:
     return make(
         abi.PolicyMessage,
         **_selector(*selectors),
-        **_lifetime(_ENDLESS),
+        **lifetime_fields(_ENDLESS),
         priority=priority,
         dir=direction,
         attrs=[("XFRMA_TMPL", template)],
@@ -337,76 +302,5 @@ def _selector(source: Network, destination: Network) -> dict[str, Any]:
         "sel_daddr": destination.network_address.packed,
         "sel_prefixlen_s": source.prefixlen,
         "sel_prefixlen_d": destination.prefixlen,
-        "sel_family": _AF[source.version],
+        "sel_family": AF[source.version],
     }
-
-
-def _ends(pair: StatePair, *, is_outbound: bool) -> tuple[Address, Address, bytes]:
-    """Source, destination and SPI of a state."""
-    local, remote = pair.policy.local.ip, pair.policy.remote.ip
-    return (local, remote, pair.spi_out) if is_outbound else (remote, local, pair.spi_in)
-
-
-def _state(pair: StatePair, *, is_outbound: bool) -> abi.StateMessage:
-    source, destination, spi = _ends(pair, is_outbound=is_outbound)
-    return make(
-        abi.StateMessage,
-        id_daddr=destination.packed,
-        id_spi=spi,
-        id_proto=_ESP,
-        saddr=source.packed,
-        **_lifetime(pair.policy.lifetime),
-        reqid=pair.policy.id,
-        family=_AF[destination.version],
-        mode=_MODES[pair.policy.mode],
-        replay_window=0 if pair.esn else _REPLAY_WINDOW,
-        flags=_flags(pair),
-        attrs=list(_attributes(pair, is_outbound=is_outbound)),
-    )
-
-
-def _flags(pair: StatePair) -> int:
-    # Without AF_UNSPEC a tunnel carries only packets of its ends' own family.
-    tunnel = abi.STATE_AF_UNSPEC if pair.policy.mode is Mode.TUNNEL else 0
-    return tunnel | (abi.STATE_ESN if pair.esn else 0)
-
-
-def _attributes(pair: StatePair, *, is_outbound: bool) -> Iterator[tuple[str, dict[str, object]]]:
-    yield from _algorithms(pair.protection)
-    if pair.esn:
-        counters = dict.fromkeys(("oseq", "seq", "oseq_hi", "seq_hi"), 0)
-        window = {"bmp_len": _ESN_WINDOW // 32, "replay_window": _ESN_WINDOW, "bmp": b""}
-        yield "XFRMA_REPLAY_ESN_VAL", counters | window
-    if pair.encap:
-        loc, rem = pair.encap
-        ports = (loc, rem) if is_outbound else (rem, loc)
-        names = ("encap_type", "encap_sport", "encap_dport")
-        udp = dict(zip(names, (abi.ESP_IN_UDP, *ports), strict=True))
-        yield "XFRMA_ENCAP", udp | {"pad": b"", "encap_oa": b""}
-
-
-def _algorithms(protection: Protection) -> Iterator[tuple[str, dict[str, object]]]:
-    encryption, integrity = protection
-    key = _place(_ENCRYPTION_PLACE, protection.encryption_key)
-    cipher = {"name": _CIPHERS[encryption.id], **key}
-    if integrity is None:
-        yield "XFRMA_ALG_AEAD", cipher | {"icv_len": 8 * protection.icv}
-        return
-    yield "XFRMA_ALG_CRYPT", cipher
-    mac = {"name": b"hmac(%s)" % integrity.hash.encode(), "trunc_len": 8 * protection.icv}
-    yield "XFRMA_ALG_AUTH_TRUNC", mac | _place(_INTEGRITY_PLACE, protection.integrity_key)
-
-
-def _place(place: bytes, octets: int) -> dict[str, object]:
-    return {"key_len": 8 * octets, "key": place[:octets]}
-
-
-def _lifetime(lifetime: Lifetime) -> dict[str, int]:
-    fields = {
-        "lft_soft_add_expires_seconds": lifetime.soft,
-        "lft_hard_add_expires_seconds": lifetime.hard,
-    }
-    for unit in ("byte", "packet"):
-        for bound, value in zip(("soft", "hard"), lifetime.bounds[f"{unit}s"], strict=True):
-            fields[f"lft_{bound}_{unit}_limit"] = value or abi.INFINITE
-    return fields

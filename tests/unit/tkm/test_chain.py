@@ -51,6 +51,15 @@ def test_below_intermediates() -> None:
     judge(of(ca), of(issuing), of(last), bob(last))
 
 
+def test_no_certificate_is_there_twice() -> None:
+    """RFC 5280, 6.1, though each one is issued by the one before it."""
+    ca = root()
+    issuing = below(ca)
+    for path_ in ((of(ca), of(ca), bob(ca)), (of(ca), of(ca), of(issuing), bob(issuing))):
+        with pytest.raises(CertificateError, match="appears twice"):
+            judge(*path_)
+
+
 def test_recorded_certificates_of_the_original() -> None:
     now = vectors.rsa_certificate("bob").not_valid_before_utc + DAY
     ca, peer = vectors.certificate("ca"), vectors.certificate("bob")

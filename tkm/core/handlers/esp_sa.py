@@ -6,7 +6,7 @@ the other side cannot receive yet, and in a collision nobody uses the one that g
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from tkm.config.policy import Policy
@@ -68,7 +68,7 @@ class EspSas:
             *(esa.number, isa.number, request.sp, request.ea, ke[0].number, len(ke)),
             *(nc_loc.number, _truth(request.initiator), *_spis(request)),
         )
-        pair = self._check(request, ae)
+        pair = self._check(request, ae, ke)
         roles = self._derivations.begin(request, nc_loc, ke)
         keys = child_keys(roles, isa.secret_keys.d, secrets_of(*ke), isa.suite.prf, pair.protection)
         return self._install(request, esa, pair, keys, ae, initiator=request.initiator)
@@ -127,11 +127,11 @@ class EspSas:
             self._kernel.delete_states(esa.pair, sends=esa.sends)
             esa.pair = None
 
-    def _check(self, request: Create, ae: Endpoint) -> StatePair:
+    def _check(self, request: Create, ae: Endpoint, ke: Sequence[KeyExchange] = ()) -> StatePair:
         """All that can be checked before anything is used up; the states to be installed."""
         protection = esp_protection(request.ea)
         policy = self._policy(request.sp, ae)
-        check_algorithms(policy.proposals.for_esp, request.ea)
+        check_algorithms(policy.proposals.for_esp, request.ea, [each.method for each in ke])
         check_spis(request.spi_loc, request.spi_rem, _LOWEST_SPI)
         encap = _encap(request.encap)
         self._quotas.check(EspSa, policy.id)

@@ -59,7 +59,8 @@ class IkeSas:
         )
         roles = self._derivations.begin(request, nc_loc, [ke], spis)
         (shared,) = secrets_of(ke)
-        isa.algorithms, isa.suite, isa.keys = request.ia, suite, ike_keys(roles, shared, suite)
+        isa.algorithms, isa.methods = request.ia, (ke.method,)
+        isa.suite, isa.keys = suite, ike_keys(roles, shared, suite)
         _activate(isa, ae, roles, initiator=request.initiator)
         ae.initiator = request.initiator
         ae.loc = Half(request.spi_loc, ke.method, ke.public_loc, nc_loc.octets)
@@ -84,8 +85,8 @@ class IkeSas:
             *(isa.number, parent.number, ke[0].number, len(ke)),
             *(nc_loc.number, *map(hexadecimal, spis)),
         )
-        policy = self._rules.config.policies[ae.ri]
-        check_algorithms(policy.proposals.for_ike, request.ia, ke[0].method)
+        policy, methods = self._rules.config.policies[ae.ri], [each.method for each in ke]
+        check_algorithms(policy.proposals.for_ike, request.ia, methods)
         self._quotas.check(IkeSa, ae.ri)
         roles = self._derivations.begin(request, nc_loc, ke, spis)
         old, secrets = parent.secret_keys.d, secrets_of(*ke)
@@ -100,7 +101,7 @@ class IkeSas:
         (shared,) = secrets_of(ke)
         keys = updated_ike_keys(isa.roles, isa.secret_keys.d, shared, isa.suite)
         isa.secret_keys.wipe()
-        isa.keys = keys
+        isa.keys, isa.methods = keys, (*isa.methods, ke.method)
         return Empty()
 
 
@@ -202,7 +203,7 @@ class Authentication:
             raise AuthenticationError(
                 f"{ae} is signed for local identity {ae.lc}, not for that of policy {policy.id}"
             )
-        check_algorithms(policy.proposals.for_ike, isa.algorithms, ae.loc.method)
+        check_algorithms(policy.proposals.for_ike, isa.algorithms, isa.methods)
         _, key_rem = isa.auth_keys
         try:
             check_init(request.init_message, ae.rem, ae.loc, by_initiator=not ae.initiator)

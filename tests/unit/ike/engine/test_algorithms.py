@@ -92,6 +92,7 @@ def test_what_is_not_a_suite(text: str, protocol: Protocol, fault: str) -> None:
         ("aes-sha2_256-curve25519", "aes128-sha256-x25519"),
         ("aes256gcm128-prfsha256-curve448", "aes256gcm16-prfsha256-x448"),
         ("aes128ccm64-prfsha256-ecp256", "aes128ccm8-prfsha256-ecp256"),
+        ("aes256-sha512-modp3072-ke1_curve25519", "aes256-sha512-modp3072-ke1_x25519"),
     ],
 )
 def test_other_spellings(alias: str, text: str) -> None:
