@@ -26,7 +26,7 @@ from tests.unit.trusted import Host, config_of, host, identity, pki
 from tkm.certs.crls import Revocation
 from tkm.certs.path import load
 from tkm.config import conf
-from tkm.config.policy import Config, LocalIdentity, Policy
+from tkm.config.policy import Config, LocalIdentity, Policy, Proposals
 from tkm.core.kinds import EspSa
 from tkm.core.rules import Rules
 from tkm.errors import KernelError
@@ -90,6 +90,9 @@ OF_THE_AUTHENTICATION: dict[str, Change] = {
         config=Config({1: LocalIdentity(1, "x@tkm-lab.test", "x.pem")}, rules.config.policies),
     ),
     "it may last for a minute": lasting(authentication=60),
+    "other algorithms for IKE": with_policy(
+        lambda policy: replace(policy, proposals=Proposals(ike="aes256gcm16-prfsha384-modp3072"))
+    ),
 }
 """The authentication has ended; Child SAs go on."""
 OF_THE_POLICY: dict[str, Change] = {
@@ -98,6 +101,9 @@ OF_THE_POLICY: dict[str, Change] = {
     ),
     "the CA of the policy": with_policy(
         lambda policy: replace(policy, remote=replace(policy.remote, ca=1))
+    ),
+    "other algorithms for ESP": with_policy(
+        lambda policy: replace(policy, proposals=Proposals(esp="aes256gcm16"))
     ),
     "it is gone": lambda rules: replace(
         rules, config=Config(rules.config.local_identities, {7: tunnel().policies[7]})
