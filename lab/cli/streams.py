@@ -44,19 +44,29 @@ codecs.register_error(_HANDLER, _replace)
 
 
 class _Output(io.FileIO):
-    """A descriptor to write to. The first failure is remembered; from then on all is dropped."""
+    """A descriptor to write to. The first failure is remembered; from then on all is dropped.
+
+    Ctrl-C can come when octets are out and their number is not yet returned. A buffer would write
+    them again when it is flushed: they are skipped then.
+    """
 
     def __init__(self, fd: int) -> None:
         super().__init__(fd, "w", closefd=False)
         self.failure: OSError | None = None
+        self._are_out = 0
 
     def write(self, octets: Any, /) -> int:
+        view = memoryview(octets).cast("B")
+        skipped, self._are_out = self._are_out, 0
         if self.failure is None:
             try:
-                return super().write(octets)
+                return skipped + super().write(view[skipped:])
             except OSError as failure:
                 self.failure = failure
-        return memoryview(octets).nbytes
+            except KeyboardInterrupt:
+                self._are_out = view.nbytes
+                raise
+        return view.nbytes
 
 
 class Streams:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import select
 import subprocess
+import sys
 
 import pytest
 
@@ -63,6 +64,32 @@ def test_any_encoding_carries_the_text(encoding: str) -> None:
     name = encoding.partition(":")[0]
     expected = {"ascii": "+ > ? ?", "iso-8859-1": "+ > ü ?", "utf-8": "✓ → ü ?"}[name]
     assert done.stdout.rstrip() == expected.encode(name)
+
+
+INTERRUPTED = """
+import fcntl, os, signal
+from lab.cli.streams import _Output, _text
+signal.signal(signal.SIGINT, signal.default_int_handler)
+reader, writer = os.pipe()
+out = _text(_Output(writer), None, buffered=False)
+# The kernel sends SIGINT as soon as there is something to read: while write(2) is not back yet.
+fcntl.fcntl(reader, fcntl.F_SETOWN, os.getpid())
+fcntl.fcntl(reader, fcntl.F_SETSIG, signal.SIGINT)
+fcntl.fcntl(reader, fcntl.F_SETFL, os.O_ASYNC)
+try:
+    print("first", file=out)
+except KeyboardInterrupt:
+    fcntl.fcntl(reader, fcntl.F_SETFL, 0)
+    print("second", file=out)
+    out.flush()
+    print(os.read(reader, 100))
+"""
+
+
+def test_what_ctrl_c_interrupts_is_not_written_again() -> None:
+    command = [sys.executable, "-c", INTERRUPTED]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False, text=True)
+    assert (done.stdout, done.stderr) == ("b'first\\nsecond\\n'\n", "")
 
 
 def test_ascii_has_a_stand_in_for_all_that_we_draw() -> None:
