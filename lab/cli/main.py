@@ -81,17 +81,12 @@ for _command in (command for commands in SECTIONS.values() for command in comman
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program; it ends with SystemExit."""
-    try:
-        _main(arguments)
-    except KeyboardInterrupt:  # it came while another error was being reported
-        _fail("interrupted", 130)
-
-
-def _main(arguments: Sequence[str] | None) -> None:
     streams = Streams()
     with streams.used():
         try:
             cli(arguments, prog_name="tkm-lab")
+        except KeyboardInterrupt:  # it came while another error was being reported
+            _fail("interrupted", 130)
         except SystemExit as end:
             sys.stdout.flush()
             if trouble := streams.trouble():
