@@ -19,7 +19,7 @@ from lab.cli.common import lab_option, the_lab
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("run.html"),
     show_default=True,
-    help="Where to.",
+    help="The file to write.",
 )
 def report(name: str | None, output: Path) -> None:
     """Write the run of the lab so far as a page that opens from disk and asks for nothing else.
